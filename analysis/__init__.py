@@ -1,0 +1,1 @@
+"""How we measure: procedures over frames. Knows numpy and statistics; no pages, no database, no paths."""

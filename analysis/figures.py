@@ -1,0 +1,77 @@
+"""Figures as data: what a procedure wants drawn. The machine draws them; the site shows them.
+
+A figure is panels of series with labelled axes, or an image. Channels keep their colour everywhere because
+series name their channel, never a colour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Style = Literal["points", "line", "step", "bars"]
+
+
+@dataclass(frozen=True)
+class Series:
+    """Values to draw: x and y of the same length, optional uncertainty of y, a label, a channel."""
+
+    x: Sequence[float] | NDArray[np.floating]
+    y: Sequence[float] | NDArray[np.floating]
+    label: str = ""
+    channel: str | None = None
+    yerr: Sequence[float] | NDArray[np.floating] | None = None
+    style: Style = "points"
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A thin labelled line: horizontal at y, or vertical at x."""
+
+    label: str
+    y: float | None = None
+    x: float | None = None
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A pair of labelled axes (units in the labels) with series and marks."""
+
+    xlabel: str
+    ylabel: str
+    series: tuple[Series, ...] = ()
+    marks: tuple[Mark, ...] = ()
+    title: str = ""
+    xscale: Literal["linear", "log"] = "linear"
+    yscale: Literal["linear", "log"] = "linear"
+
+
+@dataclass(frozen=True)
+class Plot:
+    """One or more panels side by side or stacked (``columns`` wide)."""
+
+    panels: tuple[Panel, ...]
+    columns: int = 1
+
+
+@dataclass(frozen=True)
+class ImageMap:
+    """An image on the detector's geometry, binned by the machine to fit a page.
+
+    ``low`` and ``high`` limit the scale (None: robust percentiles). ``outlines`` draws rectangles
+    (label, y0, y1, x0, x1) such as channels; ``points`` marks pixels (y, x), for example defects.
+    """
+
+    data: NDArray[np.floating]
+    label: str
+    low: float | None = None
+    high: float | None = None
+    outlines: tuple[tuple[str, int, int, int, int], ...] = ()
+    points: tuple[tuple[float, float], ...] = field(default=())
+
+
+Figure = Plot | ImageMap

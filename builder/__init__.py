@@ -1,0 +1,1 @@
+"""The machine: index, run, store, judge, render, and the command line."""

@@ -1,0 +1,1 @@
+"""Pages: what was measured, drawn with the templates of ``site_src``."""

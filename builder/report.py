@@ -1,0 +1,253 @@
+"""What the site shows: everything a build knows, as plain values, ready for templates, exports and the archive.
+
+The flow ends in a ``Report``; pages, CSV, JSON and the summary on the terminal are all drawn from it, so a
+number cannot differ between them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from analysis.contract import Measurement, ParameterValue, Procedure
+from campaign.findings import Finding
+from campaign.frames import Frame, FrameFile
+from campaign.model import Block, Campaign, Caveat, Limit
+from campaign.record import Snapshot, Test
+
+
+class Verdict(StrEnum):
+    """The state of a measurement, a test or a block: distinct states, never a blank. Worst first."""
+
+    ERROR = "error"
+    FAIL = "fail"
+    WARN = "warn"
+    NOT_REACHED = "not reached"
+    NOT_EVALUATED = "not evaluated"
+    NOT_RUN = "not run"
+    PASS = "pass"
+    PLANNED = "planned"
+
+
+SHAPES: dict[Verdict, str] = {
+    Verdict.PASS: "●",
+    Verdict.WARN: "▲",
+    Verdict.FAIL: "■",
+    Verdict.NOT_EVALUATED: "◌",
+    Verdict.NOT_REACHED: "◇",
+    Verdict.ERROR: "✕",
+    Verdict.NOT_RUN: "–",
+    Verdict.PLANNED: "☐",
+}
+
+
+def worst(verdicts: list[Verdict]) -> Verdict:
+    """The verdict that stands for several; NOT_RUN for none.
+
+    'Not evaluated' never hides a pass: a test whose judged numbers all pass, passes.
+    """
+    order = [
+        Verdict.ERROR, Verdict.FAIL, Verdict.WARN, Verdict.NOT_REACHED, Verdict.PASS,
+        Verdict.NOT_EVALUATED, Verdict.PLANNED, Verdict.NOT_RUN,
+    ]  # fmt: skip
+    return min(verdicts, key=order.index, default=Verdict.NOT_RUN)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A measurement with its verdict, the limit that gave it, and the caveats that touch it.
+
+    ``id`` is permanent: '<result id>.<quantity>[.<channel>][.<setting>]'. ``page`` is the address of its
+    provenance, relative to the site's root, anchor included. ``earlier`` holds values that former builds
+    published for the same thing, newest first, as (when, value, uncertainty, verdict, result id).
+    """
+
+    id: str
+    page: str
+    measurement: Measurement
+    verdict: Verdict
+    limit: Limit | None = None
+    why: str = ""
+    caveats: tuple[Caveat, ...] = ()
+    earlier: tuple[tuple[str, float | None, float | None, str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class DrawnFigure:
+    """A figure as files: addresses relative to the site's root (light and dark), data as CSV, size in px."""
+
+    name: str
+    title: str
+    caption: str
+    light: str
+    dark: str
+    data: str
+    width: int
+    height: int
+    alt: str = ""
+
+
+@dataclass(frozen=True)
+class StoredProduct:
+    """A product as a file: address relative to the site's root, size in bytes, BLAKE3 digest."""
+
+    name: str
+    meaning: str
+    href: str
+    size: int
+    digest: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one procedure made of one detector of one test."""
+
+    result_id: str
+    block: str
+    test: str
+    detector: str
+    procedure: Procedure
+    status: str  # 'done', 'error' or 'not run'
+    error: str = ""
+    log: tuple[str, ...] = ()
+    measurements: tuple[Judged, ...] = ()
+    figures: tuple[DrawnFigure, ...] = ()
+    products: tuple[StoredProduct, ...] = ()
+    absent: Mapping[str, str] = field(default_factory=dict)
+    raised: tuple[str, ...] = ()
+    inputs: tuple[tuple[str, Frame], ...] = ()  # (role, frame), in order
+    used: tuple[tuple[str, str], ...] = ()  # (what, measurement id) of other procedures' values
+    parameters: Mapping[str, ParameterValue] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    measured_at: str = ""
+    seconds: float = 0.0
+    reused: bool = False
+    page: str = ""
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst verdict of its measurements."""
+        if self.status == "error":
+            return Verdict.ERROR
+        if self.status != "done":
+            return Verdict.NOT_RUN
+        return worst([j.verdict for j in self.measurements])
+
+
+@dataclass(frozen=True)
+class TestReport:
+    """One test: what was planned, acquired, found and measured.
+
+    ``frames`` are those assigned to it. ``expected`` is how many exposures the record asks for; ``page`` its address.
+    """
+
+    __test__ = False
+
+    test: Test
+    block: Block
+    frames: tuple[Frame, ...] = ()
+    expected: int | None = None
+    findings: tuple[Finding, ...] = ()
+    outcomes: tuple[Outcome, ...] = ()
+    caveats: tuple[Caveat, ...] = ()
+    verdict: Verdict = Verdict.NOT_RUN
+    verdict_why: str = ""
+    page: str = ""
+
+    @property
+    def exposures(self) -> tuple[str, ...]:
+        """The exposures of its frames, in order, each once."""
+        return tuple(dict.fromkeys(f.exposure for f in self.frames))
+
+
+@dataclass(frozen=True)
+class FrameReport:
+    """A frame in an exposure table: medians per channel, its test, its findings and its preview."""
+
+    frame: Frame
+    test: str | None
+    levels: Mapping[str, tuple[float | None, float | None]] = field(default_factory=dict)  # image, overscan [ADU]
+    saturated: int | None = None
+    findings: tuple[Finding, ...] = ()
+    preview: str = ""
+
+
+@dataclass(frozen=True)
+class BlockReport:
+    """One block with its tests in order of execution and its exposures."""
+
+    block: Block
+    tests: tuple[TestReport, ...] = ()
+    frames: tuple[FrameReport, ...] = ()
+    damaged: tuple[FrameFile, ...] = ()
+    snapshots: tuple[Snapshot, ...] = ()
+    caveats: tuple[Caveat, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    body_html: str = ""
+    page: str = ""
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst verdict of its tests."""
+        return worst([t.verdict for t in self.tests])
+
+    def count(self, *verdicts: Verdict) -> int:
+        """How many tests have one of these verdicts."""
+        return sum(t.verdict in verdicts for t in self.tests)
+
+    @property
+    def missing(self) -> int:
+        """How many tests lack some or all of their frames."""
+        return sum(any(f.kind in ("no-frames", "missing-frames") for f in t.findings) for t in self.tests)
+
+
+@dataclass(frozen=True)
+class Change:
+    """What changed since the last build: 'new test', 'value', 'verdict', 'new frames' …, with a page to look at."""
+
+    kind: str
+    what: str
+    page: str = ""
+
+
+@dataclass(frozen=True)
+class BuildInfo:
+    """About this build."""
+
+    build_id: int
+    started: datetime
+    command: str
+    versions: Mapping[str, str]
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
+    log: tuple[str, ...] = ()
+    previous: str = ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """The whole campaign as this build knows it."""
+
+    campaign: Campaign
+    blocks: tuple[BlockReport, ...]
+    procedures: tuple[Procedure, ...]
+    snapshots: tuple[Snapshot, ...]
+    findings: tuple[Finding, ...]
+    changes: tuple[Change, ...]
+    info: BuildInfo
+
+    def tests(self) -> list[TestReport]:
+        """All tests of all blocks, in order."""
+        return [t for b in self.blocks for t in b.tests]
+
+    def outcomes(self) -> list[Outcome]:
+        """All outcomes of all tests, in order."""
+        return [o for t in self.tests() for o in t.outcomes]
+
+    def counts(self) -> dict[str, int]:
+        """Tests by verdict, and tests that lack frames ('missing')."""
+        out = {str(v): sum(t.verdict == v for t in self.tests()) for v in Verdict}
+        out["missing"] = sum(b.missing for b in self.blocks)
+        return out

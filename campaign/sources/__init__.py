@@ -1,0 +1,1 @@
+"""Where records come from: files and spreadsheets, each turned into a table whose cells keep their source."""
