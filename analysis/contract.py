@@ -221,7 +221,14 @@ class FrameInput:
     summaries: Mapping[str, ChannelSummary]
     pixels: Pixels
 
-    def region(self, channel: Channel, name: str = "image", *, y: tuple[int, int] = (0, 0), x: tuple[int, int] = (0, 0)) -> NDArray[np.generic] | None:
+    def region(
+        self,
+        channel: Channel,
+        name: str = "image",
+        *,
+        y: tuple[int, int] = (0, 0),
+        x: tuple[int, int] = (0, 0),
+    ) -> NDArray[np.generic] | None:
         """Pixels of a named region, trimmed; None when the channel has no such region."""
         found = channel.region(name)
         return None if found is None else self.pixels.read(channel, found.trimmed(y, x))
@@ -291,7 +298,9 @@ class Procedure:
         known = {p.name: p for p in self.parameters}
         for name in given:
             if name not in known:
-                raise ContractError(f"{self.name} has no parameter {name!r}; it has {', '.join(known) or 'none'}")
+                raise ContractError(
+                    f"{self.name} has no parameter {name!r}; it has {', '.join(known) or 'none'}"
+                )
         out: dict[str, ParameterValue] = {}
         for parameter in self.parameters:
             value = given.get(parameter.name, parameter.default)
@@ -337,8 +346,21 @@ class Results:
     ) -> None:
         """Hand back a value ± uncertainty. A value that is not finite is an error: use ``missing``."""
         if not np.isfinite(value) or (uncertainty is not None and not np.isfinite(uncertainty)):
-            raise ContractError(f"{quantity}: {value} ± {uncertainty} is not a number; say why it is missing instead")
-        self._add(quantity, float(value), None if uncertainty is None else float(uncertainty), n, channel, flags, None, setting, estimator, note)
+            raise ContractError(
+                f"{quantity}: {value} ± {uncertainty} is not a number; say why it is missing instead"
+            )
+        self._add(
+            quantity,
+            float(value),
+            None if uncertainty is None else float(uncertainty),
+            n,
+            channel,
+            flags,
+            None,
+            setting,
+            estimator,
+            note,
+        )
 
     def missing(
         self,
@@ -372,7 +394,9 @@ class Results:
     ) -> None:
         quantity = self.procedure.quantity(name)
         if (quantity.per == "channel") != (channel is not None):
-            raise ContractError(f"{name} is declared per {quantity.per}, but the channel given is {channel!r}")
+            raise ContractError(
+                f"{name} is declared per {quantity.per}, but the channel given is {channel!r}"
+            )
         if channel is not None and channel not in self.channels:
             raise ContractError(f"{name}: the detector has no channel {channel!r}")
         for flag in flags:
@@ -383,8 +407,17 @@ class Results:
             raise ContractError(f"{name} was handed back twice for channel {channel}, setting {key[2]!r}")
         self.measurements.append(
             Measurement(
-                name, channel, key[2], value, uncertainty, quantity.unit, estimator or quantity.estimator,
-                n, tuple(dict.fromkeys(flags)), reason, note,
+                name,
+                channel,
+                key[2],
+                value,
+                uncertainty,
+                quantity.unit,
+                estimator or quantity.estimator,
+                n,
+                tuple(dict.fromkeys(flags)),
+                reason,
+                note,
             )
         )
 
@@ -427,7 +460,13 @@ class Results:
             want = set(self.channels) if quantity.per == "channel" else {None}
             if missing := want - have:
                 lacking.append(f"{quantity.name} ({', '.join(str(m) for m in sorted(missing, key=str))})")
-        lacking += [f.name for f in self.procedure.figures if f.name not in self.figures and f.name not in self.absent]
-        lacking += [p.name for p in self.procedure.products if p.name not in self.products and p.name not in self.absent]
+        lacking += [
+            f.name for f in self.procedure.figures if f.name not in self.figures and f.name not in self.absent
+        ]
+        lacking += [
+            p.name
+            for p in self.procedure.products
+            if p.name not in self.products and p.name not in self.absent
+        ]
         if lacking:
             raise ContractError(f"{self.procedure.name} declares but did not produce: {', '.join(lacking)}")

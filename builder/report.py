@@ -168,7 +168,9 @@ class FrameReport:
 
     frame: Frame
     test: str | None
-    levels: Mapping[str, tuple[float | None, float | None]] = field(default_factory=dict)  # image, overscan [ADU]
+    levels: Mapping[str, tuple[float | None, float | None]] = field(
+        default_factory=dict
+    )  # image, overscan [ADU]
     saturated: int | None = None
     findings: tuple[Finding, ...] = ()
     preview: str = ""

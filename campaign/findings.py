@@ -39,39 +39,132 @@ def _kind(slug: str, severity: Severity, title: str, meaning: str) -> None:
 _E, _W, _N = Severity.ERROR, Severity.WARNING, Severity.NOTE
 
 # the campaign folder
-_kind("bad-file", _E, "Campaign file not usable", "A file of the campaign folder could not be read or understood.")
-_kind("unknown-key", _E, "Unknown key", "A key that means nothing here: usually a misspelling, so its value is not used.")
+_kind(
+    "bad-file",
+    _E,
+    "Campaign file not usable",
+    "A file of the campaign folder could not be read or understood.",
+)
+_kind(
+    "unknown-key",
+    _E,
+    "Unknown key",
+    "A key that means nothing here: usually a misspelling, so its value is not used.",
+)
 _kind("bad-value", _E, "Value not usable", "A value has the wrong type or is outside what is allowed.")
-_kind("missing-folder", _E, "Missing folder", "A data directory or folder that the campaign names is not there.")
-_kind("unsafe-path", _E, "Path leaves the campaign", "A path with '..' or a scheme that is not allowed was refused.")
-_kind("unknown-name", _W, "Unknown name", "A block, test, detector, quantity or procedure is named that does not exist.")
+_kind(
+    "missing-folder", _E, "Missing folder", "A data directory or folder that the campaign names is not there."
+)
+_kind(
+    "unsafe-path",
+    _E,
+    "Path leaves the campaign",
+    "A path with '..' or a scheme that is not allowed was refused.",
+)
+_kind(
+    "unknown-name",
+    _W,
+    "Unknown name",
+    "A block, test, detector, quantity or procedure is named that does not exist.",
+)
 _kind("placeholder", _W, "Placeholder text", "Text that was meant to be replaced is still there.")
-_kind("dead-link", _W, "Dead link", "A link leads to nothing, or is not a link at all because its mark-up is broken.")
+_kind(
+    "dead-link",
+    _W,
+    "Dead link",
+    "A link leads to nothing, or is not a link at all because its mark-up is broken.",
+)
 # record sources
-_kind("source-unread", _E, "Source never read", "A record source could not be read and there is no snapshot to fall back on.")
-_kind("source-stale", _W, "Source is stale", "A record source could not be read now; its last snapshot is shown, with its age.")
-_kind("bad-cell", _W, "Cell not usable", "A cell holds an error value or something that its column does not allow.")
-_kind("table-shape", _W, "Table shape", "Duplicate or missing headers, merged cells or blank rows that had to be interpreted.")
-_kind("duplicate-test", _W, "Duplicate test name", "Two rows of a block's record bear the same test name; the later is numbered.")
+_kind(
+    "source-unread",
+    _E,
+    "Source never read",
+    "A record source could not be read and there is no snapshot to fall back on.",
+)
+_kind(
+    "source-stale",
+    _W,
+    "Source is stale",
+    "A record source could not be read now; its last snapshot is shown, with its age.",
+)
+_kind(
+    "bad-cell",
+    _W,
+    "Cell not usable",
+    "A cell holds an error value or something that its column does not allow.",
+)
+_kind(
+    "table-shape",
+    _W,
+    "Table shape",
+    "Duplicate or missing headers, merged cells or blank rows that had to be interpreted.",
+)
+_kind(
+    "duplicate-test",
+    _W,
+    "Duplicate test name",
+    "Two rows of a block's record bear the same test name; the later is numbered.",
+)
 _kind("bad-range", _E, "Exposure range not usable", "A range of exposures runs backwards or is not a range.")
 _kind("overlap", _W, "Exposure ranges overlap", "Two tests of a block claim the same exposures.")
-_kind("not-placed", _N, "Not placed by import", "Text of an imported page that belongs to no known field; kept with the notes.")
+_kind(
+    "not-placed",
+    _N,
+    "Not placed by import",
+    "Text of an imported page that belongs to no known field; kept with the notes.",
+)
 # data directories
-_kind("damaged-file", _E, "Damaged file", "A file is empty, truncated, foreign or unreadable; it is not used.")
-_kind("wrong-shape", _E, "Image of the wrong shape", "An image does not have the shape of its detector; it is not used.")
-_kind("unknown-header", _N, "Unknown or missing header", "A header lacks a field that is needed, or its value could not be mapped.")
-_kind("bad-header", _W, "Header value not usable", "A header value has the wrong type and was read as well as it could be.")
-_kind("contradiction", _W, "Contradiction", "Header, file name, log or record disagree; all are kept and shown.")
-_kind("duplicate-frame", _W, "Duplicate frame", "Two files claim to be the same exposure of the same detector.")
+_kind(
+    "damaged-file", _E, "Damaged file", "A file is empty, truncated, foreign or unreadable; it is not used."
+)
+_kind(
+    "wrong-shape",
+    _E,
+    "Image of the wrong shape",
+    "An image does not have the shape of its detector; it is not used.",
+)
+_kind(
+    "unknown-header",
+    _N,
+    "Unknown or missing header",
+    "A header lacks a field that is needed, or its value could not be mapped.",
+)
+_kind(
+    "bad-header",
+    _W,
+    "Header value not usable",
+    "A header value has the wrong type and was read as well as it could be.",
+)
+_kind(
+    "contradiction", _W, "Contradiction", "Header, file name, log or record disagree; all are kept and shown."
+)
+_kind(
+    "duplicate-frame", _W, "Duplicate frame", "Two files claim to be the same exposure of the same detector."
+)
 _kind("bad-pixels", _W, "Not-a-number pixels", "A frame holds NaN or infinite pixels; they are left out.")
 _kind("bad-log", _W, "Exposure log not usable", "An exposure log, or some rows of it, could not be read.")
 # matching
-_kind("no-frames", _E, "No frames for a test", "A row of the record names exposures of which no frame was found.")
+_kind(
+    "no-frames",
+    _E,
+    "No frames for a test",
+    "A row of the record names exposures of which no frame was found.",
+)
 _kind("missing-frames", _W, "Missing frames", "Fewer frames were found than the record or the plan asks for.")
 _kind("unmatched-frame", _W, "Unmatched frame", "A frame that belongs to no test of the record.")
 # measuring
-_kind("procedure-error", _E, "Procedure failed", "A procedure stopped with an error; its result is missing, nothing else is.")
-_kind("procedure-undeclared", _E, "Procedure breaks its declaration", "Something declared was not produced, or the reverse.")
+_kind(
+    "procedure-error",
+    _E,
+    "Procedure failed",
+    "A procedure stopped with an error; its result is missing, nothing else is.",
+)
+_kind(
+    "procedure-undeclared",
+    _E,
+    "Procedure breaks its declaration",
+    "Something declared was not produced, or the reverse.",
+)
 _kind("no-procedure", _N, "No procedure", "A test for which the campaign names no procedure.")
 _kind("bad-plugin", _E, "Procedure not loaded", "A procedure module of the campaign could not be loaded.")
 

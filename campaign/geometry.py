@@ -171,8 +171,17 @@ def decam(name: str = "decam") -> Geometry:
         name,
         (4146, 2160),
         (
-            Channel("A", Region(y0, y1, 1080, 2104), Region(y0, y1, 2154, 2160), Region(y0, y1, 2104, 2154), None, "lower-right"),
-            Channel("B", Region(y0, y1, 56, 1080), Region(y0, y1, 0, 6), Region(y0, y1, 6, 56), None, "lower-left"),
+            Channel(
+                "A",
+                Region(y0, y1, 1080, 2104),
+                Region(y0, y1, 2154, 2160),
+                Region(y0, y1, 2104, 2154),
+                None,
+                "lower-right",
+            ),
+            Channel(
+                "B", Region(y0, y1, 56, 1080), Region(y0, y1, 0, 6), Region(y0, y1, 6, 56), None, "lower-left"
+            ),
         ),
     )
 

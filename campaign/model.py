@@ -8,7 +8,7 @@ reference that the guide prints: every key is described here, once.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import date as Date  # noqa: N812 - a field of that name would hide the type
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal
@@ -50,7 +50,7 @@ class Document(Model):
     href: str = Field("", description="An http(s) address, or a path relative to the campaign folder")
     reference: str = Field("", description="Document number")
     version: str = Field("", description="Version or issue")
-    date: date | None = Field(None, description="Date of that version")
+    date: Date | None = Field(None, description="Date of that version")
     note: str = Field("", description="Anything to know about it")
 
 
@@ -63,14 +63,18 @@ class GeometrySpec(Model):
     prescan: int | None = Field(None, ge=0, description="Prescan columns of a channel")
     overscan: int | None = Field(None, ge=0, description="Serial overscan columns of a channel")
     parallel: int | None = Field(None, ge=0, description="Parallel overscan rows of a channel")
-    saturation: float | None = Field(None, gt=0, description="Level at or above which a pixel is saturated [ADU]")
+    saturation: float | None = Field(
+        None, gt=0, description="Level at or above which a pixel is saturated [ADU]"
+    )
 
 
 class DetectorSpec(Model):
     """A detector of the instrument."""
 
     geometry: str = Field(description="Name of a [geometry.*] table, or of a preset")
-    hdu: str | int | None = Field(None, description="Image extension that holds the detector, where a file holds several")
+    hdu: str | int | None = Field(
+        None, description="Image extension that holds the detector, where a file holds several"
+    )
     gain: dict[str, float] = Field(default_factory=dict, description="Nominal gain by channel [e⁻/ADU]")
 
 
@@ -85,26 +89,35 @@ class Detector(Model):
 class DataSpec(Model):
     """Where frames are and how their headers are read."""
 
-    roots: tuple[str, ...] = Field(("frames",), description="Directories of frames, relative to the campaign folder or absolute")
+    roots: tuple[str, ...] = Field(
+        ("frames",), description="Directories of frames, relative to the campaign folder or absolute"
+    )
     preset: str = Field("generic", description="Header mapping to start from: generic, euclid-vis or decam")
     fields: dict[str, tuple[str, ...]] = Field(
-        default_factory=dict, description="Header keywords of a field, the first that is there counts; overrides the preset"
+        default_factory=dict,
+        description="Header keywords of a field, the first that is there counts; overrides the preset",
     )
     types: dict[str, str] = Field(
-        default_factory=dict, description="Frame type by what the type keyword says: a pattern and bias, dark, flat, point or other"
+        default_factory=dict,
+        description="Frame type by what the type keyword says: a pattern and bias, dark, flat, point or other",
     )
     file_name: str = Field(
-        "", description="Regular expression with named groups (exposure, detector, type, exptime) over the file name; checked against the header"
+        "",
+        description="Regular expression with named groups (exposure, detector, type, exptime) over the file name; checked against the header",
     )
     detector: str = Field("", description="The detector of every frame, where headers do not name it")
     logs: tuple[str, ...] = Field((), description="Patterns of exposure logs, relative to each root")
     ignore: tuple[str, ...] = Field((), description="Patterns of files to pass over, relative to each root")
     assign: Literal["record", "header", "both"] = Field(
-        "both", description="How frames find their test: by the record's exposure ranges, by the test named in the header, or by both"
+        "both",
+        description="How frames find their test: by the record's exposure ranges, by the test named in the header, or by both",
     )
-    setting: tuple[str, ...] = Field((), description="Frame fields that make the setting of a measurement, for example wavelength")
+    setting: tuple[str, ...] = Field(
+        (), description="Frame fields that make the setting of a measurement, for example wavelength"
+    )
     block_folders: dict[str, str] = Field(
-        default_factory=dict, description="Folder (relative to a root) of each block's frames; by default the folder of the block's name, if there"
+        default_factory=dict,
+        description="Folder (relative to a root) of each block's frames; by default the folder of the block's name, if there",
     )
 
 
@@ -114,11 +127,16 @@ class Source(Model):
     id: str = Field(description="Short name of the source")
     address: str = Field(description="Path of a CSV, xlsx or ods file, or the address of a Google Sheet")
     block: str = Field("", description="The block of all its rows; empty when a column says it")
-    sheet: str = Field("", description="Name of the worksheet; empty for the first, or the one the address points at")
+    sheet: str = Field(
+        "", description="Name of the worksheet; empty for the first, or the one the address points at"
+    )
     header_row: int = Field(1, ge=1, description="Row that holds the column names")
-    kind: Literal["tests", "hardware", "other"] = Field("tests", description="What the rows are: tests of the record, hardware, or a table to show as it is")
+    kind: Literal["tests", "hardware", "other"] = Field(
+        "tests", description="What the rows are: tests of the record, hardware, or a table to show as it is"
+    )
     columns: dict[str, str] = Field(
-        default_factory=dict, description="Column name of each field of the record (session, test, first, last, exposures, frames, exptime, status, comments, folder, date, block, procedure, detector)"
+        default_factory=dict,
+        description="Column name of each field of the record (session, test, first, last, exposures, frames, exptime, status, comments, folder, date, block, procedure, detector)",
     )
 
 
@@ -126,19 +144,28 @@ class SheetsSettings(Model):
     """How Google Sheets are reached. Secrets stay in files or the environment, never here."""
 
     api: str = Field("", description="Base address of the Sheets API, for a laboratory's proxy")
-    key_env: str = Field("CALBOOK_SHEETS_KEY", description="Environment variable that holds an API key for public sheets")
-    credentials: str = Field("", description="Path of a service account's key file (or set CALBOOK_SHEETS_CREDENTIALS)")
+    key_env: str = Field(
+        "CALBOOK_SHEETS_KEY", description="Environment variable that holds an API key for public sheets"
+    )
+    credentials: str = Field(
+        "", description="Path of a service account's key file (or set CALBOOK_SHEETS_CREDENTIALS)"
+    )
     timeout: float = Field(20.0, gt=0, description="Seconds to wait for an answer")
-    retries: int = Field(2, ge=0, description="How often a failed pull is tried again before the snapshot is used")
+    retries: int = Field(
+        2, ge=0, description="How often a failed pull is tried again before the snapshot is used"
+    )
 
 
 class ProcedureUse(Model):
     """Which tests a procedure analyses, and with what parameters."""
 
     tests: tuple[str, ...] = Field((), description="Patterns of test names, for example PTC*")
-    parameters: dict[str, float | int | bool | str] = Field(default_factory=dict, description="Parameters that differ from the defaults")
+    parameters: dict[str, float | int | bool | str] = Field(
+        default_factory=dict, description="Parameters that differ from the defaults"
+    )
     roles: dict[str, str] = Field(
-        default_factory=dict, description="Frame type that fills a role, where it is not the usual one ('any' for all frames of the test)"
+        default_factory=dict,
+        description="Frame type that fills a role, where it is not the usual one ('any' for all frames of the test)",
     )
 
 
@@ -149,8 +176,8 @@ class Scope(Model):
     tests: tuple[str, ...] = Field((), description="Tests")
     detectors: tuple[str, ...] = Field((), description="Detectors")
     channels: tuple[str, ...] = Field((), description="Channels")
-    start: date | None = Field(None, description="First day it applies to")
-    end: date | None = Field(None, description="Last day it applies to")
+    start: Date | None = Field(None, description="First day it applies to")
+    end: Date | None = Field(None, description="Last day it applies to")
 
     def covers(
         self,
@@ -158,7 +185,7 @@ class Scope(Model):
         test: str | None = None,
         detector: str | None = None,
         channel: str | None = None,
-        day: date | None = None,
+        day: Date | None = None,
     ) -> bool:
         """Whether the scope touches this place. A None argument is a wider place: it is touched."""
 
@@ -182,8 +209,8 @@ class Caveat(Model):
     text: str = Field(description="What is wrong and what it affects, in a sentence or two")
     severity: CaveatSeverity = Field("minor", description="info, minor or major")
     author: str = Field("", description="Who says so")
-    date: date | None = Field(None, description="Since when it is known")
-    resolved: date | None = Field(None, description="When it was resolved; it is kept and shown as history")
+    date: Date | None = Field(None, description="Since when it is known")
+    resolved: Date | None = Field(None, description="When it was resolved; it is kept and shown as history")
     scope: Scope = Field(default_factory=lambda: Scope(), description="What it applies to")
 
 
@@ -195,7 +222,9 @@ class Limit(Model):
     low: float | None = Field(None, description="Lowest value accepted, in the quantity's unit")
     high: float | None = Field(None, description="Highest value accepted, in the quantity's unit")
     severity: Literal["warn", "fail"] = Field("fail", description="What a value outside means")
-    scope: Scope = Field(default_factory=lambda: Scope(), description="What it applies to; start and end are its validity")
+    scope: Scope = Field(
+        default_factory=lambda: Scope(), description="What it applies to; start and end are its validity"
+    )
     settings: tuple[str, ...] = Field((), description="Patterns of settings it applies to")
     document: str = Field("", description="Document that states it")
     note: str = Field("", description="Anything to know about it")
@@ -208,16 +237,20 @@ class Block(Model):
     id: str = Field("", description="Short name; by default the file's name")
     title: str = Field("", description="Heading; by default the short name")
     kind: str = Field("block", description="What it is: dry run, detection chain, dark calibration, epoch …")
-    status: BlockStatus = Field("planned", description="planned, running, done, demoted, superseded or archived")
+    status: BlockStatus = Field(
+        "planned", description="planned, running, done, demoted, superseded or archived"
+    )
     status_note: str = Field("", description="Why, in a few words")
-    start: date | None = Field(None, description="First day")
-    end: date | None = Field(None, description="Last day")
+    start: Date | None = Field(None, description="First day")
+    end: Date | None = Field(None, description="Last day")
     facility: str = Field("", description="Where it was tested")
     hardware: dict[str, str] = Field(default_factory=dict, description="Serial numbers by name of the item")
     detectors: tuple[str, ...] = Field((), description="Detectors present; empty for all of the campaign's")
     supersedes: str = Field("", description="Block that this one replaces")
     superseded_by: str = Field("", description="Block that replaces this one")
-    data_archived: bool = Field(False, description="The frames were moved to an archive: their absence is no fault")
+    data_archived: bool = Field(
+        False, description="The frames were moved to an archive: their absence is no fault"
+    )
     links: tuple[Link, ...] = Field((), description="Data, scripts, spreadsheets")
     body: str = ""
     format: Literal["md", "rst"] = "md"
@@ -263,16 +296,14 @@ class Campaign(Model):
         test: str | None = None,
         detector: str | None = None,
         channel: str | None = None,
-        day: date | None = None,
+        day: Date | None = None,
     ) -> Iterator[Caveat]:
         """The caveats whose scope touches a place."""
         return (c for c in self.caveats if c.scope.covers(block, test, detector, channel, day))
 
     def procedures_for(self, test: str) -> list[str]:
         """Names of the procedures that analyse a test, in the order of the file."""
-        return [
-            name for name, use in self.procedures.items() if any(fnmatchcase(test, p) for p in use.tests)
-        ]
+        return [name for name, use in self.procedures.items() if any(fnmatchcase(test, p) for p in use.tests)]
 
 
 class CampaignFile(Model):
@@ -291,8 +322,16 @@ class CampaignFile(Model):
     documents: tuple[Document, ...] = Field((), description="Plans, reports, descriptions")
     geometry: dict[str, GeometrySpec] = Field(default_factory=dict, description="Detector geometries by name")
     detectors: dict[str, DetectorSpec] = Field(default_factory=dict, description="Detectors by name")
-    data: DataSpec = Field(default_factory=lambda: DataSpec(), description="Where frames are and how their headers are read")
+    data: DataSpec = Field(
+        default_factory=lambda: DataSpec(), description="Where frames are and how their headers are read"
+    )
     sources: tuple[Source, ...] = Field((), description="Record sources")
-    sheets: SheetsSettings = Field(default_factory=lambda: SheetsSettings(), description="How Google Sheets are reached")
-    procedures: dict[str, ProcedureUse] = Field(default_factory=dict, description="Which tests each procedure analyses")
-    simulate: dict[str, Any] = Field(default_factory=dict, description="What `calbook simulate` needs: truth and planted faults")
+    sheets: SheetsSettings = Field(
+        default_factory=lambda: SheetsSettings(), description="How Google Sheets are reached"
+    )
+    procedures: dict[str, ProcedureUse] = Field(
+        default_factory=dict, description="Which tests each procedure analyses"
+    )
+    simulate: dict[str, Any] = Field(
+        default_factory=dict, description="What `calbook simulate` needs: truth and planted faults"
+    )

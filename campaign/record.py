@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date as Date  # noqa: N812 - a field of that name would hide the type
+from datetime import datetime
 
-CellValue = str | int | float | bool | datetime | date | None
+CellValue = str | int | float | bool | datetime | Date | None
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ class Test:
     folder: str = ""
     status: str = ""
     comments: str = ""
-    date: date | None = None
+    date: Date | None = None
     procedures: tuple[str, ...] = ()
     source: str = ""
     row: int = 0
