@@ -268,7 +268,7 @@ class Procedure:
     history: tuple[Version, ...]
     roles: tuple[Role, ...]
     quantities: tuple[Quantity, ...]
-    measure: Callable[[Inputs, Results], None]
+    measure: Callable[[Inputs, Results], None] = field(repr=False)
     algorithm: str = ""
     parameters: tuple[Parameter, ...] = ()
     figures: tuple[FigureSpec, ...] = ()

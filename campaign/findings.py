@@ -74,6 +74,8 @@ _kind(
     "Dead link",
     "A link leads to nothing, or is not a link at all because its mark-up is broken.",
 )
+_kind("broken-markup", _W, "Broken mark-up", "Text that will not be shown as it was meant to be.")
+_kind("incomplete", _W, "Incomplete statement", "Something is said that does not stand without more.")
 # record sources
 _kind(
     "source-unread",
@@ -106,6 +108,12 @@ _kind(
     "Two rows of a block's record bear the same test name; the later is numbered.",
 )
 _kind("bad-range", _E, "Exposure range not usable", "A range of exposures runs backwards or is not a range.")
+_kind(
+    "interpreted",
+    _N,
+    "Read by a rule",
+    "Something is written in a way that can be read in several ways; the rule it was read by is said.",
+)
 _kind("overlap", _W, "Exposure ranges overlap", "Two tests of a block claim the same exposures.")
 _kind(
     "not-placed",

@@ -7,13 +7,15 @@ reference that the guide prints: every key is described here, once.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import date as Date  # noqa: N812 - a field of that name would hide the type
+from datetime import datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from campaign.geometry import Geometry
 
@@ -21,7 +23,19 @@ from campaign.geometry import Geometry
 class Model(BaseModel):
     """A strict, immutable part of the campaign folder: unknown keys are errors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, allow_inf_nan=False)
+
+
+def _day(value: object) -> Date | None:
+    """A day as people write it. Numbers are refused: 20180501 would be read as seconds since 1970."""
+    if value is None or (isinstance(value, Date) and not isinstance(value, datetime)):
+        return value
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value.strip()):
+        return Date.fromisoformat(value.strip())
+    raise ValueError("a date such as 2018-05-01 is wanted")
+
+
+Day = Annotated[Date, BeforeValidator(_day)]
 
 
 BlockStatus = Literal["planned", "running", "done", "demoted", "superseded", "archived"]
@@ -50,7 +64,7 @@ class Document(Model):
     href: str = Field("", description="An http(s) address, or a path relative to the campaign folder")
     reference: str = Field("", description="Document number")
     version: str = Field("", description="Version or issue")
-    date: Date | None = Field(None, description="Date of that version")
+    date: Day | None = Field(None, description="Date of that version")
     note: str = Field("", description="Anything to know about it")
 
 
@@ -176,8 +190,8 @@ class Scope(Model):
     tests: tuple[str, ...] = Field((), description="Tests")
     detectors: tuple[str, ...] = Field((), description="Detectors")
     channels: tuple[str, ...] = Field((), description="Channels")
-    start: Date | None = Field(None, description="First day it applies to")
-    end: Date | None = Field(None, description="Last day it applies to")
+    start: Day | None = Field(None, description="First day it applies to")
+    end: Day | None = Field(None, description="Last day it applies to")
 
     def covers(
         self,
@@ -209,8 +223,8 @@ class Caveat(Model):
     text: str = Field(description="What is wrong and what it affects, in a sentence or two")
     severity: CaveatSeverity = Field("minor", description="info, minor or major")
     author: str = Field("", description="Who says so")
-    date: Date | None = Field(None, description="Since when it is known")
-    resolved: Date | None = Field(None, description="When it was resolved; it is kept and shown as history")
+    date: Day | None = Field(None, description="Since when it is known")
+    resolved: Day | None = Field(None, description="When it was resolved; it is kept and shown as history")
     scope: Scope = Field(default_factory=lambda: Scope(), description="What it applies to")
 
 
@@ -241,8 +255,8 @@ class Block(Model):
         "planned", description="planned, running, done, demoted, superseded or archived"
     )
     status_note: str = Field("", description="Why, in a few words")
-    start: Date | None = Field(None, description="First day")
-    end: Date | None = Field(None, description="Last day")
+    start: Day | None = Field(None, description="First day")
+    end: Day | None = Field(None, description="Last day")
     facility: str = Field("", description="Where it was tested")
     hardware: dict[str, str] = Field(default_factory=dict, description="Serial numbers by name of the item")
     detectors: tuple[str, ...] = Field((), description="Detectors present; empty for all of the campaign's")

@@ -51,8 +51,9 @@ class Table:
 class Snapshot:
     """A table with when and whence it was pulled.
 
-    ``revision`` identifies the content (the provider's revision, or a digest). ``stale`` is True when the
-    last pull failed and this is an earlier one; ``error`` then says why. ``table`` is None when the source
+    ``pulled_at`` is when this content was first read, ``checked_at`` when the source was last seen to still
+    hold it. ``revision`` identifies the content (the provider's revision, or a digest). ``stale`` is True when
+    the last pull failed and this is an earlier one; ``error`` then says why. ``table`` is None when the source
     was never read.
     """
 
@@ -63,6 +64,7 @@ class Snapshot:
     revision: str = ""
     stale: bool = False
     error: str = ""
+    checked_at: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,217 @@
+"""The flow: from a campaign folder to a site. Read it from top to bottom."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+
+from builder import VERSION
+from builder.assemble import Assembler, Gathered, changes_between, state_of
+from builder.engine import Engine, default_workers
+from builder.index import IndexedFile, index
+from builder.match import match
+from builder.measure import measure_all
+from builder.plan import Planner
+from builder.plugins import known_procedures
+from builder.progress import Progress
+from builder.render.prose import build_prose
+from builder.render.site import render
+from builder.report import BuildInfo, Change, Report
+from builder.store import Store
+from builder.summaries import summarise
+from campaign.findings import Finding, worst_first
+from campaign.lint import check_quantities, lint
+from campaign.load import load
+from campaign.model import Campaign
+from campaign.rows import read_tests
+from campaign.sources.pull import pull
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+class NotBuiltError(Exception):
+    """Nothing could be built; the findings say why."""
+
+    def __init__(self, findings: list[Finding]) -> None:
+        super().__init__(findings[0].what if findings else "nothing to build")
+        self.findings = findings
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line and the environment give to a build."""
+
+    folder: Path
+    now: Callable[[], datetime]
+    environ: Mapping[str, str]
+    output: Path | None = None
+    workers: int = 0
+    offline: bool = False
+    command: str = "calbook build"
+
+    @property
+    def out(self) -> Path:
+        """Where the site and the store go: <campaign>/build unless told otherwise."""
+        return (self.output or self.folder / "build").resolve()
+
+
+@dataclass(frozen=True)
+class Built:
+    """A finished build: the report, where its first page is, and how many pages were written."""
+
+    report: Report
+    home: Path
+    written: int
+    unchanged: bool
+
+
+def build(options: Options, progress: Progress) -> Built:
+    """Build the site of a campaign. Raises NotBuiltError when there is no usable campaign, StoreError."""
+    started = options.now()
+    with (
+        Store(_output(options.out) / "store") as store,
+        Engine(options.workers or default_workers()) as engine,
+    ):
+        with progress.stage("load"):
+            campaign, findings = load(options.folder)
+            if campaign is None:
+                raise NotBuiltError(findings)
+            known, plugin_findings = known_procedures(campaign.plugins)
+            quantities = {n: [q.name for q in k.procedure.quantities] for n, k in known.items()}
+            findings += [*plugin_findings, *lint(campaign), *check_quantities(campaign, quantities)]
+        with progress.stage("simulate") as advance:
+            findings += _simulate(campaign, engine.workers, advance)
+        with progress.stage("pull"):
+            snapshots, pull_findings = pull(
+                campaign, store.folder / "snapshots", now=options.now, environ=options.environ, offline=options.offline
+            )  # fmt: skip
+            tests, row_findings = read_tests(campaign, snapshots)
+            progress.note("pull", f"{len(snapshots)} sources, {len(tests)} tests")
+        with progress.stage("index"):
+            cached = store.cached("files")
+            indexed = index(campaign, {k: IndexedFile.from_json(v) for k, v in cached.items()}, workers=1)
+            fresh = {k: v.to_json() for k, v in indexed.known.items()}
+            changed = {k: v for k, v in fresh.items() if cached.get(k) != v}
+            store.save_cached("files", changed, cached.keys() - fresh.keys())
+            progress.note("index", f"{len(indexed.files)} files, {len(changed)} new or changed")
+        with progress.stage("match"):
+            matching = match(campaign, tests, indexed.frames)
+        with progress.stage("summarise") as advance:
+            summarised = summarise(campaign, indexed.frames, store, engine, advance)
+            progress.note("summarise", f"{summarised.read} files read")
+        versions = _versions()
+        build_id = store.begin(started, options.command, versions)
+        with progress.stage("measure") as advance:
+            planner = Planner(campaign, known, matching.by_test, summarised)
+            history = store.shown()
+            measured = measure_all(
+                tests, known, planner, store, engine, build_id, versions, options.now, advance
+            )
+            progress.note("measure", f"{measured.run} results new, {measured.reused} reused")
+        findings += [*pull_findings, *row_findings, *indexed.findings, *matching.findings]
+        findings += [*summarised.findings, *measured.findings]
+        with progress.stage("prose"):
+            prose = build_prose(campaign, options.out / "site", store.folder / "prose", CHECKOUT / "site_src")
+            findings += prose.findings
+        with progress.stage("judge"):
+            earlier = store.results(r for results in history.values() for r in results if r)
+            assembler = Assembler(
+                Gathered(
+                    campaign, known, tests, snapshots, indexed.frames, indexed.files, matching, summarised,
+                    measured.tasks, measured.results, measured.failed, history, earlier, store.verdicts(),
+                    worst_first(findings), prose.bodies,
+                )
+            )  # fmt: skip
+            blocks = assembler.blocks()
+            shown = {
+                (o.block, o.test, o.procedure.name, o.detector): o.result_id
+                for b in blocks
+                for t in b.tests
+                for o in t.outcomes
+                if o.result_id
+            }
+            store.judge(assembler.verdicts, build_id)
+            store.show(shown, build_id)
+        with progress.stage("render"):
+            make = partial(
+                Report, campaign, blocks, tuple(k.procedure for k in known.values()), tuple(snapshots), tuple(worst_first(findings))
+            )  # fmt: skip
+            report, digest, unchanged = _what_changed(
+                make, store, build_id, started, options, versions, progress
+            )
+            if unchanged:
+                store.forget(build_id)
+            written = render(report, prose, options.out, store, report.info.build_id)
+            progress.note("render", f"{written} files written")
+        if not unchanged:
+            changes = [(c.kind, c.what, c.page) for c in report.changes]
+            store.finish(build_id, options.now(), digest, state_of(blocks), changes, progress.seconds)
+    return Built(report, options.out / "site" / "index.html", written, unchanged)
+
+
+def _output(out: Path) -> Path:
+    out.mkdir(parents=True, exist_ok=True)
+    ignore = out / ".gitignore"
+    if not ignore.exists():
+        ignore.write_text("*\n")
+    return out
+
+
+def _simulate(campaign: Campaign, workers: int, advance: Callable[[int, int], None]) -> list[Finding]:
+    """Frames that a campaign asks to be simulated at build time, where they are absent."""
+    if not campaign.simulate.get("on_build"):
+        return []
+    from builder.simulate import simulate, validate
+
+    findings = validate(campaign)
+    simulate(
+        campaign, missing_only=True, progress=lambda done, total, _what: advance(done, total), workers=workers
+    )
+    return findings
+
+
+def _versions() -> dict[str, str]:
+    from importlib.metadata import version
+
+    names = ("numpy", "scipy", "astropy", "numba", "matplotlib", "sphinx")
+    return {"calbook": VERSION, "python": platform.python_version(), **{n: version(n) for n in names}}
+
+
+def _what_changed(
+    make: Callable[[tuple[Change, ...], BuildInfo], Report],
+    store: Store,
+    build_id: int,
+    started: datetime,
+    options: Options,
+    versions: Mapping[str, str],
+    progress: Progress,
+) -> tuple[Report, str, bool]:
+    """The report with what changed since the last build that changed something.
+
+    A build that changes nothing shows the information of that last one, so that not a byte of the site moves.
+    """
+    last = store.last_build()
+    blank = BuildInfo(0, datetime.min, "", versions)
+    bare = make((), blank)
+    digest = hashlib.sha256(repr(bare).encode()).hexdigest()
+    if last is not None and last["digest"] == digest:
+        info = BuildInfo(
+            last["id"],
+            datetime.fromisoformat(last["started"]),
+            last["command"],
+            last["versions"],
+            last["seconds"],
+            bare.counts(),
+        )
+        return make(tuple(Change(*c) for c in last["changes"]), info), digest, True
+    changes = changes_between(last["state"], state_of(bare.blocks)) if last else []
+    info = BuildInfo(
+        build_id, started, options.command, versions, dict(progress.seconds), bare.counts(),
+        previous=last["started"] if last else "",
+    )  # fmt: skip
+    return make(tuple(changes), info), digest, False

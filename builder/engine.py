@@ -1,0 +1,67 @@
+"""Where work runs: in this process, or in a pool of local ones. The same functions, the same results."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+SMALL = 6
+"""Fewer items than this are done here: starting a pool would take longer."""
+
+
+class WorkerLost(Exception):
+    """A worker process ended before its work was done, for example for want of memory."""
+
+
+def default_workers() -> int:
+    """As many workers as the processors this process may use."""
+    return max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+
+
+class Engine:
+    """Runs functions over items. Close it, or use it as a context manager."""
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+        self._pool: Executor | None = None
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(wait=exc[0] is None, cancel_futures=True)
+
+    def run(
+        self, function: Callable[[Item], Result], items: Sequence[Item]
+    ) -> Iterator[tuple[Item, Result | Exception]]:
+        """Apply a function to every item; yield (item, result or exception) as each is done.
+
+        ``function`` and items must be picklable. An exception costs only its item.
+        """
+        if self.workers == 1 or (len(items) < SMALL and self._pool is None):
+            for item in items:
+                try:
+                    yield item, function(item)
+                except Exception as error:
+                    yield item, error
+            return
+        if self._pool is None:
+            # not fork: the parent may hold threads (progress, numba) whose locks a fork would copy
+            self._pool = ProcessPoolExecutor(self.workers, mp_context=multiprocessing.get_context("spawn"))
+        futures = {self._pool.submit(function, item): item for item in items}
+        for future in as_completed(futures):
+            try:
+                yield futures[future], future.result()
+            except BrokenProcessPool:
+                self._pool = None
+                yield futures[future], WorkerLost("a worker process was killed; is there enough memory?")
+            except Exception as error:
+                yield futures[future], error

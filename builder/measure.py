@@ -1,0 +1,183 @@
+"""Measure everything: wave after wave of procedures, each result stored the moment it is there."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from analysis.contract import ContractError, Measurement
+from builder.assemble import measurement_id
+from builder.engine import Engine
+from builder.plan import NotRun, Planner, Task, waves
+from builder.plugins import Known
+from builder.run import Measured, measure
+from builder.store import Store, StoredResult
+from campaign.findings import Finding
+from campaign.record import Test
+
+Values = dict[tuple[str, str, str, str], list[tuple[str, str, Measurement]]]
+
+
+@dataclass
+class MeasuredAll:
+    """The tasks of every test, the results they have, and what went wrong."""
+
+    tasks: dict[str, list[Task | NotRun]] = field(default_factory=dict)
+    results: dict[str, StoredResult] = field(default_factory=dict)
+    failed: dict[str, StoredResult] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    run: int = 0
+    reused: int = 0
+
+
+def error_id(result_id: str, code: str) -> str:
+    """The id under which a failure is kept: the same code on the same inputs fails again, other code may not."""
+    return hashlib.sha256(f"{result_id} {code}".encode()).hexdigest()[:20]
+
+
+def code_digest() -> str:
+    """A digest of the analysis code, so that failures are tried again when it changes."""
+    import analysis
+
+    digest = hashlib.sha256()
+    for path in sorted(Path(analysis.__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def measure_all(
+    tests: Sequence[Test],
+    known: Mapping[str, Known],
+    planner: Planner,
+    store: Store,
+    engine: Engine,
+    build_id: int,
+    versions: Mapping[str, str],
+    now: Callable[[], datetime],
+    advance: Callable[[int, int], None],
+) -> MeasuredAll:
+    """Run what has no stored result yet; hand back all results.
+
+    Procedures that use values of others run after them. A failure costs its own result only.
+    """
+    out = MeasuredAll()
+    values: Values = {}
+    code = code_digest()
+    for wave in waves(known):
+        todo: dict[str, Task] = {}
+        planned: list[tuple[Test, Task | NotRun]] = []
+        for test in tests:
+            for procedure in planner.procedures_of(test):
+                if procedure in wave:
+                    planned += [(test, t) for t in _plan(planner, test, procedure, values, out)]
+        ids = [
+            i for _, t in planned if isinstance(t, Task) for i in (t.result_id, error_id(t.result_id, code))
+        ]
+        kept = store.results(ids)
+        for test, task in planned:
+            out.tasks.setdefault(test.key, []).append(task)
+            if isinstance(task, Task):
+                found = kept.get(task.result_id) or kept.get(error_id(task.result_id, code))
+                if found is None:
+                    todo[task.result_id] = task
+                else:
+                    out.results[task.result_id] = found
+                    out.reused += 1
+        jobs = [(task, store.objects) for task in todo.values()]
+        for done, ((task, _), measured) in enumerate(engine.run(measure, jobs), start=1):
+            if isinstance(measured, Exception):
+                measured = Measured("error", 0.0, f"{type(measured).__name__}: {measured}", transient=True)
+            stored = _stored(task, measured, known, code, versions, now())
+            if measured.transient:
+                out.failed[task.result_id] = stored
+            else:
+                store.add_result(stored, build_id)
+                out.results[task.result_id] = stored
+            out.run += 1
+            advance(done, len(jobs))
+        for _, task in planned:
+            if isinstance(task, Task) and (result := out.results.get(task.result_id)):
+                _collect(values, task, result)
+    _report_errors(out)
+    order = {name: i for i, name in enumerate(known)}
+    for held in out.tasks.values():
+        held.sort(key=lambda t: order[t.reference.name])
+    return out
+
+
+def _plan(
+    planner: Planner, test: Test, procedure: str, values: Values, out: MeasuredAll
+) -> list[Task | NotRun]:
+    try:
+        return planner.plan(test, procedure, values)
+    except ContractError as error:
+        out.findings.append(
+            Finding(
+                "bad-value", str(error), f"campaign.toml [procedures.{procedure}]",
+                "Correct the parameter; the tests of this procedure are not run until then.",
+                block=test.block, test=test.name,
+            )
+        )  # fmt: skip
+        return []
+
+
+def _stored(
+    task: Task,
+    measured: Measured,
+    known: Mapping[str, Known],
+    code: str,
+    versions: Mapping[str, str],
+    now: datetime,
+) -> StoredResult:
+    done = measured.status == "done"
+    detail = {
+        **measured.detail,
+        "error": measured.error,
+        "undeclared": measured.undeclared,
+        "parameters": dict(task.parameters),
+        "inputs": [
+            [role, f.id, f.file.root, f.file.path, task.fingerprints[f.id]]
+            for role, held in task.roles.items()
+            for f in held
+        ],
+        "used": [list(u) for u in task.used_ids],
+        "setting": task.setting,
+        "versions": dict(versions),
+    }
+    return StoredResult(
+        task.result_id if done else error_id(task.result_id, code),
+        task.block,
+        task.test,
+        task.detector.name,
+        task.reference.name,
+        known[task.reference.name].procedure.version,
+        measured.status,
+        now.isoformat(timespec="seconds"),
+        round(measured.seconds, 3),
+        detail,
+        measured.measurements,
+    )
+
+
+def _collect(values: Values, task: Task, result: StoredResult) -> None:
+    for m in result.measurements:
+        place = (task.block, task.detector.name, task.reference.name, m.quantity)
+        values.setdefault(place, []).append((task.test, measurement_id(result.id, m, task.setting), m))
+
+
+def _report_errors(out: MeasuredAll) -> None:
+    for result in [*out.results.values(), *out.failed.values()]:
+        if result.status == "error":
+            message = str(result.detail["error"]).splitlines()[0]
+            out.findings.append(
+                Finding(
+                    "procedure-undeclared" if result.detail["undeclared"] else "procedure-error",
+                    f"{result.procedure} failed on {result.detector}: {message}",
+                    f"{result.block}/{result.test}",
+                    "The test's page has the whole error and the log.",
+                    block=result.block, test=result.test, detector=result.detector,
+                )
+            )  # fmt: skip

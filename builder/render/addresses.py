@@ -1,0 +1,161 @@
+"""Where everything is: the address of each page and anchor of the site.
+
+Addresses are permanent. They are relative to the site's root, '/'-separated, fit for a URL as they stand, and
+made from names by ``campaign.names.slug`` alone, so that any part of calbook can link to a page without
+knowing how it is drawn. Anchors follow a '#'.
+"""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from urllib.parse import quote
+
+from campaign.names import slug
+
+HOME = "index.html"
+HEALTH = "health.html"
+CAVEATS = "caveats.html"
+HARDWARE = "hardware.html"
+DOCUMENTS = "documents.html"
+LIMITS = "limits.html"
+PROCEDURES = "procedures/index.html"
+BUILD = "about/build.html"
+MEASUREMENTS_CSV = "data/measurements.csv"
+MEASUREMENTS_PARQUET = "data/measurements.parquet"
+CAMPAIGN_JSON = "data/campaign.json"
+
+
+def block_page(block: str) -> str:
+    """The page of a block."""
+    return f"blocks/{slug(block)}/index.html"
+
+
+def exposures_page(block: str) -> str:
+    """The exposure table of a block."""
+    return f"blocks/{slug(block)}/exposures.html"
+
+
+def exposure_row(block: str, frame: str) -> str:
+    """The row of a frame (its id, 'exposure/detector') in its block's exposure table."""
+    return f"{exposures_page(block)}#{frame_anchor(frame)}"
+
+
+def frame_anchor(frame: str) -> str:
+    """The anchor of a frame's row."""
+    return f"frame-{slug(frame)}"
+
+
+def test_page(block: str, test: str) -> str:
+    """The page of a test."""
+    return f"blocks/{slug(block)}/tests/{slug(test)}.html"
+
+
+test_page.__test__ = False  # type: ignore[attr-defined]  # not a test of ours, whatever its name suggests
+
+
+def procedure_anchor(procedure: str) -> str:
+    """The anchor of a procedure's part of a test or block page."""
+    return f"procedure-{slug(procedure)}"
+
+
+def detector_page(detector: str) -> str:
+    """The page of a detector, over all blocks and tests."""
+    return f"detectors/{slug(detector)}.html"
+
+
+def channel_anchor(channel: str) -> str:
+    """The anchor of a channel on its detector's page."""
+    return f"channel-{slug(channel)}"
+
+
+def procedure_page(procedure: str) -> str:
+    """The page of a procedure."""
+    return f"procedures/{slug(procedure)}.html"
+
+
+def quantity_anchor(quantity: str) -> str:
+    """The anchor of a quantity on its procedure's page."""
+    return f"quantity-{slug(quantity)}"
+
+
+def result_page(result_id: str) -> str:
+    """The provenance page of an outcome."""
+    return f"measurements/{slug(result_id)}.html"
+
+
+def measurement_anchor(measurement_id: str) -> str:
+    """The anchor of a measurement (``Judged.id``) on its provenance page: the id itself where it is plain."""
+    return slug(measurement_id)
+
+
+def measurement_page(result_id: str, measurement_id: str) -> str:
+    """The provenance of a measurement, anchor included: what ``Judged.page`` holds."""
+    return f"{result_page(result_id)}#{measurement_anchor(measurement_id)}"
+
+
+def record_page(source: str) -> str:
+    """The table of a record source as it was pulled."""
+    return f"records/{slug(source)}.html"
+
+
+def record_row(source: str, row: int) -> str:
+    """A row of a record source, by the spreadsheet's row number."""
+    return f"{record_page(source)}#row-{row}"
+
+
+def caveat_anchor(caveat: str) -> str:
+    """The anchor of a caveat (its id) on the page of caveats."""
+    return f"caveat-{slug(caveat)}"
+
+
+def caveat(caveat_id: str) -> str:
+    """The place of a caveat among all caveats."""
+    return f"{CAVEATS}#{caveat_anchor(caveat_id)}"
+
+
+def limit_anchor(limit: str) -> str:
+    """The anchor of a limit (its id) on the page of limits."""
+    return f"limit-{slug(limit)}"
+
+
+def limit(limit_id: str) -> str:
+    """The place of a limit among all limits."""
+    return f"{LIMITS}#{limit_anchor(limit_id)}"
+
+
+def finding_kind(kind: str) -> str:
+    """The place of a kind of finding on the health page."""
+    return f"{HEALTH}#{slug(kind)}"
+
+
+def campaign_file(path: str) -> str:
+    """The address, percent-encoded, of a copy of a file of the campaign folder.
+
+    ``path`` is relative to the folder. Raises ValueError when it is absolute, leaves the folder or is empty.
+    """
+    return quote(campaign_file_path(path))
+
+
+def campaign_file_path(path: str) -> str:
+    """Where, below the site's root, that copy is on disk. Raises ValueError as ``campaign_file`` does."""
+    parts = PurePosixPath(path.replace("\\", "/")).parts
+    if not parts or parts[0] == "/" or ".." in parts or ":" in parts[0] or "\x00" in path:
+        raise ValueError(f"{path!r} is not a path inside the campaign folder")
+    return "files/" + "/".join(parts)
+
+
+def relative(page: str, target: str) -> str:
+    """The link from a page to an address: both relative to the site's root, ``target`` perhaps with an anchor.
+
+    >>> relative("blocks/BORN/index.html", "blocks/BORN/tests/BIAS01.html#log")
+    'tests/BIAS01.html#log'
+    """
+    place, mark, anchor = target.partition("#")
+    if place == page and mark:
+        return f"#{anchor}"
+    here, there = page.split("/")[:-1], place.split("/")
+    shared = 0
+    while shared < min(len(here), len(there) - 1) and here[shared] == there[shared]:
+        shared += 1
+    steps = "../" * (len(here) - shared) + "/".join(there[shared:])
+    return quote(steps, safe="/%~:@!$&'()*+,;=?") + mark + quote(anchor, safe="%~:@!$&()*+,;=?/")

@@ -1,0 +1,165 @@
+"""A report with its cross-references: everything a page mentions, found by name so that it can be linked."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+
+from analysis.contract import Procedure
+from builder.render import addresses
+from builder.report import BlockReport, FrameReport, Judged, Outcome, Report, TestReport, Verdict, worst
+from campaign.findings import Finding
+from campaign.frames import Frame
+from campaign.model import Caveat, Limit, Source
+from campaign.record import Snapshot, Test
+
+
+@dataclass(frozen=True)
+class Book:
+    """The report, its lookups, and the campaign files that could not be copied into the site (``absent``)."""
+
+    report: Report
+    absent: Collection[str] = ()
+
+    @property
+    def now(self) -> datetime:
+        """When the build began: ages are relative to it."""
+        return self.report.info.started
+
+    @cached_property
+    def blocks(self) -> dict[str, BlockReport]:
+        """Blocks by id."""
+        return {b.block.id: b for b in self.report.blocks}
+
+    @cached_property
+    def tests(self) -> dict[tuple[str, str], TestReport]:
+        """Tests by (block, name)."""
+        return {(t.block.id, t.test.name): t for t in self.report.tests()}
+
+    @cached_property
+    def namesakes(self) -> dict[str, list[TestReport]]:
+        """Tests of all blocks by name."""
+        out: dict[str, list[TestReport]] = defaultdict(list)
+        for test in self.report.tests():
+            out[test.test.name].append(test)
+        return out
+
+    @cached_property
+    def outcomes(self) -> dict[str, Outcome]:
+        """Outcomes by result id; those that have none (not run) have no page either."""
+        out: dict[str, Outcome] = {}
+        for outcome in self.report.outcomes():
+            if outcome.result_id:
+                out.setdefault(outcome.result_id, outcome)
+        return out
+
+    @cached_property
+    def measurements(self) -> dict[str, tuple[Outcome, Judged]]:
+        """Measurements by id, with their outcome."""
+        return {j.id: (o, j) for o in self.outcomes.values() for j in o.measurements}
+
+    @cached_property
+    def procedures(self) -> dict[str, Procedure]:
+        """Procedures by name: those of the report, and any that made an outcome."""
+        found = {p.name: p for p in self.report.procedures}
+        for outcome in self.report.outcomes():
+            found.setdefault(outcome.procedure.name, outcome.procedure)
+        return found
+
+    @cached_property
+    def snapshots(self) -> dict[str, Snapshot]:
+        """Snapshots by source: the report's and its blocks'."""
+        found = {s.source: s for s in self.report.snapshots}
+        for block in self.report.blocks:
+            for snapshot in block.snapshots:
+                found.setdefault(snapshot.source, snapshot)
+        return found
+
+    @cached_property
+    def sources(self) -> dict[str, Source]:
+        """Record sources by id."""
+        return {s.id: s for s in self.report.campaign.sources}
+
+    @cached_property
+    def frames(self) -> dict[tuple[str, str], FrameReport]:
+        """Frames in exposure tables, by (block, frame id)."""
+        return {(b.block.id, f.frame.id): f for b in self.report.blocks for f in b.frames}
+
+    @cached_property
+    def limits(self) -> dict[str, Limit]:
+        """Limits by id: the campaign's, and any that judged a measurement."""
+        found = {limit.id: limit for limit in self.report.campaign.limits}
+        for _, judged in self.measurements.values():
+            if judged.limit:
+                found.setdefault(judged.limit.id, judged.limit)
+        return found
+
+    @cached_property
+    def caveats(self) -> dict[str, Caveat]:
+        """Caveats by id: the campaign's, and any that touches a block, test or measurement."""
+        found = {c.id: c for c in self.report.campaign.caveats}
+        held: list[Iterable[Caveat]] = [b.caveats for b in self.report.blocks]
+        held += [t.caveats for t in self.report.tests()]
+        held += [j.caveats for _, j in self.measurements.values()]
+        for caveat in (c for some in held for c in some):
+            found.setdefault(caveat.id, caveat)
+        return found
+
+    @cached_property
+    def detectors(self) -> tuple[str, ...]:
+        """Names of detectors: the campaign's in its order, then any that only results name."""
+        names = [d.name for d in self.report.campaign.detectors]
+        return tuple(dict.fromkeys(names + [o.detector for o in self.report.outcomes()]))
+
+    @cached_property
+    def findings(self) -> tuple[Finding, ...]:
+        """All findings, each once: the report's, and any that only a block, test or frame holds."""
+        found = dict.fromkeys(self.report.findings)
+        for block in self.report.blocks:
+            found |= dict.fromkeys(block.findings)
+            found |= dict.fromkeys(f for t in block.tests for f in t.findings)
+            found |= dict.fromkeys(f for r in block.frames for f in r.findings)
+        return tuple(found)
+
+    def frame_of(self, block: str, frame: Frame) -> FrameReport | None:
+        """The exposure table's entry of a frame; frames may be borrowed from another block."""
+        return self.frames.get((frame.block or block, frame.id))
+
+    def frame_address(self, block: str, frame: Frame) -> str | None:
+        """Where a frame is in the exposure table of its block, or None when it is in none."""
+        place = frame.block or block
+        return addresses.exposure_row(place, frame.id) if (place, frame.id) in self.frames else None
+
+    def record_address(self, test: Test) -> str | None:
+        """Where a test's row is among the records, or None when that table was never read."""
+        snapshot = self.snapshots.get(test.source)
+        if snapshot is None or snapshot.table is None:
+            return None
+        known = test.row in snapshot.table.row_numbers
+        return addresses.record_row(test.source, test.row) if known else addresses.record_page(test.source)
+
+    def place_of(self, finding: Finding) -> str | None:
+        """The page a finding is about: its test's, its block's or its detector's."""
+        if finding.block and finding.test and (finding.block, finding.test) in self.tests:
+            return addresses.test_page(finding.block, finding.test)
+        if finding.block in self.blocks and finding.block:
+            return addresses.block_page(finding.block)
+        if finding.detector in self.detectors and finding.detector:
+            return addresses.detector_page(finding.detector)
+        return None
+
+    def procedures_of(self, test: TestReport) -> list[str]:
+        """Names of the procedures that analyse a test, in order."""
+        names = [o.procedure.name for o in test.outcomes]
+        names += test.test.procedures or self.report.campaign.procedures_for(test.test.name)
+        return [n for n in dict.fromkeys(names) if n in self.procedures]
+
+    def verdict_of(self, test: TestReport, procedure: str) -> Verdict:
+        """The verdict of one procedure on a test; before it has any outcome, planned or not run."""
+        found = [o.verdict for o in test.outcomes if o.procedure.name == procedure]
+        if found:
+            return worst(found)
+        return Verdict.PLANNED if test.verdict == Verdict.PLANNED else Verdict.NOT_RUN

@@ -1,0 +1,106 @@
+"""The templates: one Jinja environment, every value escaped, and the words and filters that templates share."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from functools import cache, lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from markupsafe import Markup
+
+from analysis.contract import FLAGS, REASONS
+from builder.render import addresses, format
+from builder.render.links import is_external, safe_href
+from builder.report import SHAPES, Verdict
+from campaign.findings import KINDS
+
+TEMPLATES = Path(__file__).parents[2] / "site_src" / "pages"
+
+FRAME_TYPES = ("bias", "dark", "flat", "point", "other")
+
+_BLOCK_STATUS = {
+    "planned": "planned",
+    "running": "running",
+    "done": "done",
+    "demoted": "demoted",
+    "superseded": "superseded",
+    "archived": "archived",
+}
+
+
+def status_class(verdict: Verdict | str) -> str:
+    """The style of a status chip: 'status-not-evaluated'."""
+    return f"status-{str(verdict).replace(' ', '-')}"
+
+
+def words(code: str) -> str:
+    """A code as words: 'not-reached' → 'not reached'."""
+    return code.replace("-", " ").replace("_", " ")
+
+
+@lru_cache(maxsize=8192)
+def _way(page: str, target: str) -> str:
+    return addresses.relative(page, target)
+
+
+def _to(page: str, target: str) -> str:
+    """``addresses.relative``, remembering ways between pages apart from anchors: tables link by the thousand."""
+    place, mark, anchor = target.partition("#")
+    if not mark:
+        return _way(page, target)
+    return addresses.relative(page, target) if place == page else f"{_way(page, place)}#{anchor}"
+
+
+@cache
+def environment() -> Environment:
+    """The environment of all data pages. Compiled once per process."""
+    made = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    made.filters |= {
+        name: getattr(format, name)
+        for name in (
+            "age", "aligned", "day", "days", "duration", "exact", "limits", "listed", "moment", "number",
+            "plural", "ranges", "size",
+        )
+    }  # fmt: skip
+    made.filters |= {"status_class": status_class, "words": words}
+    made.globals |= {
+        "a": addresses,
+        "SHAPES": SHAPES,
+        "Verdict": Verdict,
+        "FLAGS": FLAGS,
+        "REASONS": REASONS,
+        "KINDS": KINDS,
+        "is_external": is_external,
+        "outside": addresses,
+    }
+    return made
+
+
+@cache
+def _template(name: str) -> Template:
+    return environment().get_template(name)
+
+
+def render(template: str, page: str, context: Mapping[str, Any], absent: Collection[str] = ()) -> str:
+    """The body of a page from its template.
+
+    ``page`` is the page's address: in templates ``to(address)`` is the link from there, and
+    ``href(untrusted)`` the link for an address that somebody wrote, or None when it must stay text.
+    """
+    return _template(template).render(
+        context, page=page, to=partial(_to, page), href=partial(safe_href, page=page, absent=absent)
+    )
+
+
+def trusted(html: str) -> Markup:
+    """HTML that the prose renderer made and cleaned; nothing else may be called trusted."""
+    return Markup(html)

@@ -1,0 +1,131 @@
+"""The compliance matrix: one procedure's measurements, quantity by quantity, detector (or test) by channel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from analysis.contract import Procedure, Quantity
+from builder.render.format import Shown, aligned, number
+from builder.report import Judged, Outcome
+from campaign.model import Campaign, Limit
+
+Label = tuple[tuple[str, str], ...]  # (text, address) of what a row is about
+
+
+@dataclass(frozen=True)
+class MatrixCell:
+    """A measurement in its place; ``shown`` is None where there is a reason instead of a value."""
+
+    judged: Judged
+    shown: Shown | None
+
+
+@dataclass(frozen=True)
+class MatrixRow:
+    """A row: what it is about, its outcome, its setting, and a cell per channel (None: no such channel)."""
+
+    label: Label
+    outcome: Outcome
+    setting: str
+    cells: tuple[MatrixCell | None, ...]
+
+
+@dataclass(frozen=True)
+class MatrixGroup:
+    """The rows of one quantity, and the limits that judged them."""
+
+    quantity: Quantity
+    limits: tuple[Limit, ...]
+    rows: tuple[MatrixRow, ...]
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """All rows of a procedure. ``channels`` head the columns; empty when everything is per detector."""
+
+    procedure: Procedure
+    channels: tuple[str, ...]
+    groups: tuple[MatrixGroup, ...]
+
+    @property
+    def columns(self) -> int:
+        """Columns of cells: at least one."""
+        return max(len(self.channels), 1)
+
+
+def matrix(
+    campaign: Campaign,
+    procedure: Procedure,
+    outcomes: Iterable[Outcome],
+    label: Callable[[Outcome], Label],
+    quantities: Sequence[Quantity] | None = None,
+) -> Matrix:
+    """Lay out the outcomes of one procedure; ``quantities`` restricts it (default: all declared).
+
+    An outcome without measurements (an error, not run) keeps a row in every group: its state is shown, never
+    a blank.
+    """
+    held = [o for o in outcomes if o.procedure.name == procedure.name]
+    channels = _channels(campaign, held)
+    wanted = procedure.quantities if quantities is None else quantities
+    groups = (_group(quantity, held, channels, label) for quantity in wanted)
+    return Matrix(procedure, channels, tuple(g for g in groups if g.rows))
+
+
+def key_quantities(procedure: Procedure) -> list[Quantity]:
+    """The quantities that stand for a procedure on pages of blocks and detectors: those of performance, or all."""
+    return [q for q in procedure.quantities if q.kind == "performance"] or list(procedure.quantities)
+
+
+def _channels(campaign: Campaign, outcomes: Sequence[Outcome]) -> tuple[str, ...]:
+    """The channels of the outcomes: in the geometry's order, then in the order of the measurements."""
+    measured = dict.fromkeys(
+        j.measurement.channel for o in outcomes for j in o.measurements if j.measurement.channel is not None
+    )
+    known: dict[str, None] = {}
+    for name in dict.fromkeys(o.detector for o in outcomes):
+        detector = campaign.detector(name)
+        known |= dict.fromkeys(c.name for c in detector.geometry.channels) if detector else {}
+    return tuple(c for c in {**known, **measured} if c in measured)
+
+
+def _group(
+    quantity: Quantity,
+    outcomes: Sequence[Outcome],
+    channels: tuple[str, ...],
+    label: Callable[[Outcome], Label],
+) -> MatrixGroup:
+    drafts: list[tuple[Outcome, str, dict[str | None, Judged]]] = []
+    for outcome in outcomes:
+        settings: dict[str, dict[str | None, Judged]] = {}
+        for judged in outcome.measurements:
+            if judged.measurement.quantity == quantity.name:
+                settings.setdefault(judged.measurement.setting, {})[judged.measurement.channel] = judged
+        if not settings and outcome.status != "done":
+            settings[""] = {}
+        drafts += [(outcome, setting, found) for setting, found in settings.items()]
+    shown = _shown([j for _, _, found in drafts for j in found.values()])
+    columns: tuple[str | None, ...] = channels if quantity.per == "channel" else (None,)
+    rows = tuple(
+        MatrixRow(
+            label(outcome),
+            outcome,
+            setting,
+            tuple(MatrixCell(found[c], shown[found[c].id]) if c in found else None for c in columns)
+            if found
+            else (),
+        )
+        for outcome, setting, found in drafts
+    )
+    limits = {j.limit.id: j.limit for _, _, found in drafts for j in found.values() if j.limit}
+    return MatrixGroup(quantity, tuple(limits.values()), rows)
+
+
+def _shown(measurements: Sequence[Judged]) -> dict[str, Shown | None]:
+    """Values as text, aligned among themselves."""
+    out: dict[str, Shown | None] = {j.id: None for j in measurements}
+    valued = [(j, j.measurement.value) for j in measurements if j.measurement.value is not None]
+    numbers = [number(value, j.measurement.uncertainty) for j, value in valued]
+    out |= {j.id: shown for (j, _), shown in zip(valued, aligned(numbers), strict=True)}
+    return out

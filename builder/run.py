@@ -1,0 +1,149 @@
+"""Measure: run one task, and turn what it hands back into stored objects. Runs in workers."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from analysis.contract import FrameInput, Inputs, Measurement, Procedure, Results
+from builder import VERSION
+from builder.plan import Task
+from builder.plugins import resolve
+from builder.store import put_object
+
+TRANSIENT = (OSError, MemoryError)
+"""Failures that may not happen again: such results are shown but not kept, so the next build tries again."""
+
+
+@dataclass
+class Measured:
+    """What a task gave: measurements, and figures and products as objects already stored."""
+
+    status: str
+    seconds: float
+    error: str = ""
+    transient: bool = False
+    undeclared: bool = False
+    measurements: tuple[Measurement, ...] = ()
+    detail: dict[str, Any] = field(default_factory=dict)
+
+
+def inputs_of(task: Task) -> Inputs:
+    """The inputs of a task: its frames with their summaries and open pixels."""
+    from builder.pixels import open_pixels
+
+    opened = {
+        frame.id: FrameInput(frame, task.summaries[frame.id], open_pixels(frame, task.campaign_root))
+        for held in task.roles.values()
+        for frame in held
+    }
+    return Inputs(
+        task.block,
+        task.test,
+        task.detector,
+        {role: tuple(opened[f.id] for f in held) for role, held in task.roles.items()},
+        task.parameters,
+        task.used,
+        task.setting,
+    )
+
+
+def measure(job: tuple[Task, Path]) -> Measured:
+    """Run a task and store its figures and products under the objects folder.
+
+    An exception of the procedure is a result: status 'error', with the exception and where it arose.
+    """
+    task, objects = job
+    begun = time.perf_counter()
+    results: Results | None = None
+    try:
+        procedure = resolve(task.reference)
+        channels = [c.name for c in task.detector.geometry.channels]
+        results = Results(procedure, channels, task.setting)
+        procedure.measure(inputs_of(task), results)
+        results.check()
+        detail = _store(task, procedure, results, objects)
+    except Exception as error:  # procedures, plug-ins above all, may raise anything
+        from analysis.contract import ContractError
+
+        return Measured(
+            "error",
+            time.perf_counter() - begun,
+            _explain(error),
+            transient=isinstance(error, TRANSIENT),
+            undeclared=isinstance(error, ContractError),
+            detail={"log": list(results.log) if results else []},
+        )
+    return Measured(
+        "done", time.perf_counter() - begun, measurements=tuple(results.measurements), detail=detail
+    )
+
+
+def _explain(error: Exception) -> str:
+    """An exception with the places it passed, files named without their folders."""
+    steps = [
+        f"  {Path(step.filename).name}:{step.lineno} in {step.name}: {step.line}"
+        for step in traceback.extract_tb(error.__traceback__)[1:]
+    ]
+    return "\n".join([f"{type(error).__name__}: {error}", *steps])
+
+
+def _store(task: Task, procedure: Procedure, results: Results, objects: Path) -> dict[str, Any]:
+    from builder.draw import draw
+
+    figures = {}
+    for name, figure in results.figures.items():
+        drawn = draw(figure)
+        figures[name] = {
+            "light": put_object(objects, drawn.light, drawn.suffix),
+            "dark": put_object(objects, drawn.dark, drawn.suffix),
+            "data": put_object(objects, drawn.csv.encode(), ".csv"),
+            "width": drawn.width,
+            "height": drawn.height,
+            "alt": drawn.alt,
+        }
+    return {
+        "figures": figures,
+        "products": _products(task, procedure, results, objects),
+        "absent": results.absent,
+        "raised": results.caveats,
+        "log": results.log,
+    }
+
+
+def _products(task: Task, procedure: Procedure, results: Results, objects: Path) -> dict[str, Any]:
+    from blake3 import blake3
+
+    from builder.products import ecsv_bytes, fits_bytes
+
+    cards = [
+        ("BLOCK", task.block, "tested unit"),
+        ("TEST", task.test, "test of the record"),
+        ("DETECTOR", task.detector.name, "detector"),
+        ("PROCEDUR", procedure.name, "calbook procedure"),
+        ("PROCVERS", procedure.version, "its version"),
+        ("RESULTID", task.result_id, "result that this product belongs to"),
+        ("CREATOR", f"calbook {VERSION}", "program that wrote this"),
+    ]
+    inputs = [
+        (role, f"{f.file.path}", task.fingerprints[f.id]) for role, held in task.roles.items() for f in held
+    ]
+    out = {}
+    for spec in procedure.products:
+        if spec.name not in results.products:
+            continue
+        product = results.products[spec.name]
+        named = [*cards, ("PRODUCT", spec.name, spec.meaning[:40])]
+        if spec.form == "fits":
+            data = fits_bytes(product, named, inputs)  # type: ignore[arg-type]  # checked by Results.product
+        else:
+            data = ecsv_bytes(product, named, inputs)  # type: ignore[arg-type]
+        out[spec.name] = {
+            "object": put_object(objects, data, f".{spec.form}"),
+            "size": len(data),
+            "digest": blake3(data).hexdigest(),
+        }
+    return out
