@@ -48,7 +48,7 @@ bench: $(VENV)/.ready-dev ## measure speed against the limit and against peers
 	$(BIN)/python -m bench
 
 screenshot: $(VENV)/.ready-dev site ## take the README's screenshot anew from the built example
-	$(BIN)/python -m bench.screenshot
+	$(BIN)/python tests/browser/screenshot.py
 
 lock: ## resolve the lock files anew
 	$(BIN)/pip install --quiet uv

@@ -17,13 +17,14 @@ from math import erf, erfc, exp, pi, sqrt
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from analysis.histogram import Histogram, histogram
+
 MAD_TO_SIGMA = 1.482602218505602
 """σ of a normal distribution over its median absolute deviation."""
 
 QUANTISATION_VARIANCE = 1.0 / 12.0
 """Variance that rounding to whole numbers adds (Sheppard), in squared steps."""
 
-_WIDEST_HISTOGRAM = 1 << 21
 _FLOOR_STEPS = 0.5  # integers are never clipped tighter than sigma times this: noise below it fills one bin
 
 
@@ -45,62 +46,6 @@ class Clipped:
     rounds: int
     mean_error: float
     std_error: float
-
-
-@dataclass(frozen=True)
-class Histogram:
-    """The exact histogram of whole numbers: ``counts[i]`` of them equal ``low + i``."""
-
-    low: int
-    counts: NDArray[np.int64]
-
-    @property
-    def n(self) -> int:
-        """How many values there are."""
-        return int(self.counts.sum())
-
-    @property
-    def levels(self) -> NDArray[np.float64]:
-        """The values of the bins."""
-        return self.low + np.arange(self.counts.size, dtype=np.float64)
-
-    def quantile(self, fraction: float) -> float:
-        """The smallest value that at least ``fraction`` of all do not exceed; the median is a mid-point.
-
-        Raises ValueError when there are no values.
-        """
-        cumulated = np.cumsum(self.counts)
-        if not self.counts.size or cumulated[-1] == 0:
-            raise ValueError("an empty histogram has no quantiles")
-        rank = fraction * float(cumulated[-1])
-        at = int(np.searchsorted(cumulated, max(rank, 1.0)))
-        if fraction == 0.5 and cumulated[at] == rank:
-            above = int(np.searchsorted(cumulated, rank + 0.5))
-            return self.low + (at + above) / 2.0
-        return float(self.low + at)
-
-    def plus(self, other: Histogram) -> Histogram:
-        """The histogram of both sets of values together."""
-        low = min(self.low, other.low)
-        high = max(self.low + self.counts.size, other.low + other.counts.size)
-        counts = np.zeros(high - low, dtype=np.int64)
-        for part in (self, other):
-            counts[part.low - low : part.low - low + part.counts.size] += part.counts
-        return Histogram(low, counts)
-
-
-def histogram(values: NDArray[np.generic]) -> Histogram:
-    """The exact histogram of integers of any shape. Raises ValueError when empty, no integers, or spread over 2²¹."""
-    flat = np.asarray(values).ravel()
-    if flat.size == 0 or flat.dtype.kind not in "iu":
-        raise ValueError("no whole numbers")
-    low, high = int(flat.min()), int(flat.max())
-    if high - low >= _WIDEST_HISTOGRAM:
-        raise ValueError(f"values from {low} to {high} are too far apart for an exact histogram")
-    # 16-bit values are counted from zero: shifting them would cost another pass over the pixels
-    if low >= 0 and high < 65536:
-        return Histogram(low, np.bincount(flat, minlength=high + 1)[low:].astype(np.int64))
-    return Histogram(low, np.bincount(flat.astype(np.int64) - low).astype(np.int64))
 
 
 def clipped(values: ArrayLike, sigma: float = 3.0, rounds: int = 10) -> Clipped:
@@ -213,6 +158,29 @@ def weighted_mean(
     return float((weight * x).sum() / weight.sum()), float(e.min() / sqrt(weight.sum()))
 
 
+def mean_of_frames(values: Sequence[float], errors: Sequence[float]) -> tuple[float, float, bool]:
+    """Mean of a level over frames, its standard error, and whether frames differ by more than their errors.
+
+    The error is that of the ``errors`` while χ² allows (chance ≥ 0.001); else it rests on the scatter of the
+    values, s/√n widened by Student's t to 68 % confidence, because few frames underestimate their scatter.
+    Raises ValueError for different lengths, nothing, or errors that are not positive.
+    """
+    x, e = np.asarray(values, dtype=np.float64), np.asarray(errors, dtype=np.float64)
+    if x.shape != e.shape or x.size == 0 or not (e > 0).all():
+        raise ValueError(f"{x.size} values with {e.size} errors, which must be positive")
+    mean, n = float(x.mean()), x.size
+    error = sqrt(float((e**2).sum())) / n
+    if n == 1:
+        return mean, error, False
+    from scipy import special
+
+    chance = float(special.chdtrc(n - 1, float((((x - mean) / e) ** 2).sum())))
+    if chance >= 0.001:
+        return mean, error, False
+    widening = float(special.stdtrit(n - 1, 0.841344746068543))
+    return mean, max(error, float(x.std(ddof=1)) / sqrt(n) * widening), True
+
+
 def _check(sigma: float, rounds: int) -> None:
     if not sigma >= 2.0:
         raise ValueError(f"clipping at {sigma} σ leaves too little; use 2 or more")
@@ -264,11 +232,21 @@ def _untruncated(mean: float, variance: float, low: float, high: float) -> tuple
 
 
 def _unrounded(mean: float, variance: float, low: float, high: float) -> tuple[float, float]:
-    """The same for whole numbers: rounding's variance is set aside while the bounds are accounted for."""
-    smooth = variance - QUANTISATION_VARIANCE
-    if smooth <= QUANTISATION_VARIANCE:  # below σ ≈ 0.3 steps rounding is no longer an added variance
+    """The same for whole numbers: rounding's variance is set aside while the bounds are accounted for.
+
+    Sheppard's corrections have terms of the density f at bounds that cut it: rounding shifts the mean by
+    −[f]/12P and adds 1/12 − [(x − mean) f]/6P to the variance, P being what is inside.
+    """
+    if variance <= 2.0 * QUANTISATION_VARIANCE:  # below σ ≈ 0.3 steps rounding is no longer an added variance
         return mean, sqrt(variance)
-    m, s = _untruncated(mean, smooth, low, high)
+    m, s = _untruncated(mean, variance - QUANTISATION_VARIANCE, low, high)
+    for _ in range(4):
+        a, b = (low - m) / s, (high - m) / s
+        fa, fb = _density(a), _density(b)
+        inside = 0.5 * (erfc(a / sqrt(2.0)) - erfc(b / sqrt(2.0)))
+        shift = (fb - fa) / (12.0 * inside * s)
+        edge = (b * fb - a * fa) / (6.0 * inside)
+        m, s = _untruncated(mean + shift, variance - QUANTISATION_VARIANCE + edge, low, high)
     return m, sqrt(s * s + QUANTISATION_VARIANCE)
 
 

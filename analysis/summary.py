@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import erf, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.contract import ChannelSummary, Pixels
+from analysis.histogram import Histogram, histogram
 from analysis.offsets import OVERSCAN_TRIM, PRESCAN_TRIM, trimmed_columns
-from analysis.statistics import Clipped, Histogram, clipped, clipped_histogram, histogram
+from analysis.statistics import Clipped, clipped, clipped_histogram
 from campaign.geometry import Channel, Region
 from campaign.model import Detector
 
@@ -122,3 +124,23 @@ def _of_integers(found: Histogram, saturation: float) -> _Distribution:
         0,
         n,
     )
+
+
+def piled_up(summary: ChannelSummary) -> bool:
+    """Whether values pile up at the lowest or highest level found: more there than a normal distribution puts.
+
+    True when more than a thousandth of the pixels, and more than half again of what is expected of one step at that
+    distance from the mean, share the level: the converter clamps, or is saturated.
+    """
+    if summary.n == 0:
+        return False
+    sides = ((summary.low, summary.low_pile), (summary.high, summary.high_pile))
+    if summary.std == 0.0:
+        return summary.n > 1 and summary.low == summary.high
+    return any(pile > 1e-3 and pile > 1.5 * _within_a_step(level, summary) for level, pile in sides)
+
+
+def _within_a_step(level: float, summary: ChannelSummary) -> float:
+    """What a normal distribution of the summary's mean and std puts within half a step of a level."""
+    below, above = ((level + d - summary.mean) / summary.std / sqrt(2.0) for d in (-0.5, 0.5))
+    return 0.5 * (erf(above) - erf(below))

@@ -21,6 +21,7 @@ from builder.plugins import known_procedures
 from builder.progress import Progress
 from builder.render.prose import build_prose
 from builder.render.site import render
+from builder.render.write import Site
 from builder.report import BuildInfo, Change, Report
 from builder.store import Store
 from builder.summaries import summarise
@@ -116,7 +117,8 @@ def build(options: Options, progress: Progress) -> Built:
         findings += [*pull_findings, *row_findings, *indexed.findings, *matching.findings]
         findings += [*summarised.findings, *measured.findings]
         with progress.stage("prose"):
-            prose = build_prose(campaign, options.out / "site", store.folder / "prose", CHECKOUT / "site_src")
+            site = Site(options.out / "site")
+            prose = build_prose(campaign, site, store.folder / "prose", CHECKOUT / "site_src" / "guide")
             findings += prose.findings
         with progress.stage("judge"):
             earlier = store.results(r for results in history.values() for r in results if r)
@@ -146,7 +148,7 @@ def build(options: Options, progress: Progress) -> Built:
             )
             if unchanged:
                 store.forget(build_id)
-            written = render(report, prose, options.out, store, report.info.build_id)
+            written = render(report, prose, site, store, campaign.root)
             progress.note("render", f"{written} files written")
         if not unchanged:
             changes = [(c.kind, c.what, c.page) for c in report.changes]

@@ -208,11 +208,14 @@ def simulate(
 def import_rst(
     files: Annotated[list[Path], typer.Argument(help="Hand-written reStructuredText pages of the record.")],
     into: Annotated[Path, typer.Option("--into", help="The campaign folder to write; empty or new.")],
+    base: Annotated[
+        str, typer.Option(help="Address at which the pages were served, for their relative links.")
+    ] = "",
 ) -> None:
     """Make a campaign folder from hand-written pages; what could not be placed is listed, nothing is dropped."""
     from campaign.rst_import import import_pages
 
-    written, findings = import_pages(files, into)
+    written, findings = import_pages(files, into, base=base)
     for path in written:
         typer.echo(f"  {path}")
     _print_findings(findings, most=10**9)

@@ -134,8 +134,11 @@ class _Gzip:
         return part
 
 
-def inspect(path: Path) -> Structure:
-    """The structure of a file. Never raises: whatever is wrong becomes a state and a reason."""
+def inspect(path: Path, upto: int | None = None) -> Structure:
+    """The structure of a file. Never raises: whatever is wrong becomes a state and a reason.
+
+    With ``upto`` the walk ends at the header of that HDU: its data and what follows are not checked.
+    """
     try:
         info = path.stat()
         if not stat.S_ISREG(info.st_mode):
@@ -145,7 +148,7 @@ def inspect(path: Path) -> Structure:
         with path.open("rb") as file:
             packed = file.read(2) == b"\x1f\x8b"
             file.seek(0)
-            return _walk(_Gzip(file) if packed else _Plain(file, info.st_size))
+            return _walk(_Gzip(file) if packed else _Plain(file, info.st_size), upto)
     except (gzip.BadGzipFile, zlib.error) as error:
         return Structure("unreadable", f"the gzip stream is damaged: {error}")
     except HeaderError as error:
@@ -158,7 +161,7 @@ def inspect(path: Path) -> Structure:
         return Structure("unreadable", error.strerror or str(error))
 
 
-def _walk(stream: _Stream) -> Structure:
+def _walk(stream: _Stream, upto: int | None) -> Structure:
     hdus: list[Hdu] = []
     notes: list[str] = []
     try:
@@ -169,12 +172,14 @@ def _walk(stream: _Stream) -> Structure:
                 extra = len(first) + stream.skip(sys.maxsize)
                 notes.append(f"{extra} bytes after the last HDU were passed over")
                 break
-            hdu, fault = _unit(stream, first, len(hdus))
+            hdu, fault = _unit(stream, first, len(hdus), check=len(hdus) != upto)
             if hdu is None:
                 return Structure("truncated", fault, tuple(hdus), tuple(notes))
             hdus.append(hdu)
             if fault:
                 notes.append(fault)
+            if hdu.index == upto:
+                return Structure("ok", "", tuple(hdus))
     except _Cut:
         reason = f"the gzip stream ends early, after {stream.position} decompressed bytes"
         return Structure("truncated", reason, tuple(hdus), tuple(notes))
@@ -182,18 +187,20 @@ def _walk(stream: _Stream) -> Structure:
     return Structure("ok", "", tuple(hdus), tuple(notes))
 
 
-def _unit(stream: _Stream, first: bytes, index: int) -> tuple[Hdu | None, str]:
+def _unit(stream: _Stream, first: bytes, index: int, *, check: bool) -> tuple[Hdu | None, str]:
     """The next HDU and a note; without the HDU, the note says how it is truncated."""
     header = _header(stream, first)
     if header is None:
         return None, f"the file ends at byte {stream.position}, inside the header of HDU {index}"
     cards, quoted = read_cards(header)
     offset, size = stream.position, data_size(cards, primary=index == 0)
+    kind, shape, bitpix = _image(cards)
+    hdu = Hdu(index, cards.get("EXTNAME", "").strip(), kind, shape, bitpix, offset, size, cards, quoted)
+    if not check:
+        return hdu, ""
     present = stream.skip(size)
     if present < size:
         return None, f"{offset + present} bytes are present, {offset + size} expected (data of HDU {index})"
-    kind, shape, bitpix = _image(cards)
-    hdu = Hdu(index, cards.get("EXTNAME", "").strip(), kind, shape, bitpix, offset, size, cards, quoted)
     padding = -size % BLOCK
     if stream.skip(padding) < padding:
         return hdu, f"the last block of HDU {index} is not padded; its data are complete"

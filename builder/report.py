@@ -76,7 +76,10 @@ class Judged:
 
 @dataclass(frozen=True)
 class DrawnFigure:
-    """A figure as files: addresses relative to the site's root (light and dark), data as CSV, size in px."""
+    """A figure as files: addresses relative to the site's root (light and dark), data as CSV, size in px.
+
+    ``interactive`` is the address of the script that plots.js draws from; '' when it has no such form.
+    """
 
     name: str
     title: str
@@ -87,6 +90,7 @@ class DrawnFigure:
     width: int
     height: int
     alt: str = ""
+    interactive: str = ""
 
 
 @dataclass(frozen=True)

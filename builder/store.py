@@ -192,6 +192,19 @@ class Store:
             out[name] = json.loads(out[name])
         return out
 
+    def copy(self) -> bytes:
+        """The database as one file, without the caches: what the site offers for download."""
+        copy = sqlite3.connect(":memory:")
+        try:
+            self.db.backup(copy)
+            for table in ("files", "fingerprints", "summaries"):
+                copy.execute(f"DELETE FROM {table}")
+            copy.commit()
+            copy.execute("VACUUM")
+            return copy.serialize()
+        finally:
+            copy.close()
+
     # ── caches of files ───────────────────────────────────────────────────────────────────────────────
 
     def cached(self, table: str) -> dict[str, str]:

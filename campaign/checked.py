@@ -29,10 +29,10 @@ def keys_of(model: type[BaseModel]) -> list[str]:
     return [name for name, info in model.model_fields.items() if info.description]
 
 
-def nearest(word: str, known: Collection[str]) -> str:
-    """The known word that ``word`` was probably meant to be, or ''."""
+def nearest(word: str, known: Collection[str], cutoff: float = 0.6) -> str:
+    """The known word that ``word`` was probably meant to be, or '' (``cutoff`` 1 asks for the same letters)."""
     folded = {name.casefold(): name for name in sorted(known, reverse=True)}
-    close = get_close_matches(word.casefold(), list(folded), n=1, cutoff=0.6)
+    close = get_close_matches(word.casefold(), list(folded), n=1, cutoff=cutoff)
     return folded[close[0]] if close else ""
 
 
@@ -135,7 +135,7 @@ class Checker:
                 key = fault["loc"][-1]
                 unit = place.falls(path)
                 what = f"{place.name(path)} lacks {key!r}" + place.consequence(unit)
-                self.report("bad-value", at.line, what, place.meaning((*path, key)))
+                self.report("bad-value", at.line, what, f"add {key!r}: {place.meaning((*path, key))}")
                 doomed.add(unit)
             else:
                 wanted.setdefault(path, []).append(_wanted(fault))
@@ -143,7 +143,7 @@ class Checker:
             at = node.nearest(path)[1]
             unit = place.falls(path)
             what = f"{place.name(path)} is {_shown(at)}" + (place.consequence(unit) if unit != path else "")
-            meaning = place.meaning(path)
+            meaning = "" if wishes[0].startswith("allowed") else place.meaning(path)
             todo = " or ".join(dict.fromkeys(wishes)) + (f" ({meaning})" if meaning else "")
             self.report("bad-value", at.line, what, todo)
             doomed.add(unit)
@@ -232,7 +232,7 @@ def _wanted(fault: Any) -> str:
     """What pydantic's complaint asks for, in words of the person who writes the file."""
     context: Mapping[str, Any] = fault.get("ctx", {})
     if fault["type"] == "literal_error":
-        return f"allowed: {context['expected']}"
+        return f"allowed are {context['expected']}"
     bounds: Iterable[tuple[str, str]] = (
         ("gt", "greater than"),
         ("ge", "at least"),

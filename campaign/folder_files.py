@@ -40,6 +40,14 @@ def read_text(path: Path) -> str:
         raise FileSyntaxError("it is not UTF-8 text", line) from None
 
 
+def exists(path: Path) -> bool:
+    """Whether a path leads to something; a path that cannot even be asked for does not."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
 def unreadable(file: str, error: FileSyntaxError, block: str | None = None) -> Finding:
     """The finding for a file that cannot be read."""
     return Finding(
@@ -83,11 +91,12 @@ def misspelt(root: Path) -> list[Finding]:
     """A finding for each file or folder that bears nearly, but not quite, a name that means something."""
     findings = []
     for path in sorted(root.iterdir()):
-        if path.name in KNOWN or path.name.startswith("."):
+        name = path.name
+        if name in KNOWN or name.startswith("."):
             continue
-        close = nearest(path.name, [name for name in KNOWN if Path(name).suffix == path.suffix])
-        if close and not (root / close).exists():
-            name = relative(root, path)
-            todo = f"did you mean {close!r}? rename it"
-            findings.append(Finding("unknown-name", f"{name} is not read: it means nothing here", name, todo))
+        close = nearest(name, [known for known in KNOWN if Path(known).suffix == path.suffix], cutoff=0.8)
+        meant = "limits/limits.toml" if name == "limits.toml" else close
+        if meant and not (root / meant).exists():
+            what = f"{relative(root, path)} is not read: it means nothing here"
+            findings.append(Finding("unknown-name", what, relative(root, path), f"did you mean {meant!r}?"))
     return findings

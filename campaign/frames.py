@@ -91,4 +91,4 @@ class Frame:
     @property
     def number(self) -> int | None:
         """The exposure's number, where it is one."""
-        return int(self.exposure) if self.exposure.isdigit() else None
+        return int(self.exposure) if self.exposure.isdecimal() else None

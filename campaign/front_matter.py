@@ -34,7 +34,7 @@ def read_document(text: str) -> Document:
     end = next((i for i in range(start + 1, len(lines)) if lines[i].rstrip() in ("---", "...")), None)
     if end is None:
         raise FileSyntaxError("its front matter has no closing line of '---'", start + 1)
-    facts = read_yaml("\n".join(lines[start + 1 : end]), first_line=start + 2)
+    facts = read_yaml("\n".join([*lines[start + 1 : end], ""]), first_line=start + 2)
     return Document(facts, "\n".join(lines[end + 1 :]), end + 2)
 
 

@@ -49,7 +49,7 @@ def _syntax_error(error: ValueError, text: str) -> FileSyntaxError:
     place = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", message)
     if place is None:
         return FileSyntaxError(message, 1)
-    line = int(place[1]) if place[1] else max(1, len(text.splitlines()))
+    line = int(place[1]) if place[1] else max(1, text.count("\n") + (not text.endswith("\n")))
     return FileSyntaxError(message[: place.start()], line)
 
 

@@ -18,17 +18,6 @@ from campaign.findings import KINDS
 
 TEMPLATES = Path(__file__).parents[2] / "site_src" / "pages"
 
-FRAME_TYPES = ("bias", "dark", "flat", "point", "other")
-
-_BLOCK_STATUS = {
-    "planned": "planned",
-    "running": "running",
-    "done": "done",
-    "demoted": "demoted",
-    "superseded": "superseded",
-    "archived": "archived",
-}
-
 
 def status_class(verdict: Verdict | str) -> str:
     """The style of a status chip: 'status-not-evaluated'."""
@@ -71,7 +60,7 @@ def environment() -> Environment:
             "plural", "ranges", "size",
         )
     }  # fmt: skip
-    made.filters |= {"status_class": status_class, "words": words}
+    made.filters |= {"status_class": status_class, "words": words, "channel_index": channel_index}
     made.globals |= {
         "a": addresses,
         "SHAPES": SHAPES,
@@ -80,7 +69,6 @@ def environment() -> Environment:
         "REASONS": REASONS,
         "KINDS": KINDS,
         "is_external": is_external,
-        "outside": addresses,
     }
     return made
 

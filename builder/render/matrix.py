@@ -105,7 +105,7 @@ def _group(
         if not settings and outcome.status != "done":
             settings[""] = {}
         drafts += [(outcome, setting, found) for setting, found in settings.items()]
-    shown = _shown([j for _, _, found in drafts for j in found.values()])
+    shown = shown_aligned([j for _, _, found in drafts for j in found.values()])
     columns: tuple[str | None, ...] = channels if quantity.per == "channel" else (None,)
     rows = tuple(
         MatrixRow(
@@ -122,7 +122,7 @@ def _group(
     return MatrixGroup(quantity, tuple(limits.values()), rows)
 
 
-def _shown(measurements: Sequence[Judged]) -> dict[str, Shown | None]:
+def shown_aligned(measurements: Sequence[Judged]) -> dict[str, Shown | None]:
     """Values as text, aligned among themselves."""
     out: dict[str, Shown | None] = {j.id: None for j in measurements}
     valued = [(j, j.measurement.value) for j in measurements if j.measurement.value is not None]

@@ -36,9 +36,13 @@ _UNUSED = re.compile(
     r"\.(map|LICENSE\.txt|pyc)$|/(searchtools|language_data|doctools|sphinx_highlight)\.js$|/basic\.css$|/fontawesome/"
 )
 """Files of the theme that no page of ours asks for."""
-_WARNING = re.compile(r"^(?P<file>[^\n]*?):(?:(?P<line>\d+):)? (?:WARNING|ERROR|CRITICAL|SEVERE): (?P<text>.+)$")
+_WARNING = re.compile(
+    r"^(?P<file>[^\n]*?):(?:(?P<line>\d+):)? (?:WARNING|ERROR|CRITICAL|SEVERE): (?P<text>.+)$"
+)
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-_DEAD = re.compile(r"not found|not readable|unknown document|nonexist|undefined label|Unknown target|xref", re.I)
+_DEAD = re.compile(
+    r"not found|not readable|unknown document|nonexist|undefined label|Unknown target|xref", re.I
+)
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,9 @@ def build_prose(campaign: Campaign, site: Site, state: Path, guide: Path) -> Pro
     stage = state / "sphinx"
     try:
         stored = _run_sphinx(campaign, stage, guide)
-    except Exception as error:  # Sphinx and its extensions raise what they like; the site is built all the same
+    except (
+        Exception
+    ) as error:  # Sphinx and its extensions raise what they like; the site is built all the same
         return _failed(campaign, error)
     stored["digest"] = digest
     stored["static"] = sorted(_publish(campaign, site, stage / "html", stored["files"]))
@@ -84,9 +90,16 @@ def _digest(campaign: Campaign, guide: Path) -> str:
     hasher = blake3()
     prose = [(b.id, b.format, b.path, b.body) for b in campaign.blocks]
     hasher.update(repr((campaign.title, campaign.description, str(campaign.root), prose)).encode())
-    hasher.update(" ".join(version(p) for p in ("sphinx", "pydata-sphinx-theme", "myst-parser", "docutils")).encode())
+    hasher.update(
+        " ".join(version(p) for p in ("sphinx", "pydata-sphinx-theme", "myst-parser", "docutils")).encode()
+    )
     ours = (CHECKOUT / "conf.py", CHECKOUT / "site_src" / "contents.md")
-    folders = (CHECKOUT / "site_src" / "_templates", CHECKOUT / "site_src" / "_static", CHECKOUT / "site_src" / "vendor", guide)
+    folders = (
+        CHECKOUT / "site_src" / "_templates",
+        CHECKOUT / "site_src" / "_static",
+        CHECKOUT / "site_src" / "vendor",
+        guide,
+    )
     code = sorted(Path(__file__).parent.glob("[ps][rhp][oei]*.py"))  # prose*, shell, sphinx_pages
     for path in (*ours, *code, *(f for folder in folders for f in _files(folder))):
         hasher.update(f"\0{path.name}\0".encode())
@@ -121,7 +134,7 @@ def _as_before(root: Path, stored: Mapping[str, Any]) -> bool:
 
 
 def _keep(site: Site, paths: list[str]) -> bool:
-    return all([site.keep(path) for path in paths])
+    return all(site.keep(path) for path in paths)
 
 
 def _run_sphinx(campaign: Campaign, stage: Path, guide: Path) -> dict[str, Any]:
@@ -212,7 +225,9 @@ def _findings(campaign: Campaign, stored: Mapping[str, Any]) -> Iterator[Finding
     """The links that lead nowhere and what Sphinx warned of, each with the file and line a person edits."""
     sources = {f"{block_page(b.id).removesuffix('.html')}.{b.format}": b for b in campaign.blocks}
     by_path = {b.path: b for b in campaign.blocks}
-    places: dict[str, int] = {b.path: body_offset(campaign.root / b.path, b.body, b.format) for b in campaign.blocks}
+    places: dict[str, int] = {
+        b.path: body_offset(campaign.root / b.path, b.body, b.format) for b in campaign.blocks
+    }
     for kind, path, line, text in stored["problems"]:
         block = by_path.get(path)
         where = f"{path}:{line + places[path]}" if block and line else path
@@ -231,5 +246,7 @@ def _findings(campaign: Campaign, stored: Mapping[str, Any]) -> Iterator[Finding
 def _failed(campaign: Campaign, error: Exception) -> Prose:
     """No prose and a bare chrome, said aloud."""
     what = f"Prose could not be rendered ({type(error).__name__}: {error}); pages have a plain layout."
-    finding = Finding("bad-file", what, "conf.py", "Run `make site` again; if it stays, check the installation.")
+    finding = Finding(
+        "bad-file", what, "conf.py", "Run `make site` again; if it stays, check the installation."
+    )
     return Prose({b.id: "" for b in campaign.blocks}, "", Shell.bare(campaign.title), (), (finding,), False)

@@ -119,7 +119,12 @@ def _image(node: nodes.image, docname: str, source: str, rules: LinkRules) -> No
         width, height = _size(rules.root / rules.files.get(unquote(href).replace("../", ""), ""))
         node.replace_self(CampaignImage(src=href, alt=alt, width=width, height=height))
         return
-    _report(rules, node, source, why or f"the image {uri} is elsewhere, so it is linked and not shown: the site needs no network")
+    _report(
+        rules,
+        node,
+        source,
+        why or f"the image {uri} is elsewhere, so it is linked and not shown: the site needs no network",
+    )
     words = nodes.Text(alt or posixpath.basename(uri) or "image")
     inside_link = isinstance(node.parent, nodes.reference)
     node.replace_self(words if why or inside_link else nodes.reference("", "", words, refuri=href))
@@ -152,5 +157,7 @@ def _parents(node: nodes.Node) -> list[nodes.Node]:
 def visit_image(translator: Any, node: CampaignImage) -> None:
     """Write the image, lazily loaded, with its size where that is known."""
     size = f' width="{node["width"]}" height="{node["height"]}"' if node["width"] else ""
-    translator.body.append(f'<img src="{escape(node["src"])}" alt="{escape(node["alt"])}" loading="lazy"{size}>')
+    translator.body.append(
+        f'<img src="{escape(node["src"])}" alt="{escape(node["alt"])}" loading="lazy"{size}>'
+    )
     raise nodes.SkipNode

@@ -71,7 +71,9 @@ class Shell:
 def _crumbs(page: Page) -> str:
     if not page.crumbs:
         return ""
-    steps = "".join(f'<li><a href="{escape(page.root + c.href)}">{escape(c.label)}</a></li>' for c in page.crumbs)
+    steps = "".join(
+        f'<li><a href="{escape(page.root + c.href)}">{escape(c.label)}</a></li>' for c in page.crumbs
+    )
     return f'<ol class="crumbs">{steps}<li aria-current="page">{escape(page.title)}</li></ol>'
 
 

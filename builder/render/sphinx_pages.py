@@ -59,7 +59,12 @@ class Harvest:
             check_links(doctree, docname, self.documents[docname], self.rules)
 
     def page(
-        self, app: Sphinx, pagename: str, template: str, context: dict[str, Any], doctree: nodes.document | None
+        self,
+        app: Sphinx,
+        pagename: str,
+        template: str,
+        context: dict[str, Any],
+        doctree: nodes.document | None,
     ) -> None:
         """As a page is drawn: take what is wanted of it, and give templates what they use."""
         context["hole"], context["root"] = hole, "../" * pagename.count("/")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from builder.simulate.settings import BY_CHANNEL, Entry, Fault, Part, Settings, Strict, Truth, merged
+from builder.simulate.truth import DRAWN, common
 from campaign.findings import Finding
-from campaign.model import Campaign
+from campaign.model import Campaign, Detector
 
 AnyTable = TypeVar("AnyTable", bound=Strict)
 
@@ -117,8 +119,10 @@ def _entry_problem(
     """Why a plan entry cannot be used; '' when it can. Books its exposure numbers in ``taken``."""
     numbers = range(entry.first, entry.first + len(entry))
     for block in entry.all_blocks:
-        if campaign.block(block) is None:
+        if (known := campaign.block(block)) is None:
             return f"There is no block {block!r}."
+        if problem := _lacks_channel(settings.truth_of(block), campaign.detectors_of(known)):
+            return f"{block}: {problem}"
         lamp = settings.truth_of(block).lamp
         for part in entry.all_parts:
             if part.type in ("flat", "point") and part.wavelength not in lamp:
@@ -130,6 +134,18 @@ def _entry_problem(
             return f"Exposure {clash} of {block} is already {taken[block][clash]}'s."
     for block in entry.all_blocks:
         taken.setdefault(block, {}).update(dict.fromkeys(numbers, entry.test))
+    return ""
+
+
+def _lacks_channel(truth: Truth, detectors: Sequence[Detector]) -> str:
+    """Which channel a truth given by detector or channel says nothing about; '' when it is complete."""
+    for name in DRAWN:
+        for detector in detectors:
+            for channel in detector.geometry.channels:
+                try:
+                    common(getattr(truth, name), detector.name, channel.name)
+                except KeyError as lacking:
+                    return f"{name} is given by name, but not for {detector.name} {channel.name} ({lacking})."
     return ""
 
 

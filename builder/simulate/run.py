@@ -19,14 +19,6 @@ from campaign.model import Campaign
 Progress = Callable[[int, int, str], None]
 
 
-class SimulationError(Exception):
-    """The campaign has nothing that could be simulated; ``findings`` say why."""
-
-    def __init__(self, findings: list[Finding]) -> None:
-        super().__init__("; ".join(f.what for f in findings) or "campaign.toml has no [simulate] table")
-        self.findings = findings
-
-
 @dataclass(frozen=True)
 class Simulated:
     """What was done: frames written, their bytes, where the truth is, and what was wrong on the way."""
@@ -44,13 +36,13 @@ def simulate(
 
     With ``missing_only`` a frame is written only when it is absent or was made from other settings, and a
     file that the simulator did not make is left alone. ``progress`` is told (done, total, what). A run that
-    was killed is finished by the next. Raises SimulationError when nothing can be simulated, OSError when
-    the root cannot be written.
+    was killed is finished by the next. Settings that cannot be used yield findings, and nothing is written.
+    Raises OSError when the root cannot be written.
     """
     settings, findings = read(campaign)
-    if settings is None or not campaign.simulate:
-        raise SimulationError(findings)
     root = campaign.root / campaign.data.roots[0]
+    if settings is None or not campaign.simulate:
+        return Simulated(0, 0, root / NAME, tuple(findings))
     planned = exposures(campaign, settings)
     shots = all_shots(campaign, settings, planned)
     logs = all_logs(campaign, settings, planned)

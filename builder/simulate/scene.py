@@ -104,7 +104,7 @@ def ramp(channel: Channel, amplitude: float) -> Map:
         out = out[::-1]
     if channel.corner.endswith("right"):
         out = out[:, ::-1]
-    return out.astype(np.float32)
+    return np.asarray(out, np.float32)
 
 
 def _defects(made: Scene, channel: Channel, own: ChannelTruth) -> None:

@@ -52,10 +52,11 @@ def common(value: PerChannel, detector: str, channel: str) -> tuple[float, bool]
 def nominal_gain(truth: Truth) -> float:
     """The gain [e⁻/ADU] that turns the lamp's ADU/s into e⁻/s: the mean of what the settings say."""
 
-    def leaves(value: PerChannel) -> list[float]:
-        return [x for v in value.values() for x in leaves(v)] if isinstance(value, Mapping) else [value]
-
-    found = leaves(truth.gain)
+    if not isinstance(truth.gain, Mapping):
+        return truth.gain
+    found: list[float] = []
+    for inner in truth.gain.values():
+        found += inner.values() if isinstance(inner, Mapping) else [inner]
     return sum(found) / len(found)
 
 

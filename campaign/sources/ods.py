@@ -126,9 +126,7 @@ def _cell(row: int, column: int, element: Element) -> Cell | None:
     notes = [FORMULA] if formula else []
     annotation = element.find(f"{OFFICE}annotation")
     if annotation is not None:
-        notes.append(
-            "comment: " + " ".join(" ".join(_text(p) for p in annotation.findall(f"{TEXT}p")).split())
-        )
+        notes.append(remark("comment", " ".join(_text(p) for p in annotation.findall(f"{TEXT}p"))))
     kind = element.get(f"{OFFICE}value-type")
     if element.get(f"{CALCEXT}value-type") == "error" or (formula and is_error(shown)):
         return error_cell(row, column, shown or "of unknown kind", *notes)

@@ -1,0 +1,162 @@
+"""What the bias procedure shows and hands on: figures, the master, the table of frames."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import sqrt
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.contract import FrameInput, ImageProduct, Results, TableProduct
+from analysis.figures import ImageMap, Mark, Panel, Plot, Series
+from analysis.offsets import Offset
+from analysis.read_noise import Noise
+from analysis.stack import Stack
+from analysis.structure import mosaic, profile_of
+from campaign.geometry import Channel
+from campaign.model import Detector
+
+
+@dataclass
+class OfChannel:
+    """All that was found of one channel."""
+
+    channel: Channel
+    frames: tuple[FrameInput, ...]
+    flags: tuple[str, ...]
+    offsets: list[Offset | None]
+    noise: Noise
+    master: Stack | None = None
+
+    @property
+    def levels(self) -> list[float]:
+        """Clipped mean of the image of each frame [ADU]."""
+        return [f.summaries[self.channel.name].mean for f in self.frames]
+
+
+def draw(results: Results, detector: Detector, found: Sequence[OfChannel]) -> None:
+    """All figures, or why there are none."""
+    if not found:
+        for name in ("stability", "differences", "profiles", "master"):
+            results.without(name, "too-few-frames")
+        return
+    results.figure("stability", _stability(found))
+    with_noise = [one for one in found if one.noise.whole is not None]
+    if with_noise:
+        results.figure("differences", Plot(tuple(_differences(one) for one in with_noise), columns=2))
+    else:
+        results.without("differences", "too-few-pixels")
+    results.figure("profiles", Plot((_profiles(found, 0), _profiles(found, 1))))
+    planes = {one.channel.name: one.master.mean for one in found if one.master is not None}
+    image, outlines = mosaic(planes, detector)
+    results.figure("master", ImageMap(image, "level less the channel's mean [ADU]", outlines=outlines))
+
+
+def _stability(found: Sequence[OfChannel]) -> Plot:
+    def number(frame: FrameInput, index: int) -> float:
+        return float(index if frame.frame.number is None else frame.frame.number)
+
+    levels, noise = [], []
+    for one in found:
+        at = [number(f, i) for i, f in enumerate(one.frames)]
+        level = np.array(one.levels)
+        name = one.channel.name
+        levels.append(Series(at, level - level.mean(), name, name))
+        order = {f.frame.id: x for f, x in zip(one.frames, at, strict=True)}
+        rms = np.sqrt(np.maximum(one.noise.variances, 0.0))
+        error = np.array(one.noise.errors) / (2.0 * np.maximum(rms, 1e-6))
+        noise.append(Series([order[f.frame.id] for f in one.noise.last], rms, name, name, error))
+    return Plot(
+        (
+            Panel("exposure", "offset less its mean [ADU]", tuple(levels), (Mark("mean", y=0.0),)),
+            Panel("exposure", "noise, with rounding [ADU]", tuple(noise)),
+        )
+    )
+
+
+def _differences(one: OfChannel) -> Panel:
+    """Histogram of the differences of consecutive frames over √2, with the normal distribution of the read noise."""
+    whole, name, sigma = one.noise.whole, one.channel.name, one.noise.raw
+    assert whole is not None
+    reach = max(10.0 * sigma * sqrt(2.0), 5.0)
+    near = np.abs(whole.levels) <= reach
+    x, y = whole.levels[near], whole.counts[near].astype(np.float64)
+    series = [Series(x, y, "differences", name, style="step")]
+    if sigma > 0:
+        fine = np.linspace(-reach, reach, 201)
+        model = np.exp(-0.25 * (fine / sigma) ** 2) * one.noise.n / (sigma * sqrt(4.0 * np.pi))
+        series.append(Series(fine[model > 0.5], model[model > 0.5], "normal", style="line"))
+    return Panel("difference [ADU]", "pixels", tuple(series), title=name, yscale="log")
+
+
+def _profiles(found: Sequence[OfChannel], axis: int) -> Panel:
+    series = []
+    for one in found:
+        if one.master is None:
+            continue
+        profile = profile_of(one.master.mean, axis)
+        thin = max(1, -(-profile.size // 500))
+        first = one.channel.image.y0 if axis == 0 else one.channel.image.x0
+        x = first + np.arange(profile.size, dtype=np.float64)
+        series.append(Series(x[::thin], profile[::thin], one.channel.name, one.channel.name, style="line"))
+    where = "row" if axis == 0 else "column"
+    return Panel(where, f"median of the {where}, less the channel's mean [ADU]", tuple(series))
+
+
+def hand_on(results: Results, found: Sequence[OfChannel]) -> None:
+    """The products, or why there are none."""
+    have = [one for one in found if one.master is not None]
+    if not have:
+        for name in ("master_bias", "frame_offsets"):
+            results.without(name, "too-few-frames")
+        return
+    planes: dict[str, NDArray[np.generic]] = {}
+    for one in have:
+        assert one.master is not None
+        planes[one.channel.name] = one.master.mean + np.float32(np.mean(one.levels))
+        error = (
+            one.noise.raw / np.sqrt(np.maximum(one.master.count, 1))
+            if one.noise.variances
+            else one.master.error
+        )
+        planes[f"{one.channel.name}_ERR"] = np.where(one.master.count > 0, error, np.nan).astype(np.float32)
+    cards = {"NFRAMES": (max(len(one.frames) for one in have), "frames combined (at most, per pixel)")}
+    results.product("master_bias", ImageProduct(planes, "ADU", cards))
+    results.product("frame_offsets", _table(have))
+
+
+def _table(have: list[OfChannel]) -> TableProduct:
+    rows = [
+        (f.frame.id, one.channel.name, f.summaries[one.channel.name], offset, _noise_of(one, f))
+        for one in have
+        for f, offset in zip(one.frames, one.offsets, strict=True)
+    ]
+    nan = float("nan")
+    return TableProduct(
+        {
+            "frame": [r[0] for r in rows],
+            "channel": [r[1] for r in rows],
+            "offset": [r[2].mean for r in rows],
+            "std": [r[2].std for r in rows],
+            "offset_overscan": [r[3].value if r[3] else nan for r in rows],
+            "offset_overscan_error": [r[3].error if r[3] else nan for r in rows],
+            "noise": [r[4] for r in rows],
+        },
+        dict.fromkeys(("offset", "std", "offset_overscan", "offset_overscan_error", "noise"), "adu"),
+        {
+            "frame": "exposure/detector",
+            "offset": "clipped mean of the image",
+            "std": "clipped standard deviation of the image, structure included",
+            "offset_overscan": "level of the overscan (else prescan); NaN where there is none",
+            "noise": "from the difference with the frame before, rounding included; NaN for the first",
+        },
+    )
+
+
+def _noise_of(one: OfChannel, frame: FrameInput) -> float:
+    for last, variance in zip(one.noise.last, one.noise.variances, strict=True):
+        if last is frame:
+            return sqrt(max(variance, 0.0))
+    return float("nan")

@@ -1,0 +1,124 @@
+"""What the dark procedure shows and hands on: figures, the master, the mask, the hot pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.contract import ImageProduct, Results, TableProduct
+from analysis.dark_level import DarkCurrent, Levels
+from analysis.figures import ImageMap, Mark, Panel, Plot, Series
+from analysis.stack import Stack
+from analysis.structure import mosaic
+from campaign.geometry import Channel
+from campaign.model import Detector
+
+_MARKED = 500
+_LISTED = 20_000
+
+
+@dataclass
+class OfChannel:
+    """All that was found of one channel: levels, dark current, master [ADU/s] and its hot pixels."""
+
+    channel: Channel
+    levels: Levels
+    current: DarkCurrent
+    master: Stack | None = None
+    frames: int = 0
+    threshold: float = 0.0
+    threshold_label: str = ""
+    hot: NDArray[np.bool_] = field(default_factory=lambda: np.zeros((0, 0), bool))
+    hot_columns: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
+
+
+def draw(results: Results, detector: Detector, found: Sequence[OfChannel]) -> None:
+    """All figures, or why there are none."""
+    have = [(one, one.master) for one in found if one.master is not None]
+    if not have:
+        for name in ("levels", "rates", "master"):
+            results.without(name, "too-few-frames")
+        return
+    results.figure("levels", Plot((_levels(found),)))
+    results.figure("rates", Plot(tuple(_rates(one, master) for one, master in have), columns=2))
+    image, outlines = mosaic({one.channel.name: master.mean for one, master in have}, detector)
+    hot, _ = mosaic({one.channel.name: one.hot.astype(np.float32) for one, _ in have}, detector)
+    y, x = np.nonzero(hot == 1.0)
+    if y.size > _MARKED:  # so many marks would hide the image: the hottest
+        hottest = np.argsort(-image[y, x], kind="stable")[:_MARKED]
+        y, x = y[hottest], x[hottest]
+    points = tuple((float(b), float(a)) for b, a in zip(y, x, strict=True))
+    results.figure("master", ImageMap(image, "rate [ADU/s]", outlines=outlines, points=points))
+
+
+def _levels(found: Sequence[OfChannel]) -> Panel:
+    series = []
+    for one in found:
+        name, levels = one.channel.name, one.levels
+        series.append(Series(levels.times, levels.levels, name, name, levels.errors))
+        ends = np.array([0.0, max(levels.times)])
+        line = (one.current.intercept or 0.0) + one.current.value * ends
+        series.append(Series(ends, line, f"{name}: fit", name, style="line"))
+    return Panel("exposure time [s]", "level less offset [ADU]", tuple(series))
+
+
+def _rates(one: OfChannel, master: Stack) -> Panel:
+    """Histogram of rates: fine steps over the core, and everything above it up to the hottest pixel."""
+    rates = master.mean[np.isfinite(master.mean)]
+    low, high = (float(q) for q in np.quantile(rates, [0.0005, 0.9995]))
+    high = max(high, one.threshold * 1.5, low + 1e-9)
+    counts, edges = np.histogram(rates, bins=200, range=(low, high))
+    above = int((rates > high).sum())
+    label = "pixels" if not above else f"pixels ({above} above the axis)"
+    series = Series(
+        (edges[1:] + edges[:-1]) / 2.0, counts.astype(np.float64), label, one.channel.name, style="step"
+    )
+    marks = (Mark(one.threshold_label, x=one.threshold), Mark("dark current", x=one.current.value))
+    return Panel("rate [ADU/s]", "pixels", (series,), marks, title=one.channel.name, yscale="log")
+
+
+def hand_on(results: Results, found: Sequence[OfChannel]) -> None:
+    """The products, or why there are none."""
+    have = [(one, one.master) for one in found if one.master is not None]
+    if not have:
+        for name in ("master_dark", "hot_mask", "hot_pixels"):
+            results.without(name, "too-few-frames")
+        return
+    planes: dict[str, NDArray[np.generic]] = {}
+    masks: dict[str, NDArray[np.generic]] = {}
+    for one, master in have:
+        planes[one.channel.name] = master.mean
+        planes[f"{one.channel.name}_ERR"] = master.error
+        masks[one.channel.name] = (
+            one.hot.astype(np.uint8) | (one.hot_columns.astype(np.uint8) * 2)[np.newaxis, :]
+        )
+    cards = {"NFRAMES": (max(one.frames for one, _ in have), "frames combined (at most, per pixel)")}
+    results.product("master_dark", ImageProduct(planes, "ADU/s", cards))
+    results.product("hot_mask", ImageProduct(masks, ""))
+    results.product("hot_pixels", _table(have))
+
+
+def _table(have: Sequence[tuple[OfChannel, Stack]]) -> TableProduct:
+    columns: dict[str, list[object]] = {name: [] for name in ("channel", "y", "x", "rate", "error")}
+    for one, master in have:
+        y, x = np.nonzero(one.hot)
+        order = np.argsort(-master.mean[y, x], kind="stable")[:_LISTED]
+        y, x = y[order], x[order]
+        columns["channel"] += [one.channel.name] * y.size
+        columns["y"] += (y + one.channel.image.y0).tolist()
+        columns["x"] += (x + one.channel.image.x0).tolist()
+        columns["rate"] += master.mean[y, x].tolist()
+        columns["error"] += master.error[y, x].tolist()
+    return TableProduct(
+        columns,
+        {"y": "pix", "x": "pix", "rate": "adu / s", "error": "adu / s"},
+        {
+            "y": "row in the image, from zero",
+            "x": "column in the image, from zero",
+            "rate": "rate of the master",
+            "error": "from the scatter over frames; NaN for fewer than two",
+        },
+    )

@@ -1,0 +1,242 @@
+"""From flats to a photon transfer curve: the points of one channel, and what is made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.contract import FrameInput, ParameterValue
+from analysis.flat_frames import ElectronicNoise, Offsets, electronic_noise, offsets_of
+from analysis.flat_pairs import Bounds, Difference, flat_difference
+from analysis.statistics import QUANTISATION_VARIANCE
+from analysis.transfer_curve import (
+    CurveFit,
+    Model,
+    PairGain,
+    Turnoff,
+    fit_curve,
+    gain_of_pairs,
+    model_range,
+    turnoff,
+)
+from campaign.geometry import Channel
+
+Floats = NDArray[np.float64]
+Pairs = Sequence[tuple[FrameInput, FrameInput]]
+
+_LEAST_SPAN = 2.0  # highest over lowest level: below, a curve has no lever and pairs tell more
+_TOP = frozenset({"saturated"})
+"""Flags that the brightest pairs of a complete curve bear by right: they cost themselves only."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """A pair of flats on the curve: exposures, exposure time [s], and the difference or why there is none."""
+
+    first: str
+    second: str
+    exptime: float
+    difference: Difference | None
+    failure: str = ""
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """The flags of the pair."""
+        return self.difference.flags if self.difference else ()
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One channel's curve in one setting.
+
+    ``offset_error`` [ADU] is common to all levels; ``rounding`` [ADU²] what the converter's steps add to each variance;
+    ``top`` [ADU] the highest level that the fit uses. ``fit`` and ``pairs`` are None where they could not be had;
+    ``failure`` then says why.
+    """
+
+    channel: str
+    setting: str
+    points: tuple[Point, ...]
+    noise: ElectronicNoise | None
+    offset_error: float
+    rounding: float
+    turnoff: Turnoff | None = None
+    top: float = 0.0
+    fit: CurveFit | None = None
+    pairs: PairGain | None = None
+    failure: str = ""
+
+    @property
+    def clean(self) -> tuple[Point, ...]:
+        """The pairs that bear no flag, by level."""
+        return tuple(sorted((p for p in self.points if p.difference and not p.flags), key=_level))
+
+    @property
+    def used(self) -> tuple[Point, ...]:
+        """The clean pairs that the fit uses: those below the turnoff that follow the model."""
+        return tuple(p for p in self.clean if _level(p) <= self.top * (1 + 1e-9))
+
+    @property
+    def carried(self) -> tuple[str, ...]:
+        """Flags of pairs left out below the turnoff, and of the bias frames: they stand beside every number."""
+        limit = self.turnoff.level if self.turnoff else np.inf
+        found = [f for p in self.points for f in p.flags if _TOP.isdisjoint(p.flags) and _level(p) <= limit]
+        return tuple(dict.fromkeys([*found, *(self.noise.flags if self.noise else ())]))
+
+    def levels(self) -> int:
+        """How many different exposure times the fit rests on."""
+        return len({p.exptime for p in self.used})
+
+
+def _level(point: Point) -> float:
+    assert point.difference is not None
+    return point.difference.level
+
+
+def columns(points: Sequence[Point]) -> tuple[Floats, Floats, Floats]:
+    """Levels [ADU], variances and their errors [ADU²] of points that have a difference."""
+    found = [p.difference for p in points if p.difference]
+    return (
+        np.array([d.level for d in found]),
+        np.array([d.variance for d in found]),
+        np.array([d.variance_error for d in found]),
+    )
+
+
+def measure_curve(
+    channel: Channel,
+    setting: str,
+    pairs: Pairs,
+    biases: Sequence[FrameInput],
+    bounds: Bounds,
+    parameters: Mapping[str, ParameterValue],
+) -> Curve | None:
+    """The points of a channel and what is made of them; None when no offset can be had for it."""
+    frames = [f for pair in pairs for f in pair]
+    offsets = offsets_of(frames, biases, channel)
+    if offsets is None:
+        return None
+    noise = electronic_noise(frames, biases, channel, bounds)
+    if noise is not None:
+        bounds = replace(bounds, row_background=noise.rows, column_background=noise.columns)
+    points, whole = _points(channel, pairs, offsets, bounds)
+    rounding = QUANTISATION_VARIANCE if whole else 0.0
+    curve = Curve(channel.name, setting, points, noise, offsets.error, rounding)
+    return _reduced(curve, str(parameters["model"]), float(parameters["pair_level"]))
+
+
+def _points(
+    channel: Channel, pairs: Pairs, offsets: Offsets, bounds: Bounds
+) -> tuple[tuple[Point, ...], bool]:
+    """The points, and whether the pixels are whole numbers."""
+    out, whole = [], True
+    for i, (first, second) in enumerate(pairs):
+        a, b = first.region(channel), second.region(channel)
+        names = first.frame.exposure, second.frame.exposure
+        time = first.frame.exptime or 0.0
+        if a is None or b is None:  # pragma: no cover - every channel has an image
+            continue
+        whole = whole and a.dtype.kind in "iu"
+        common = (
+            offsets.error if offsets.source == "overscan" else 0.0
+        )  # one bias level cancels between the two
+        try:
+            found = flat_difference(a, b, (offsets.values[2 * i], offsets.values[2 * i + 1]), common, bounds)
+        except ValueError as error:
+            out.append(Point(*names, time, None, str(error)))
+            continue
+        out.append(Point(*names, time, found))
+    return tuple(out), whole
+
+
+def _reduced(curve: Curve, model: str, pair_level: float) -> Curve:
+    """The curve with its turnoff, fit and pair gain."""
+    curve = replace(curve, turnoff=_turnoff(curve))
+    limit = curve.turnoff.level if curve.turnoff else np.inf
+    below = [p for p in curve.clean if _level(p) <= limit * 1.001]
+    if not below:
+        return replace(curve, failure="no clean pair is left")
+    curve = replace(curve, top=_level(below[-1]))
+    curve = replace(curve, pairs=_pair_gain(curve, below, pair_level))
+    chosen = _chosen(model, below)
+    if chosen is None:
+        return curve
+    times = _mean_levels(below)
+    grouped = np.array([times[p.exptime] for p in below])
+    _, variances, errors = columns(below)
+    try:
+        top = model_range(grouped, variances, errors, chosen)
+        kept = [p for p in below if times[p.exptime] <= top]
+        curve = replace(curve, top=max(_level(p) for p in kept))
+        return replace(curve, fit=fit_curve(*columns(kept), chosen))
+    except ValueError as error:
+        return replace(curve, failure=str(error))
+
+
+def _chosen(model: str, points: Sequence[Point]) -> Model | None:
+    """The model to fit; None for the pair method."""
+    if model == "exponential":
+        return "exponential"
+    if model == "quadratic":
+        return "quadratic"
+    times = len({p.exptime for p in points})
+    span = _level(points[-1]) / _level(points[0])
+    if model == "pairs" or times < 3 or span < _LEAST_SPAN:
+        return None
+    return "exponential" if times >= 4 else "quadratic"
+
+
+def _mean_levels(points: Sequence[Point]) -> dict[float, float]:
+    """Mean level [ADU] of each exposure time."""
+    times = {p.exptime for p in points}
+    return {t: float(np.mean([_level(p) for p in points if p.exptime == t])) for t in times}
+
+
+def _turnoff(curve: Curve) -> Turnoff | None:
+    """The turnoff of the mean curve.
+
+    Charge that spills over makes patterns, so that pairs brighter than all clean ones count here even when their
+    rows or columns scatter.
+    """
+    clean = curve.clean
+    brightest = _level(clean[-1]) if clean else 0.0
+    spilled = [
+        p for p in curve.points if p.difference and set(p.flags) == {"flicker"} and _level(p) > brightest
+    ]
+    points = [*clean, *spilled]
+    rows = []
+    for time in {p.exptime for p in points}:
+        levels, variances, errors = columns([p for p in points if p.exptime == time])
+        rows.append((levels.mean(), variances.mean(), float(np.sqrt((errors**2).sum())) / errors.size))
+    if not rows:
+        return None
+    x, y, e = np.array(sorted(rows)).T
+    return turnoff(x, y, e)
+
+
+def _pair_gain(curve: Curve, points: Sequence[Point], wanted: float) -> PairGain | None:
+    """The pair method at the exposure time whose level is nearest to the wanted one (0: a quarter of the highest)."""
+    if curve.noise is None:
+        return None
+    times = _mean_levels(points)
+    target = wanted or 0.25 * max(times.values())
+    nearest = min(times, key=lambda t: abs(times[t] - target))
+    levels, variances, errors = columns([p for p in points if p.exptime == nearest])
+    try:
+        return gain_of_pairs(
+            levels, variances, errors, curve.noise.variance, curve.noise.error, curve.offset_error
+        )
+    except ValueError:
+        return None
+
+
+def why_missing(curve: Curve) -> Literal["too-few-frames", "saturated", "bad-fit"]:
+    """The coded reason why a curve has no clean pair."""
+    measured = [p for p in curve.points if p.difference]
+    if not measured:
+        return "too-few-frames"
+    return "saturated" if all("saturated" in p.flags for p in measured) else "bad-fit"

@@ -1,0 +1,204 @@
+"""Plots as SVG, through matplotlib's object interface: no pyplot, no global state but its settings."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from io import BytesIO
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
+from matplotlib.legend_handler import HandlerTuple
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from numpy.typing import NDArray
+
+from analysis.figures import Panel, Plot, Series
+from builder.draw import CHANNELS, INK, LINE, MARK, MARKERS, MUTED, PAPER, channel_index, series_label
+
+DPI = 96
+DRAWN_POINTS = 4000
+"""Points of a series that are drawn; more are thinned evenly, keeping extremes. The CSV has them all."""
+FONT = "DejaVu Sans, Verdana, Segoe UI, Roboto, Helvetica Neue, Arial, sans-serif"
+
+SETTINGS: Any = {
+    "svg.fonttype": "none", "svg.hashsalt": "calbook", "text.parse_math": False, "font.family": "DejaVu Sans",
+    "font.size": 9, "axes.titlesize": 9.5, "axes.titleweight": "bold", "axes.labelsize": 9, "legend.fontsize": 8.5,
+    "axes.edgecolor": MUTED, "axes.labelcolor": INK, "axes.titlecolor": INK, "text.color": INK, "xtick.color": MUTED,
+    "ytick.color": MUTED, "xtick.labelcolor": INK, "ytick.labelcolor": INK, "axes.facecolor": PAPER, "figure.facecolor": PAPER,
+    "axes.linewidth": 0.8, "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.color": LINE,
+    "grid.linewidth": 0.6, "axes.axisbelow": True, "lines.linewidth": 1.4, "lines.markersize": 4.5, "legend.frameon": False,
+    "axes.formatter.useoffset": False, "axes.unicode_minus": True, "path.simplify": True,
+}  # fmt: skip
+
+_SUPERSCRIPT = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
+
+
+def plot_svg(plot: Plot, channels: Sequence[str] = ()) -> tuple[bytes, int, int]:
+    """A plot as an SVG, with its width and height in px."""
+    columns = max(1, min(plot.columns, len(plot.panels) or 1))
+    rows = max(1, math.ceil(len(plot.panels) / columns))
+    width = 6.4 if columns == 1 else min(4.3 * columns, 13.0)
+    height = (3.7 if rows == 1 else 3.0 * rows) + (0.0 if columns == 1 else -0.3 * rows)
+    with rc_context(SETTINGS):
+        canvas = Canvas(figsize=(width, height), dpi=DPI)
+        for number, panel in enumerate(plot.panels, 1):
+            _panel(canvas.add_subplot(rows, columns, number), panel, channels)
+        if not plot.panels:
+            canvas.text(0.5, 0.5, "nothing to draw", ha="center", va="center", color=MUTED)
+        _margins(canvas, plot, rows, columns, width, height)
+        return save_svg(canvas), round(width * DPI), round(height * DPI)
+
+
+def save_svg(canvas: Canvas) -> bytes:
+    """The SVG of a figure: no date, fonts by name with fallbacks, sized in px."""
+    out = BytesIO()
+    nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
+    canvas.savefig(out, format="svg", metadata=nothing)
+    text = out.getvalue().decode()
+    text = re.sub(r"<\?xml.*?(?=<svg)", "", text, flags=re.S)
+    text = re.sub(r"'DejaVu Sans'", FONT, text)
+    text = re.sub(r"(\d\.\d\d)\d+", r"\1", text)  # a hundredth of a point is finer than any screen
+    text = re.sub(r" <metadata>.*?</metadata>\n", "", text, flags=re.S)
+    return text.encode()
+
+
+def _margins(canvas: Canvas, plot: Plot, rows: int, columns: int, width: float, height: float) -> None:
+    """Room for labels, in inches: as good as a layout engine here, at a fraction of its time."""
+    titled = any(p.title for p in plot.panels)
+    canvas.subplots_adjust(
+        left=0.78 / width,
+        right=1 - 0.16 / width,
+        bottom=0.55 / height,
+        top=1 - (0.32 if titled else 0.14) / height,
+        wspace=0.82 / ((width - 0.94) / columns - 0.6) if columns > 1 else 0,
+        hspace=0.85 / (height / rows - 0.85) if rows > 1 else 0,
+    )
+
+
+def _panel(axes: Axes, panel: Panel, channels: Sequence[str]) -> None:
+    axes.set_xlabel(panel.xlabel)
+    axes.set_ylabel(panel.ylabel)
+    if panel.title:
+        axes.set_title(panel.title, loc="left", pad=5)
+    for axis, scale in (("x", panel.xscale), ("y", panel.yscale)):
+        if scale == "log":
+            _log_axis(axes, axis)
+    handles = [(_series(axes, series, order, channels), series) for order, series in enumerate(panel.series)]
+    if not any(len(s.x) for s in panel.series):
+        axes.text(0.5, 0.5, "no values", ha="center", va="center", color=MUTED, transform=axes.transAxes)
+    _marks(axes, panel)
+    _legend(axes, handles)
+
+
+def _legend(axes: Axes, drawn: Sequence[tuple[Any, Series]]) -> None:
+    """One entry per channel where several channels show the same things, else one per series."""
+    grouped: dict[str, list[Any]] = {}
+    names = {s.channel for _, s in drawn if s.channel}
+    labels = dict.fromkeys(s.label for _, s in drawn if s.channel and s.label)
+    by_channel = len(names) > 1 and all(
+        sum(s.channel is not None and s.label == label for _, s in drawn) == len(names) for label in labels
+    )
+    for handle, series in drawn:
+        name = series.channel if by_channel and series.channel else series_label(series)
+        if name:
+            grouped.setdefault(name, []).append(handle)
+    if not grouped or (len(grouped) == 1 and not drawn[0][1].label):
+        return
+    entries: list[tuple[Any, str]] = [(tuple(h) if len(h) > 1 else h[0], name) for name, h in grouped.items()]
+    title = " · ".join(labels) if by_channel else ""
+    axes.legend(
+        [h for h, _ in entries], [n for _, n in entries], loc="best", ncols=2 if len(entries) > 6 else 1,
+        title=title or None, title_fontsize=8.5, handlelength=1.5, handletextpad=0.5, columnspacing=1.0,
+        labelspacing=0.3, borderaxespad=0.4, alignment="left", handler_map={tuple: HandlerTuple(ndivide=1, pad=0)},
+    )  # fmt: skip
+
+
+def _log_axis(axes: Axes, name: str) -> None:
+    axis = axes.xaxis if name == "x" else axes.yaxis
+    (axes.set_xscale if name == "x" else axes.set_yscale)("log", nonpositive="mask")
+    axis.set_major_locator(LogLocator(10, numticks=9))
+    axis.set_major_formatter(FuncFormatter(_power))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def _power(value: float, _: int | None = None) -> str:
+    """A tick of a logarithmic axis: 0.1, 1, 10, 1000, 10⁵."""
+    if value <= 0:
+        return ""
+    if 0.001 <= value < 100000:
+        return f"{value:g}"
+    return "10" + str(round(math.log10(value))).translate(_SUPERSCRIPT)
+
+
+def _series(axes: Axes, series: Series, order: int, channels: Sequence[str]) -> Any:
+    """Draw one series; returns what stands for it in a legend."""
+    x, y = np.asarray(series.x, dtype=float), np.asarray(series.y, dtype=float)
+    index = None if series.channel is None else channel_index(series.channel, channels)
+    colour = (
+        INK if index is None and order == 0 else CHANNELS[(order if index is None else index) % len(CHANNELS)]
+    )
+    marker = MARKERS[(order if index is None else index) % len(MARKERS)]
+    if series.style == "bars":
+        widths = np.diff(x).min() if len(x) > 1 else 1.0
+        return axes.bar(x, y, width=0.9 * widths, color=colour, alpha=0.75, linewidth=0)
+    keep = thinned(y)
+    x, y = x[keep], y[keep]
+    if series.style == "step":
+        return axes.step(x, y, where="mid", color=colour)[0]
+    if series.style == "line":
+        return axes.plot(x, y, color=colour)[0]
+    if series.yerr is None:
+        size = 4.5 if len(x) < 300 else 2.2
+        return axes.plot(
+            x, y, linestyle="none", marker=marker, color=colour, markersize=size, markeredgewidth=0
+        )[0]
+    error = np.asarray(series.yerr, dtype=float)[keep]
+    error = np.where(np.isfinite(error) & (error >= 0), error, 0.0)
+    drawn = axes.errorbar(
+        x,
+        y,
+        yerr=error,
+        linestyle="none",
+        marker=marker,
+        color=colour,
+        elinewidth=0.9,
+        capsize=1.5,
+        markeredgewidth=0,
+    )
+    return drawn.lines[0]
+
+
+def thinned(y: NDArray[np.floating], limit: int = DRAWN_POINTS) -> NDArray[np.intp]:
+    """Which points to draw: all, or the lowest and highest of each of ``limit``/2 runs of neighbours."""
+    if len(y) <= limit:
+        return np.arange(len(y))
+    edges = np.linspace(0, len(y), limit // 2 + 1).astype(int)
+    filled = np.where(np.isfinite(y), y, np.nanmedian(y[np.isfinite(y)]) if np.isfinite(y).any() else 0.0)
+    picks = [
+        place
+        for start, stop in pairwise(edges)
+        for place in (start + int(filled[start:stop].argmin()), start + int(filled[start:stop].argmax()))
+    ]
+    return np.unique(np.asarray(picks, dtype=np.intp))
+
+
+def _marks(axes: Axes, panel: Panel) -> None:
+    """Thin labelled lines. Labels sit at the right end (horizontal) or run up along the foot of the line (vertical)."""
+    for mark in panel.marks:
+        if mark.y is not None:
+            axes.axhline(mark.y, color=MARK, linewidth=0.9, linestyle=(0, (6, 3)))
+            axes.annotate(
+                mark.label, (1, mark.y), xycoords=("axes fraction", "data"), xytext=(-2, 2.5), textcoords="offset points",
+                ha="right", va="bottom", color=MARK, fontsize=8, annotation_clip=True,
+            )  # fmt: skip
+        if mark.x is not None:
+            axes.axvline(mark.x, color=MARK, linewidth=0.9, linestyle=(0, (6, 3)))
+            axes.annotate(
+                mark.label, (mark.x, 0), xycoords=("data", "axes fraction"), xytext=(-2.5, 4), textcoords="offset points",
+                ha="right", va="bottom", rotation=90, color=MARK, fontsize=8, annotation_clip=True,
+            )  # fmt: skip

@@ -1,0 +1,144 @@
+"""The pages of a block: the block itself, and its exposure table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from builder.render import addresses as a
+from builder.render.book import Book
+from builder.render.environment import render, trusted
+from builder.render.matrix import Label, Matrix, key_quantities, matrix
+from builder.render.page import Crumb, Page
+from builder.render.pages_home import HOME, tally
+from builder.render.pages_record import RecordRow, lettered, numbered
+from builder.report import BlockReport, Outcome, TestReport
+from campaign.findings import worst_first
+from campaign.frames import FIELDS, Frame
+from campaign.record import Snapshot
+
+MOST_FINDINGS = 20
+OWN_COLUMNS = frozenset({"exposure", "detector", "type", "exptime", "date", "test"})
+"""Fields of a frame that have a column of their own in tables."""
+
+
+@dataclass(frozen=True)
+class TestRow:
+    """A test in its block's table."""
+
+    __test__ = False
+
+    report: TestReport
+    page: str
+    procedures: list[str]
+    acquired: int
+    findings: int
+
+
+@dataclass(frozen=True)
+class BlockRecord:
+    """A record source and its rows that belong to the block."""
+
+    source: Snapshot
+    rows: list[RecordRow]
+
+
+def crumbs(block: str | None = None) -> tuple[Crumb, ...]:
+    """The path down to a block's pages."""
+    return (HOME,) if block is None else (HOME, Crumb(block, a.block_page(block)))
+
+
+def block_page(book: Book, report: BlockReport, prose: str) -> Page:
+    """The page of a block; ``prose`` is its notes as trusted HTML, '' for none."""
+    block, path = report.block, a.block_page(report.block.id)
+    ids = list(book.blocks)
+    here = ids.index(block.id)
+    findings = worst_first([*report.findings, *(f for t in report.tests for f in t.findings)])
+    context = {
+        "book": book,
+        "report": report,
+        "block": block,
+        "tally": tally(t.verdict for t in report.tests),
+        "detectors": [d.name for d in book.report.campaign.detectors_of(block)],
+        "tests": [_test_row(book, t) for t in report.tests],
+        "matrices": _key_numbers(book, report),
+        "findings": findings[:MOST_FINDINGS],
+        "more_findings": max(len(findings) - MOST_FINDINGS, 0),
+        "body": trusted(prose) if prose else "",
+        "snapshots": [_block_record(report, s) for s in report.snapshots],
+        "unread": any(s.table is None for s in report.snapshots),
+        "lettered": lettered,
+        "previous": ids[here - 1] if here else "",
+        "next": ids[here + 1] if here + 1 < len(ids) else "",
+    }
+    text = [block.id, block.kind, block.facility, block.status, block.status_note, *block.hardware.values()]
+    return Page(
+        path,
+        block.title or block.id,
+        render("block.html.j2", path, context, book.absent),
+        "block",
+        crumbs(),
+        (
+            ("facts", "Facts"), ("tests", "Tests"), ("numbers", "Key numbers"), ("discrepancies", "Wrong or unknown"),
+            ("notes", "Notes"), ("links", "Links"), ("record", "Test record"),
+        ),
+        " ".join(text + [c.text for c in report.caveats]),
+        f"{block.kind} {block.id}, {block.status}",
+    )  # fmt: skip
+
+
+def _test_row(book: Book, t: TestReport) -> TestRow:
+    page = a.test_page(t.block.id, t.test.name)
+    return TestRow(t, page, book.procedures_of(t), len(t.exposures), len(t.findings))
+
+
+def _key_numbers(book: Book, report: BlockReport) -> list[Matrix]:
+    outcomes = [o for t in report.tests for o in t.outcomes]
+
+    def label(o: Outcome) -> Label:
+        return (o.test, a.test_page(o.block, o.test)), (o.detector, a.detector_page(o.detector))
+
+    names = dict.fromkeys(o.procedure.name for o in outcomes if o.status != "not run")
+    procedures = [book.procedures[n] for n in names]
+    made = [matrix(book.report.campaign, p, outcomes, label, key_quantities(p)) for p in procedures]
+    return [m for m in made if m.groups]
+
+
+def _block_record(report: BlockReport, snapshot: Snapshot) -> BlockRecord:
+    own = {t.test.row for t in report.tests if t.test.source == snapshot.source}
+    rows = numbered(snapshot.table) if snapshot.table else []
+    return BlockRecord(snapshot, [r for r in rows if r.number in own])
+
+
+def known_fields(frames: Iterable[Frame]) -> list[str]:
+    """Fields that some frame has, in the order of ``campaign.frames.FIELDS``, but for those with a column of their own."""
+    have = {name for f in frames for name, value in f.fields.items() if value not in (None, "")}
+    extra = sorted(have - FIELDS.keys())
+    return [name for name in (*FIELDS, *extra) if name in have and name not in OWN_COLUMNS]
+
+
+def exposures_page(book: Book, report: BlockReport) -> Page:
+    """The exposure table of a block: every frame, and every damaged file."""
+    block, path = report.block, a.exposures_page(report.block.id)
+    fields = known_fields(r.frame for r in report.frames)
+    values = {n: {str(r.frame.fields.get(n)) for r in report.frames} for n in fields}
+    context = {
+        "book": book,
+        "block": block,
+        "rows": report.frames,
+        "exposures": len({r.frame.exposure for r in report.frames}),
+        "fields": fields,
+        "choices": {n for n, seen in values.items() if len(seen) <= 12},
+        "channels": list(dict.fromkeys(c for r in report.frames for c in r.levels)),
+        "damaged": report.damaged,
+        "caveats": report.caveats,
+    }
+    return Page(
+        path,
+        f"Exposures of {block.id}",
+        render("exposures.html.j2", path, context, book.absent),
+        "exposures",
+        crumbs(block.id),
+        (("frames", "Frames"), ("damaged", "Damaged files")),
+        f"exposure table {block.id}",
+    )

@@ -1,0 +1,75 @@
+"""Health and caveats: what is wrong or unknown, and what is known to be a problem."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, time
+
+from builder.render import addresses as a
+from builder.render.book import Book
+from builder.render.environment import render
+from builder.render.format import age
+from builder.render.page import Page
+from builder.render.pages_home import HOME, severities
+from builder.report import TestReport
+from campaign.findings import KINDS, Finding, worst_first
+from campaign.model import Caveat
+
+_SEVERITIES = ("major", "minor", "info")
+
+
+@dataclass(frozen=True)
+class CaveatRow:
+    """A caveat with its age and what it touches."""
+
+    caveat: Caveat
+    age: str
+    blocks: list[str]
+    tests: list[TestReport]
+    measurements: int
+
+
+def health_page(book: Book) -> Page:
+    """Every finding, worst first, grouped by kind."""
+    groups: dict[str, list[tuple[Finding, str | None]]] = {}
+    for finding in worst_first(book.findings):
+        groups.setdefault(finding.kind, []).append((finding, book.place_of(finding)))
+    held = [(KINDS[kind], some) for kind, some in groups.items()]
+    context = {"book": book, "groups": held, "counts": severities(book)}
+    return Page(
+        a.HEALTH,
+        "Health",
+        render("health.html.j2", a.HEALTH, context, book.absent),
+        "health",
+        (HOME,),
+        tuple((kind.slug, f"{kind.title} ({len(some)})") for kind, some in held),
+        " ".join(kind.title for kind, _ in held),
+    )
+
+
+def caveats_page(book: Book) -> Page:
+    """All caveats, open ones first, the most severe first."""
+    order = sorted(book.caveats.values(), key=lambda c: _SEVERITIES.index(c.severity))
+    rows = [_row(book, c) for c in order]
+    context = {
+        "book": book,
+        "open": [r for r in rows if not r.caveat.resolved],
+        "resolved": [r for r in rows if r.caveat.resolved],
+    }
+    return Page(
+        a.CAVEATS,
+        "Caveats",
+        render("caveats.html.j2", a.CAVEATS, context, book.absent),
+        "caveat",
+        (HOME,),
+        (("open", "Open"), ("resolved", "Resolved")),
+        " ".join(f"{c.text} {c.author}" for c in order),
+    )
+
+
+def _row(book: Book, caveat: Caveat) -> CaveatRow:
+    since = age(datetime.combine(caveat.date, time()), book.now) if caveat.date else ""
+    blocks = [b.block.id for b in book.report.blocks if caveat in b.caveats]
+    tests = [t for t in book.report.tests() if caveat in t.caveats]
+    touched = sum(caveat in j.caveats for _, j in book.measurements.values())
+    return CaveatRow(caveat, since, blocks, tests, touched)

@@ -1,0 +1,99 @@
+"""The pages of procedures, made from their declarations, and of the limits that judge what they measure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from analysis.contract import Procedure
+from builder.render import addresses as a
+from builder.render.book import Book
+from builder.render.environment import render
+from builder.render.page import Crumb, Page
+from builder.render.pages_home import HOME, tally
+from builder.report import TestReport, Verdict
+from campaign.model import Limit
+
+
+@dataclass(frozen=True)
+class ProcedureRow:
+    """A procedure in the index: how many tests use it, and with what verdicts."""
+
+    procedure: Procedure
+    tests: int
+    tally: list[tuple[Verdict, int]]
+
+
+@dataclass(frozen=True)
+class LimitRow:
+    """A limit, the quantity it is about (``known`` if some procedure declares it), and what it judged."""
+
+    limit: Limit
+    procedure: str
+    quantity: str
+    known: bool
+    unit: str
+    tally: list[tuple[Verdict, int]]
+
+
+def _tests(book: Book, procedure: str) -> list[tuple[TestReport, Verdict]]:
+    return [(t, book.verdict_of(t, procedure)) for t in book.report.tests() if procedure in book.procedures_of(t)]
+
+
+def procedures_page(book: Book) -> Page:
+    """The index of procedures."""
+    rows = []
+    for procedure in book.procedures.values():
+        tests = _tests(book, procedure.name)
+        rows.append(ProcedureRow(procedure, len(tests), tally(v for _, v in tests)))
+    body = render("procedures.html.j2", a.PROCEDURES, {"book": book, "rows": rows}, book.absent)
+    return Page(a.PROCEDURES, "Procedures", body, "procedure", (HOME,), (), "procedures index")
+
+
+def procedure_page(book: Book, procedure: Procedure) -> Page:
+    """The page of a procedure: its declaration in full, its limits here, its tests."""
+    path = a.procedure_page(procedure.name)
+    use = book.report.campaign.procedures.get(procedure.name)
+    context = {
+        "book": book,
+        "p": procedure,
+        "algorithm": [p.strip() for p in procedure.algorithm.split("\n\n") if p.strip()],
+        "limits": [x for x in book.limits.values() if x.quantity.partition(".")[0] == procedure.name],
+        "given": use.parameters if use else {},
+        "tests": _tests(book, procedure.name),
+    }
+    quantities = " ".join(f"{q.name} {q.symbol} {q.definition}" for q in procedure.quantities)
+    return Page(
+        path,
+        procedure.title,
+        render("procedure.html.j2", path, context, book.absent),
+        "procedure",
+        (HOME, Crumb("Procedures", a.PROCEDURES)),
+        (
+            ("quantities", "What it measures"), ("algorithm", "How"), ("frames", "Frames"), ("parameters", "Parameters"),
+            ("acceptance", "Acceptance"), ("makes", "Figures, products"), ("tests", "Tests"), ("history", "History"),
+            ("references", "References"),
+        ),
+        f"{procedure.name} {procedure.purpose} {quantities}",
+        procedure.purpose,
+    )  # fmt: skip
+
+
+def limits_page(book: Book) -> Page:
+    """All limits, each with what it is about and what it judged."""
+    judged: dict[str, list[Verdict]] = {}
+    for _, j in book.measurements.values():
+        if j.limit:
+            judged.setdefault(j.limit.id, []).append(j.verdict)
+    rows = [_limit_row(book, x, judged.get(x.id, [])) for x in book.limits.values()]
+    text = " ".join(f"{x.id} {x.quantity} {x.document} {x.note}" for x in book.limits.values())
+    body = render("limits.html.j2", a.LIMITS, {"book": book, "rows": rows}, book.absent)
+    return Page(a.LIMITS, "Limits", body, "campaign", (HOME,), (), text)
+
+
+def _limit_row(book: Book, limit: Limit, verdicts: list[Verdict]) -> LimitRow:
+    name, _, quantity = limit.quantity.partition(".")
+    procedure = book.procedures.get(name)
+    declared = next((q for q in procedure.quantities if q.name == quantity), None) if procedure else None
+    return LimitRow(
+        limit, name, quantity, declared is not None, declared.unit if declared else "not known", tally(verdicts)
+    )

@@ -1,0 +1,75 @@
+"""The provenance of measurements: from any number to its inputs, parameters, versions and limit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from builder.render import addresses as a
+from builder.render.book import Book
+from builder.render.environment import render
+from builder.render.format import exact, number
+from builder.render.matrix import shown_aligned
+from builder.render.page import Crumb, Page
+from builder.render.pages_block import crumbs
+from builder.report import Judged, Outcome
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """A value that a former build published for the same thing."""
+
+    when: str
+    value: float | None
+    text: str
+    verdict: str
+    result: str
+
+
+def result_page(book: Book, outcome: Outcome) -> Page:
+    """The page of an outcome: a row per measurement, anchored by its id. It needs a result id."""
+    path = a.result_page(outcome.result_id)
+    shown = {}
+    for quantity in outcome.procedure.quantities:
+        shown |= shown_aligned([j for j in outcome.measurements if j.measurement.quantity == quantity.name])
+    context = {
+        "book": book,
+        "o": outcome,
+        "rows": [(j, shown.get(j.id), _earlier(j)) for j in outcome.measurements],
+        "inputs": [(role, f, book.frame_address(outcome.block, f)) for role, f in outcome.inputs],
+        "used": [_used(book, what, measurement) for what, measurement in outcome.used],
+        "units": {p.name: p.unit for p in outcome.procedure.parameters},
+    }
+    where = crumbs(outcome.block) if outcome.block in book.blocks else crumbs()
+    if (outcome.block, outcome.test) in book.tests:
+        where += (Crumb(outcome.test, a.test_page(outcome.block, outcome.test)),)
+    makes = (("makes", "Figures, products"),) if outcome.figures or outcome.products else ()
+    return Page(
+        path,
+        f"{outcome.procedure.title} of {outcome.detector}, {outcome.test} of {outcome.block}",
+        render("provenance.html.j2", path, context, book.absent),
+        "measurement",
+        where,
+        (
+            ("measurements", "Measurements"), ("inputs", "Inputs"), ("parameters", "Parameters, versions"), *makes,
+            ("log", "Log"),
+        ),
+        f"{outcome.result_id} {outcome.procedure.name} {outcome.detector}",
+    )  # fmt: skip
+
+
+def _earlier(judged: Judged) -> list[Earlier]:
+    return [
+        Earlier(when, value, "no value" if value is None else number(value, uncertainty).text, verdict, result)
+        for when, value, uncertainty, verdict, result in judged.earlier
+    ]
+
+
+def _used(book: Book, what: str, measurement: str) -> tuple[str, str, str | None, tuple[str, str]]:
+    """A value of another procedure: what, its id, its page (None when it is not in this build), text and exact value."""
+    found = book.measurements.get(measurement)
+    if found is None:
+        return what, measurement, None, ("", "")
+    outcome, judged = found
+    m = judged.measurement
+    text = "no value" if m.value is None else f"{number(m.value, m.uncertainty).text} {m.unit}".strip()
+    return what, measurement, a.measurement_page(outcome.result_id, judged.id), (text, exact(m.value))

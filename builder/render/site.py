@@ -1,0 +1,81 @@
+"""Everything → the site: pages, figures, previews, products, files and exports, each written only when new."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from builder import exports
+from builder.render import addresses
+from builder.render.links import linked_files
+from builder.render.pages import pages
+from builder.render.parts import digest, page_parts, templates_digest
+from builder.render.prose import Prose
+from builder.render.search import NAV, SEARCH_DATA, nav_script, search_page, search_script
+from builder.render.write import Site
+from builder.report import Report
+from builder.store import Store
+
+DATABASE = "data/calbook.sqlite"
+
+
+def render(report: Report, prose: Prose, site: Site, store: Store, campaign_root: Path) -> int:
+    """Write the site of a report; returns how many files were written.
+
+    Files of earlier builds that are no longer made are removed. Figures and products come from the store's
+    objects, so nothing is drawn here.
+    """
+    linked = {
+        to: path for to, path in linked_files(report.campaign).items() if (campaign_root / path).is_file()
+    }
+    absent = set(linked_files(report.campaign).values()) - set(linked.values())
+    made = [*pages(report, prose.bodies, prose.description_html, absent), search_page()]
+    parts = page_parts(report)
+    common = {"the site's frame": digest(prose.shell.to_json()), "templates": templates_digest()}
+    changed = {}
+    for page in made:
+        if site.write(page.path, prose.shell.page(page)):
+            own = {**common, **parts.get(page.path, {"its content": digest(page.body)})}
+            changed[page.path] = (site.digest(page.path), own)
+    store.save_pages(changed, report.info.build_id)
+    site.write(NAV, nav_script(report, prose.guide_pages))
+    site.write(SEARCH_DATA, search_script(made, prose.guide_pages))
+    _objects(report, site, store)
+    for to, path in linked.items():
+        site.copy(to, campaign_root / path)
+    _exports(report, site, store)
+    written = len(site.written)
+    site.finish()
+    return written
+
+
+def _objects(report: Report, site: Site, store: Store) -> None:
+    """Copy what pages show from the store. Names of objects tell their content: a file that is there is right."""
+    for path, name, content in _wanted(report, store):
+        if not site.keep(path, content):
+            site.copy(path, store.objects / name)
+
+
+def _wanted(report: Report, store: Store) -> Iterator[tuple[str, str, str]]:
+    for block in report.blocks:
+        for frame in block.frames:
+            if frame.preview:
+                yield frame.preview, frame.preview.removeprefix("previews/"), ""
+    results = store.results(o.result_id for o in report.outcomes() if o.products)
+    for outcome in report.outcomes():
+        for figure in outcome.figures:
+            for path in {figure.light, figure.dark, figure.data}:
+                yield path, path.removeprefix("figures/"), ""
+        for product in outcome.products:
+            stored = results[outcome.result_id].detail["products"][product.name]
+            yield product.href, stored["object"], product.digest[:32]
+
+
+def _exports(report: Report, site: Site, store: Store) -> None:
+    new = site.write(addresses.MEASUREMENTS_CSV, exports.measurements_csv(report))
+    if new or not site.keep(addresses.MEASUREMENTS_PARQUET):
+        site.write(addresses.MEASUREMENTS_PARQUET, exports.measurements_parquet(report))
+    site.write(addresses.CAMPAIGN_JSON, exports.campaign_json(report))
+    site.write("data/campaign.schema.json", exports.campaign_schema())
+    if site.written or not site.keep(DATABASE):
+        site.write(DATABASE, store.copy())

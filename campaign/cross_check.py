@@ -1,0 +1,159 @@
+"""What the parts of a campaign say of one another: names that must exist, dates in order, names used once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date as Date  # noqa: N812
+from fnmatch import fnmatchcase
+from typing import TypeVar
+
+from pydantic import BaseModel
+
+from campaign.checked import suggestion
+from campaign.findings import Finding
+from campaign.located import Entry
+from campaign.model import Block, CampaignFile, Caveat, Detector, Limit, Scope
+
+Known = Mapping[str, Sequence[str]]
+"""The names that the campaign has: 'blocks', 'detectors', 'channels'."""
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def known_names(entry: Entry[CampaignFile], detectors: Sequence[Detector], blocks: Iterable[str]) -> Known:
+    """The names that may be named. A detector that could not be used was reported, and counts as known."""
+    channels = dict.fromkeys(c.name for d in detectors for c in d.geometry.channels)
+    return {
+        "blocks": list(blocks),
+        "detectors": list(entry.value.detectors),
+        "channels": list(channels),
+    }
+
+
+def once(entries: Iterable[Entry[M]], what: str, findings: list[Finding]) -> list[Entry[M]]:
+    """The entries less those whose id was used before."""
+    kept: dict[str, Entry[M]] = {}
+    for entry in entries:
+        name = str(getattr(entry.value, "id"))  # noqa: B009 - every model given here has an id
+        if name in kept:
+            told = f"the {what} {name!r} is not used: {kept[name].where('id')} has the same id"
+            findings.append(Finding("bad-value", told, entry.where("id"), "give it another id"))
+        else:
+            kept[name] = entry
+    return list(kept.values())
+
+
+def sound_block(entry: Entry[Block], known: Known) -> tuple[Block, list[Finding]]:
+    """The block less names and dates that cannot be, and what those were."""
+    block, findings = entry.value, []
+    update: dict[str, object] = {}
+    if _backwards(block.start, block.end):
+        what = f"block {block.id} ends ({block.end}) before it starts ({block.start}); the end is not used"
+        findings.append(Finding("bad-value", what, entry.where("end"), "correct the dates", block=block.id))
+        update["end"] = None
+    for key in ("supersedes", "superseded_by"):
+        other = getattr(block, key)
+        if other == block.id:
+            what = f"{key} of block {block.id} names the block itself; it is not used"
+            findings.append(
+                Finding("bad-value", what, entry.where(key), "name the other block", block=block.id)
+            )
+            update[key] = ""
+        elif other and other not in known["blocks"]:
+            what = f"{key} of block {block.id} names {other!r}, which is no block; it is not used"
+            findings.append(
+                Finding(
+                    "unknown-name", what, entry.where(key), suggestion(other, known["blocks"]), block=block.id
+                )
+            )
+            update[key] = ""
+    for place, name in enumerate(block.detectors):
+        if name not in known["detectors"]:
+            what = f"block {block.id} names the detector {name!r}, which the campaign does not have"
+            where = entry.where("detectors", place)
+            findings.append(
+                Finding("unknown-name", what, where, suggestion(name, known["detectors"]), block=block.id)
+            )
+    return block.model_copy(update=update), findings
+
+
+def sound_caveat(entry: Entry[Caveat], known: Known) -> tuple[Caveat, list[Finding]]:
+    """The caveat less dates that cannot be, and what is wrong with it. It is shown too widely, never lost."""
+    caveat = entry.value
+    label = f"caveat {caveat.id!r}"
+    findings = scope_findings(entry, caveat.scope, label, known)
+    if _backwards(caveat.scope.start, caveat.scope.end):
+        what = f"the scope of {label} ends before it starts; its dates are not used"
+        findings.append(Finding("bad-value", what, entry.where("scope", "end"), "correct the dates"))
+        caveat = caveat.model_copy(
+            update={"scope": caveat.scope.model_copy(update={"start": None, "end": None})}
+        )
+    if _backwards(caveat.date, caveat.resolved):
+        what = f"{label} is resolved ({caveat.resolved}) before it is known ({caveat.date}); it stays open"
+        findings.append(Finding("bad-value", what, entry.where("resolved"), "correct the dates"))
+        caveat = caveat.model_copy(update={"resolved": None})
+    return caveat, findings
+
+
+def sound_limit(entry: Entry[Limit], known: Known) -> tuple[Limit | None, list[Finding]]:
+    """The limit, or None when it cannot be judged by; and what is wrong with it."""
+    limit = entry.value
+    label = f"limit {limit.id!r}"
+    findings = scope_findings(entry, limit.scope, label, known)
+    faults: list[tuple[str, str, str]] = []
+    if limit.low is not None and limit.high is not None and limit.low > limit.high:
+        faults.append(("low", f"low {limit.low:g} is above high {limit.high:g}", "exchange or correct them"))
+    if _backwards(limit.scope.start, limit.scope.end):
+        faults.append(("scope", "its validity ends before it starts", "correct the dates"))
+    procedure, dot, quantity = limit.quantity.partition(".")
+    if not (procedure and dot and quantity):
+        todo = "write procedure.quantity, for example photon_transfer.gain"
+        faults.append(("quantity", f"{limit.quantity!r} names no quantity of a procedure", todo))
+    for key, what, todo in faults:
+        findings.append(Finding("bad-value", f"{label} is not used: {what}", entry.where(key), todo))
+    if limit.low is None and limit.high is None and not faults:
+        what = f"{label} has neither low nor high: it accepts everything"
+        findings.append(Finding("incomplete", what, entry.where(), "give it low, high or both"))
+    return (None if faults else limit.model_copy(update={"file": entry.file})), findings
+
+
+def scope_findings(entry: Entry[M], scope: Scope, label: str, known: Known) -> list[Finding]:
+    """A finding for each pattern of a scope that matches nothing the campaign has."""
+    findings = []
+    for key, names in known.items():
+        for place, pattern in enumerate(getattr(scope, key)):
+            if (names or key == "blocks") and not any(fnmatchcase(name, pattern) for name in names):
+                what = f"the scope of {label} names {pattern!r}, which matches none of the {key}"
+                where = entry.where("scope", key, place)
+                findings.append(Finding("unknown-name", what, where, suggestion(pattern, names)))
+    return findings
+
+
+def campaign_names(entry: Entry[CampaignFile], known: Known) -> list[Finding]:
+    """A finding for each block or detector that campaign.toml names and that does not exist."""
+    data = entry.value.data
+    named = [
+        ("block", s.block, known["blocks"], entry.where("sources", n, "block"), f"source {s.id!r}")
+        for n, s in enumerate(entry.value.sources)
+    ]
+    named += [
+        ("block", name, known["blocks"], entry.where("data", "block_folders", name), "data.block_folders")
+        for name in data.block_folders
+    ]
+    named.append(
+        ("detector", data.detector, known["detectors"], entry.where("data", "detector"), "data.detector")
+    )
+    return [
+        Finding(
+            "unknown-name",
+            f"{label} names the {kind} {name!r}, which does not exist",
+            where,
+            suggestion(name, names),
+        )
+        for kind, name, names, where, label in named
+        if name and name not in names
+    ]
+
+
+def _backwards(first: Date | None, last: Date | None) -> bool:
+    return first is not None and last is not None and last < first

@@ -1,0 +1,85 @@
+/* The interactive form of a figure, on demand: its data come as a script beside the picture (no fetch: file:// works),
+   the drawing from uPlot. Whatever is missing, the picture stays. */
+(function () {
+  "use strict";
+  const root = document.body.dataset.root || "", loaded = new Map(), figures = new Map();
+  const HEIGHT = 300;
+  const nameOf = (src) => src.split("/").pop();
+  window.calbookFigure = (data) => figures.set(nameOf(document.currentScript.src), data);
+
+  function load(src) {
+    if (!loaded.has(src)) loaded.set(src, new Promise((resolve, reject) => { const s = document.createElement("script"); s.src = src; s.onload = resolve; s.onerror = () => reject(new Error(src)); document.head.append(s); }));
+    return loaded.get(src);
+  }
+  function style(href) { if (!document.querySelector('link[data-plots]')) { const l = document.createElement("link"); l.rel = "stylesheet"; l.href = href; l.dataset.plots = ""; document.head.append(l); } }
+  const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const shade = (series) => (series.channel === null ? colour("--ink") : colour("--channel-" + series.channel));
+
+  /* uPlot wants one x for all: the union of the series' x, null where a series has no value. */
+  function align(series) {
+    const xs = [...new Set(series.flatMap((s) => s.x))].filter((v) => v !== null).sort((a, b) => a - b), place = new Map(xs.map((v, i) => [v, i]));
+    const columns = series.map((s) => { const out = new Array(xs.length).fill(s.style === "points" || s.style === "bars" ? null : undefined); s.x.forEach((v, i) => { if (v !== null) out[place.get(v)] = s.y[i]; }); return out; });
+    return [xs, ...columns];
+  }
+  function marks(panel) {
+    return (u) => {
+      const { ctx, bbox } = u; ctx.save(); ctx.strokeStyle = colour("--mark"); ctx.fillStyle = colour("--mark"); ctx.lineWidth = devicePixelRatio; ctx.setLineDash([6 * devicePixelRatio, 4 * devicePixelRatio]); ctx.font = 11 * devicePixelRatio + "px sans-serif";
+      for (const m of panel.marks) {
+        ctx.beginPath();
+        if (m.y !== null) { const py = u.valToPos(m.y, "y", true); if (py < bbox.top || py > bbox.top + bbox.height) continue; ctx.moveTo(bbox.left, py); ctx.lineTo(bbox.left + bbox.width, py); ctx.fillText(m.label, bbox.left + 4 * devicePixelRatio, py - 3 * devicePixelRatio); }
+        if (m.x !== null) { const px = u.valToPos(m.x, "x", true); if (px < bbox.left || px > bbox.left + bbox.width) continue; ctx.moveTo(px, bbox.top); ctx.lineTo(px, bbox.top + bbox.height); ctx.fillText(m.label, px + 3 * devicePixelRatio, bbox.top + 12 * devicePixelRatio); }
+        ctx.stroke();
+      }
+      ctx.restore();
+    };
+  }
+  function bars(panel) {
+    return (u) => {
+      const { ctx } = u; ctx.save(); ctx.lineWidth = devicePixelRatio;
+      panel.series.forEach((s, k) => {
+        if (!s.e || !u.series[k + 1].show) return;
+        ctx.strokeStyle = shade(s); ctx.beginPath();
+        s.x.forEach((v, i) => { if (v === null || s.y[i] === null || s.e[i] === null || v < u.scales.x.min || v > u.scales.x.max) return; const px = u.valToPos(v, "x", true); ctx.moveTo(px, u.valToPos(s.y[i] - s.e[i], "y", true)); ctx.lineTo(px, u.valToPos(s.y[i] + s.e[i], "y", true)); });
+        ctx.stroke();
+      });
+      ctx.restore();
+    };
+  }
+  function axis(label) { return { label: label, stroke: colour("--ink"), grid: { stroke: colour("--line"), width: 1 }, ticks: { stroke: colour("--line-strong"), width: 1 }, labelSize: 22, font: "12px sans-serif", labelFont: "12px sans-serif", size: label === undefined ? 40 : undefined }; }
+  const shown = (v) => (v === null || v === undefined ? "–" : Number(v.toPrecision(7)).toString());
+  function plot(panel, box) {
+    const log = (on) => (on === "log" ? { distr: 3 } : {});
+    const series = panel.series.map((s) => ({ label: s.label || "value", stroke: shade(s), width: s.style === "points" ? 0 : 1.5, paths: s.style === "points" ? () => null : s.style === "step" ? uPlot.paths.stepped({ align: 1 }) : s.style === "bars" ? uPlot.paths.bars({ size: [0.9] }) : undefined, fill: s.style === "bars" ? shade(s) + "66" : undefined, points: { show: s.style === "points", size: 6, fill: shade(s) }, spanGaps: s.style !== "points", value: (u, v) => shown(v) }));
+    const options = {
+      width: Math.max(260, box.clientWidth), height: HEIGHT, title: panel.title, scales: { x: Object.assign({ time: false }, log(panel.xscale)), y: log(panel.yscale) },
+      axes: [Object.assign(axis(panel.xlabel), { size: 34 }), Object.assign(axis(panel.ylabel), { size: 62 })],
+      series: [{ label: panel.xlabel, value: (u, v) => shown(v) }, ...series], cursor: { drag: { x: true, y: true, uni: 20 } }, legend: { live: true }, hooks: { draw: [marks(panel), bars(panel)] },
+    };
+    const made = new uPlot(options, align(panel.series), box);
+    if ("ResizeObserver" in window) new ResizeObserver(() => made.setSize({ width: Math.max(260, box.clientWidth), height: HEIGHT })).observe(box);
+    return made;
+  }
+  function draw(box, data) { box.replaceChildren(); data.panels.forEach((panel) => { const holder = document.createElement("div"); box.append(holder); plot(panel, holder); }); }
+
+  async function toggle(button) {
+    const figure = button.closest("figure"), picture = figure.querySelector("a.full");
+    let box = figure.querySelector(".plot-live");
+    if (box && !box.hidden) { box.hidden = true; picture.hidden = false; button.textContent = "interactive"; return; }
+    const src = button.dataset.plot, name = nameOf(src);
+    try {
+      style(root + "_static/vendor/uplot.css");
+      await load(root + "_static/vendor/uplot.js"); await load(src);
+      if (!figures.has(name)) throw new Error(name);
+      if (!box) { box = document.createElement("div"); box.className = "plot-live"; picture.after(box); }
+      box.hidden = false; picture.hidden = true; picture.classList.add("plot-static"); draw(box, figures.get(name)); button.textContent = "picture";
+    } catch (error) {
+      if (box) box.hidden = true;
+      picture.hidden = false; button.disabled = true; button.textContent = "interactive form not available";
+    }
+  }
+  function start() {
+    for (const button of document.querySelectorAll("button.plot-interactive[data-plot]")) { button.hidden = false; button.addEventListener("click", () => toggle(button)); }
+    new MutationObserver(() => { for (const box of document.querySelectorAll(".plot-live:not([hidden])")) { const b = box.closest("figure").querySelector(".plot-interactive"); draw(box, figures.get(nameOf(b.dataset.plot))); } }).observe(document.documentElement, { attributeFilter: ["data-theme"] });
+  }
+  if (document.readyState === "complete") start(); else addEventListener("DOMContentLoaded", start);
+})();

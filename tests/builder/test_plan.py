@@ -1,0 +1,116 @@
+"""What is measured with which frames: roles, borrowing, order of procedures, identity of results."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analysis.contract import Inputs, Procedure, Quantity, Results, Role, Use, Version
+from builder.plan import fill_roles, result_id, setting_of, waves
+from builder.plugins import Known, Reference
+from campaign.frames import Frame, FrameFile
+from campaign.geometry import single
+from campaign.model import Campaign, DataSpec, Detector
+
+BIAS = Role("bias", ("bias",), 1, "zero-second frames", elsewhere=True)
+DARK = Role("dark", ("dark",), 2, "closed shutter")
+
+
+def frame(
+    number: int, kind: str, *, temperature: float | None = None, minute: int = 0, **fields: object
+) -> Frame:
+    given_fields = {"type": kind, "date": f"2020-01-01T00:{minute:02d}:00", **fields}
+    if temperature is not None:
+        given_fields["temperature"] = temperature
+    file = FrameFile("frames", f"{number}.fits", 1, 1, number)
+    return Frame(f"{number}/CCD1", str(number), "CCD1", file, {"": 0}, given_fields, block="B")  # type: ignore[arg-type]
+
+
+def do_nothing(_inputs: Inputs, _results: Results) -> None:
+    """A measurement of nothing."""
+
+
+def known(name: str, *uses: str) -> Known:
+    procedure = Procedure(
+        name, name, "p", (Version("1", "2020-01-01", "first"),), (), (Quantity("q", "q", "", "d", "e"),), do_nothing,
+        uses=tuple(Use(u, "q", "m") for u in uses),
+    )  # fmt: skip
+    return Known(procedure, Reference(name))
+
+
+def test_procedures_run_after_those_they_use() -> None:
+    order = waves({"dark": known("dark", "ptc"), "ptc": known("ptc", "bias"), "bias": known("bias")})
+    assert order == [["bias"], ["ptc"], ["dark"]]
+
+
+def test_a_circle_of_uses_still_runs_everything_once() -> None:
+    order = waves({"a": known("a", "b"), "b": known("b", "a"), "c": known("c", "gone")})
+    assert sorted(n for wave in order for n in wave) == ["a", "b", "c"]
+
+
+@given(st.dictionaries(st.sampled_from("abcdef"), st.lists(st.sampled_from("abcdefg"), max_size=4)))
+def test_waves_hold_each_procedure_once(uses: dict[str, list[str]]) -> None:
+    order = waves({n: known(n, *u) for n, u in uses.items()})
+    assert sorted(n for wave in order for n in wave) == sorted(uses)
+
+
+def test_own_frames_fill_a_role_before_borrowed_ones() -> None:
+    own = [frame(1, "bias"), frame(2, "dark"), frame(3, "dark")]
+    roles = fill_roles((BIAS, DARK), {}, own, [("other", frame(9, "bias"))])
+    assert [f.exposure for f in roles["bias"]] == ["1"]
+    assert [f.exposure for f in roles["dark"]] == ["2", "3"]
+
+
+def test_frames_are_borrowed_from_the_nearest_test_only() -> None:
+    own = [frame(10, "dark", minute=30)]
+    block = [
+        ("early", frame(1, "bias", minute=1)),
+        ("near", frame(8, "bias", minute=28)),
+        ("near", frame(9, "bias", minute=29)),
+    ]
+    assert [f.exposure for f in fill_roles((BIAS,), {}, own, block)["bias"]] == ["8", "9"]
+
+
+def test_frames_at_another_temperature_are_not_borrowed() -> None:
+    own = [frame(10, "dark", temperature=-10.2)]
+    block = [("warm", frame(9, "bias", temperature=-5.0)), ("cold", frame(1, "bias", temperature=-9.8))]
+    assert [f.exposure for f in fill_roles((BIAS,), {}, own, block)["bias"]] == ["1"]
+    assert fill_roles((BIAS,), {}, own, block[:1])["bias"] == ()
+
+
+def test_a_role_that_may_not_borrow_does_not() -> None:
+    assert fill_roles((DARK,), {}, [frame(1, "dark")], [("x", frame(2, "dark"))])["dark"] == (
+        frame(1, "dark"),
+    )
+
+
+def test_any_takes_every_frame() -> None:
+    own = [frame(1, "other"), frame(2, "dark")]
+    assert fill_roles((BIAS,), {"bias": "any"}, own, [])["bias"] == tuple(own)
+
+
+def test_setting_joins_the_fields_named() -> None:
+    campaign = Campaign(root="/", id="x", title="x", data=DataSpec(setting=("wavelength", "mode")))  # type: ignore[arg-type]
+    same = [frame(1, "flat", wavelength=800, mode="fwd"), frame(2, "flat", wavelength=800, mode="fwd")]
+    assert setting_of(campaign, same) == "wavelength=800, mode=fwd"
+    assert setting_of(campaign, [*same, frame(3, "flat", wavelength=590)]) == "wavelength=590|800, mode=fwd"
+
+
+def test_a_result_is_another_when_anything_it_depends_on_is() -> None:
+    detector = Detector(name="CCD1", geometry=single(rows=8, columns=8))
+    wide = Detector(name="CCD1", geometry=single(rows=8, columns=9))
+    reference = Reference("bias")
+    base = result_id(reference, "1", detector, {"roles": {"bias": ["x"]}, "parameters": {"sigma": 3.0}})
+    others = [
+        result_id(reference, "2", detector, {"roles": {"bias": ["x"]}, "parameters": {"sigma": 3.0}}),
+        result_id(reference, "1", wide, {"roles": {"bias": ["x"]}, "parameters": {"sigma": 3.0}}),
+        result_id(reference, "1", detector, {"roles": {"bias": ["y"]}, "parameters": {"sigma": 3.0}}),
+        result_id(reference, "1", detector, {"roles": {"bias": ["x"]}, "parameters": {"sigma": 4.0}}),
+        result_id(dataclasses.replace(reference, source="abc"), "1", detector, {"roles": {"bias": ["x"]}, "parameters": {"sigma": 3.0}}),
+    ]  # fmt: skip
+    assert len({base, *others}) == 6
+    assert base == result_id(
+        reference, "1", detector, {"parameters": {"sigma": 3.0}, "roles": {"bias": ["x"]}}
+    )
