@@ -12,12 +12,14 @@ exclude_patterns = ["job.json"]
 templates_path = ["site_src/_templates"]
 nitpicky = False
 today = " "
+suppress_warnings = ["toc.not_included"]
 
 myst_enable_extensions = ["attrs_block", "colon_fence", "deflist", "dollarmath", "fieldlist", "tasklist"]
 myst_heading_anchors = 3
 html_math_renderer = "mathml"
 
 html_theme = "pydata_sphinx_theme"
+html_context = {"default_mode": "auto"}
 html_static_path = ["site_src/_static"]
 html_css_files = ["calbook.css", "tables.css", "chrome.css"]
 html_js_files = [(name, {"defer": "defer"}) for name in ("chrome.js", "tables.js", "viewer.js", "plots.js")]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import erfc, sqrt
+from math import erfc, exp, sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -146,8 +146,8 @@ def clamped(
 
     Noise makes a distribution end in thin, ever thinner tails, at whatever level. A clamp puts all that was
     beyond it at one level. Raised when more than ``fraction`` of all values stand at an end, more than
-    ``prominence`` times what the neighbouring levels, continued as an exponential, would put there. (The tails of
-    noise are thinner than that; the factor allows for unequal steps of the converter.) A tail
+    ``prominence`` times what the neighbouring levels, continued as the tail of a normal distribution, would put there. (The factor
+    allows for unequal steps of the converter; that the end of a tail of noise holds so many does not happen.) A tail
     cut at 0.1 % biases an unclipped variance by 0.2 %. A pile farther than 6 σ from the median counts from
     1 % only: it consists of hot or dead pixels. Where noise is below half a step, levels pile up by
     themselves, and only a converter's end (0, 2ⁿ − 1) counts.
@@ -203,7 +203,9 @@ def _pile(
     width = max(1, min(round(sigma / 4), (len(levels) - 1) // 2))
     near, next_ = counts[1 : 1 + width].mean(), counts[1 + width : 1 + 2 * width]
     slope = float(near / next_.mean()) if next_.size else 1.0
-    expected = prominence * float(near) * min(slope, 1.0) ** ((width + 1) / (2 * width))
+    # logarithms continued as a parabola through the two groups, centred x1 and x2 steps away
+    x1, x2 = 0.5 * (width + 1), 0.5 * (width + 1) + width
+    expected = prominence * float(near) * min(slope, 1.0) ** (x1 / width) * exp(-0.5 * x1 * x2 / sigma**2)
     chance = float(pdtrc(counts[0] - 1, expected)) if counts[0] > expected else 1.0
     raised = share > (max(fraction, 0.01) if far else fraction) and chance < RARE
     return Check("clamped", raised, share, chance, note, level)

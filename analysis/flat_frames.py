@@ -48,11 +48,12 @@ def by_setting(
     """Frames that may be compared: groups of equal ``fields``, each with the name of its setting.
 
     With one group its name is ``default``, the setting of the test. Otherwise it is 'field=value, …' of what differs,
-    before those parts of the default that name other fields. Groups are in the order of their first frames.
+    before those parts of the default that name other fields. Groups are in the order of their first frames. Exposure times
+    are equal when four digits are: shutters report what they did, not what they were told.
     """
     groups: dict[tuple[str, ...], list[FrameInput]] = {}
     for frame in frames:
-        key = tuple(str(frame.frame.fields.get(name) or "") for name in fields)
+        key = tuple(_text(frame.frame.fields.get(name), name) for name in fields)
         groups.setdefault(key, []).append(frame)
     if len(groups) <= 1:
         return [(default, tuple(frames))]
@@ -63,6 +64,13 @@ def by_setting(
         (", ".join([*(f"{fields[i]}={key[i] or 'unknown'}" for i in differing), *rest]), tuple(held))
         for key, held in groups.items()
     ]
+
+
+def _text(value: object, field: str) -> str:
+    """A field's value as it is compared and shown."""
+    if field == "exptime" and isinstance(value, int | float):
+        return f"{value:.4g}"
+    return "" if value is None else str(value)
 
 
 def offsets_of(

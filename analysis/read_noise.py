@@ -42,15 +42,22 @@ def difference_noise(frames: tuple[FrameInput, ...], channel: Channel, sigma: fl
     for frame in frames:
         now = frame.pixels.read(channel, channel.image)
         if before is not None:
-            whole = now.dtype.kind in "iu" and before.dtype.kind in "iu"
-            difference = np.subtract(now, before, dtype=np.int32 if whole else np.float32)
+            exact = now.dtype.kind in "iu" and before.dtype.kind in "iu"
+            difference = np.subtract(now, before, dtype=np.int32 if exact else np.float32)
             if np.isfinite(difference).any():
                 _add_pair(out, frame, difference, sigma)
-            out.integer &= whole
+            out.integer &= exact or (_whole(now) and _whole(before))
         before = now
     if out.variances:
         out.quantised = out.integer and out.raw < 0.5
     return out
+
+
+def _whole(values: NDArray[np.generic]) -> bool:
+    """Whether pixels are whole numbers, also where a file gives them as floats: told by the first 100,000."""
+    some = values.ravel()[:100_000].astype(np.float64)
+    some = some[np.isfinite(some)]
+    return bool((some == np.rint(some)).all())
 
 
 def _add_pair(out: Noise, frame: FrameInput, difference: NDArray[np.generic], sigma: float) -> None:

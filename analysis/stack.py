@@ -3,7 +3,7 @@
 Two ways to clip. With the noise known (``noise``), a value is left out when it differs from the others by more than
 sigma times the noise *expected* there; that finds a cosmic ray among three frames. Without, the scatter of
 the pixel's own n values must do, as ``ccdproc.combine(sigma_clip=True)`` does in one round and we do until nothing
-changes; note that no value of n can lie more than (n − 1)/√n standard deviations from their mean, so that 3σ
+changes; note that no value of n can lie more than √(n − 1) standard deviations from their mean, so that 3σ
 clips nothing at all below eleven frames. The procedures therefore pass the noise.
 """
 

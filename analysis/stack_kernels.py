@@ -24,14 +24,18 @@ _ONE = np.float32(1.0)
 def _load(values: Floats, start: int, width: int, reference: Floats, block: Floats) -> None:
     """Copy a block as differences from its first finite values: small numbers keep float32 exact."""
     n = values.shape[0]
+    lost = 0
     for p in range(width):
-        reference[p] = values[0, start + p]
-        i = 0
-        while i < n - 1 and not abs(reference[p]) < _HUGE:
-            i += 1
-            reference[p] = values[i, start + p]
-        if not abs(reference[p]) < _HUGE:
-            reference[p] = _NONE
+        first = values[0, start + p]
+        reference[p] = first
+        lost += 0 if abs(first) < _HUGE else 1
+    if lost:
+        for p in range(width):
+            i = 0
+            while i < n - 1 and not abs(values[i, start + p]) < _HUGE:
+                i += 1
+            v = values[i, start + p]
+            reference[p] = v if abs(v) < _HUGE else _NONE
     for i in range(n):
         for p in range(width):
             block[i, p] = values[i, start + p] - reference[p]
@@ -108,6 +112,14 @@ def _moments(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def _same(before: Floats, now: Floats, width: int) -> bool:
+    differ = 0
+    for p in range(width):
+        differ += 1 if before[p] != now[p] else 0
+    return differ == 0
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def _write(
     width: int,
     reference: Floats,
@@ -138,17 +150,15 @@ def clip_by_scatter(
         _load(values, start, width, reference, block)
         low[:], high[:] = -_HUGE, _HUGE
         _moments(block, width, low, high, number, centre, squares)
-        for _ in range(rounds):
+        # the largest of n deviations is √(n − 1) standard deviations: below that there is nothing to clip
+        for _ in range(rounds if sigma * sigma < n - 1 else 0):
             for p in range(width):
                 reach = sigma * np.sqrt(squares[p] / number[p])
                 low[p] = max(low[p], centre[p] - reach)
                 high[p] = min(high[p], centre[p] + reach)
                 before[p] = number[p]
-            # below this nothing can be clipped: no value of n lies more than (n − 1)/√n deviations off
-            if sigma * np.sqrt(np.float32(n)) > np.float32(n - 1):
-                break
             _moments(block, width, low, high, number, centre, squares)
-            if np.all(before[:width] == number[:width]):
+            if _same(before, number, width):
                 break
         end = start + width
         _write(
@@ -186,7 +196,7 @@ def clip_by_noise(
                 reach = sigma * np.sqrt(noise_variance + level * variance_per_level)
                 low[p], high[p] = centre[p] - reach, centre[p] + reach
             _moments(block, width, low, high, number, centre, squares)
-            if np.all(before[:width] == number[:width]):
+            if _same(before, number, width):
                 break
             before[:width] = number[:width]
             for p in range(width):

@@ -54,7 +54,7 @@ class Curve:
     """One channel's curve in one setting.
 
     ``offset_error`` [ADU] is common to all levels; ``rounding`` [ADU²] what the converter's steps add to each variance;
-    ``top`` [ADU] the highest level that the fit uses. ``fit`` and ``pairs`` are None where they could not be had;
+    ``top`` [ADU] the highest level that the fit uses, ``pair_time`` [s] the exposure time that the pair method uses. ``fit`` and ``pairs`` are None where they could not be had;
     ``failure`` then says why.
     """
 
@@ -68,6 +68,7 @@ class Curve:
     top: float = 0.0
     fit: CurveFit | None = None
     pairs: PairGain | None = None
+    pair_time: float | None = None
     failure: str = ""
 
     @property
@@ -161,7 +162,8 @@ def _reduced(curve: Curve, model: str, pair_level: float) -> Curve:
     if not below:
         return replace(curve, failure="no clean pair is left")
     curve = replace(curve, top=_level(below[-1]))
-    curve = replace(curve, pairs=_pair_gain(curve, below, pair_level))
+    pairs, time = _pair_gain(curve, below, pair_level)
+    curve = replace(curve, pairs=pairs, pair_time=time)
     chosen = _chosen(model, below)
     if chosen is None:
         return curve
@@ -218,20 +220,21 @@ def _turnoff(curve: Curve) -> Turnoff | None:
     return turnoff(x, y, e)
 
 
-def _pair_gain(curve: Curve, points: Sequence[Point], wanted: float) -> PairGain | None:
+def _pair_gain(curve: Curve, points: Sequence[Point], wanted: float) -> tuple[PairGain | None, float | None]:
     """The pair method at the exposure time whose level is nearest to the wanted one (0: a quarter of the highest)."""
     if curve.noise is None:
-        return None
+        return None, None
     times = _mean_levels(points)
     target = wanted or 0.25 * max(times.values())
     nearest = min(times, key=lambda t: abs(times[t] - target))
     levels, variances, errors = columns([p for p in points if p.exptime == nearest])
     try:
-        return gain_of_pairs(
+        found = gain_of_pairs(
             levels, variances, errors, curve.noise.variance, curve.noise.error, curve.offset_error
         )
     except ValueError:
-        return None
+        return None, nearest
+    return found, nearest
 
 
 def why_missing(curve: Curve) -> Literal["too-few-frames", "saturated", "bad-fit"]:

@@ -27,10 +27,13 @@ _FIND = "Find the files, or correct the record."
 _CHECK = "Check the frames and the record; correct the one that is wrong."
 
 
-def check_test(campaign: Campaign, test: Test, frames: Sequence[Frame], tally: Tally) -> None:
-    """Count the discrepancies between a test's row of the record and its frames."""
+def check_test(campaign: Campaign, test: Test, frames: Sequence[Frame], begun: bool, tally: Tally) -> None:
+    """Count the discrepancies between a test's row of the record and its frames.
+
+    ``begun`` says that the block has frames: a block that is called planned and has some is no longer planned.
+    """
     if not frames:
-        _check_none(campaign, test, tally)
+        _check_none(campaign, test, begun, tally)
         return
     _check_count(test, frames, tally)
     _check_detectors(campaign, test, frames, tally)
@@ -46,11 +49,11 @@ def _say(tally: Tally, kind: str, test: Test, what: str, todo: str, detector: st
     )
 
 
-def _check_none(campaign: Campaign, test: Test, tally: Tally) -> None:
-    block = campaign.block(test.block)
-    if block is not None and (block.data_archived or block.status == "planned"):
+def _check_none(campaign: Campaign, test: Test, begun: bool, tally: Tally) -> None:
+    block, status = campaign.block(test.block), test.status.strip().casefold()
+    if status in NOT_ACQUIRED or test.frames == 0 or (block is not None and block.data_archived):
         return
-    if test.status.strip().casefold() in NOT_ACQUIRED or test.frames == 0:
+    if block is not None and block.status == "planned" and not begun and not status:
         return
     if test.exposures:
         what = f"no frames of exposures {_words(test.exposures)} were found"

@@ -67,8 +67,8 @@ def image_svg(image: ImageMap) -> tuple[bytes, int, int, str]:
     low, high = limits(image, data)
     marked = f"; {len(image.points)} pixels marked" if image.points else ""
     alt = f"Image of {image.label}, {rows} rows by {columns} columns, scale {low:.5g} to {high:.5g}{marked}"
-    wide = 5.2
-    tall = min(max(wide * rows / columns, 1.2), 6.4)
+    wide = 4.4
+    tall = min(max(wide * rows / columns, 1.2), 5.4)
     shown = min(wide, tall * columns / rows)
     width, height = LEFT + shown + 1.05, tall + BOTTOM + 0.15
     with rc_context({**SETTINGS, "axes.grid": False}):

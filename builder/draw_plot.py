@@ -42,8 +42,8 @@ def plot_svg(plot: Plot, channels: Sequence[str] = ()) -> tuple[bytes, int, int]
     """A plot as an SVG, with its width and height in px."""
     columns = max(1, min(plot.columns, len(plot.panels) or 1))
     rows = max(1, math.ceil(len(plot.panels) / columns))
-    width = 6.4 if columns == 1 else min(4.3 * columns, 13.0)
-    height = (3.7 if rows == 1 else 3.0 * rows) + (0.0 if columns == 1 else -0.3 * rows)
+    width = 5.8 if columns == 1 else min(4.2 * columns, 12.6)
+    height = (3.4 if rows == 1 else 3.0 * rows) + (0.0 if columns == 1 else -0.3 * rows)
     with rc_context(SETTINGS):
         canvas = Canvas(figsize=(width, height), dpi=DPI)
         for number, panel in enumerate(plot.panels, 1):

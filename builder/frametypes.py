@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
-from fnmatch import translate
+from fnmatch import fnmatchcase
 
 from builder.headers import HeaderMap, Said, contradict
 from builder.headervalues import plain
@@ -65,5 +64,5 @@ def _holds(rule: TypeRule, said: Mapping[str, Said], header: Mapping[str, str]) 
         return False
     if rule.source:
         lamp = str(said["source"].value).casefold() if "source" in said else ""
-        return any(re.fullmatch(translate(p), lamp) for p in rule.source)
+        return any(fnmatchcase(lamp, p) for p in rule.source)
     return True

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from fnmatch import translate
+from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -136,7 +136,7 @@ def _named(text: str, detectors: tuple[str, ...]) -> str | None:
 @lru_cache(maxsize=4096)
 def _typed(text: str, types: tuple[tuple[str, str], ...]) -> tuple[str | None, str]:
     for pattern, kind in types:
-        if re.fullmatch(translate(pattern), text):
+        if fnmatchcase(text, pattern):
             return kind, pattern
     return None, ""
 

@@ -62,7 +62,7 @@ def match(campaign: Campaign, tests: Sequence[Test], frames: Sequence[Frame]) ->
     _tell_unmatched(unmatched, tally)
     by_test = {key: tuple(sorted(held, key=_order)) for key, held in claimed.items()}
     for test in tests:
-        check_test(campaign, test, by_test[test.key], tally)
+        check_test(campaign, test, by_test[test.key], test.block in by_block, tally)
     expected = {t.key: expected_exposures(t) for t in tests}
     return Matching(by_test, tuple(unmatched), expected, tally.findings(), tuple(single), tuple(duplicates))
 

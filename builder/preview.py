@@ -15,8 +15,9 @@ from campaign.model import Detector
 def preview(pixels: Pixels, detector: Detector, size: int = 192) -> bytes:
     """A frame as a small WebP picture, row 0 at the bottom, longest side at most ``size`` px.
 
-    Only rows that are shown are read. Each channel is stretched about its own median, so that a frame shows
-    its structure and not the offsets between amplifiers; regions that belong to no channel stay grey.
+    Only rows that are shown are read. Each channel is stretched about the median of its image region, so that
+    a frame shows its structure and not the offsets between amplifiers, and the overscan stays in proportion.
+    Pixels that belong to no channel are grey; NaN and infinite pixels are black.
     """
     from PIL import Image
 
@@ -24,44 +25,43 @@ def preview(pixels: Pixels, detector: Detector, size: int = 192) -> bytes:
     step = max(1, -(-max(rows, columns) // size))
     canvas = np.full((-(-rows // step), -(-columns // step)), 96, dtype=np.uint8)
     for channel in detector.geometry.channels:
+        taken = {}
         for name in ("image", "prescan", "overscan", "parallel"):
             region = channel.region(name)
-            if region is not None:
-                _place(canvas, pixels, channel, region, step)
+            if region is not None and (lines := _lines(pixels, channel, region, step)) is not None:
+                taken[name] = (region, lines)
+        if "image" not in taken:
+            continue
+        centre, spread = _scale(taken["image"][1])
+        for region, lines in taken.values():
+            y, x = -(-region.y0 // step), -(-region.x0 // step)
+            canvas[y : y + lines.shape[0], x : x + lines.shape[1]] = _grey(lines, centre, spread)
     out = BytesIO()
     Image.fromarray(canvas[::-1]).save(out, "WEBP", quality=70, method=2)
     return out.getvalue()
 
 
-def _place(canvas: NDArray[np.uint8], pixels: Pixels, channel: Channel, region: Region, step: int) -> None:
-    """Read every ``step``-th row of a region, stretch it and put it where it belongs."""
-    lines = range(-(-region.y0 // step) * step, region.y1, step)
-    first = -(-region.x0 // step) * step
-    if not lines or first >= region.x1:
-        return
-    taken = np.stack(
-        [
-            np.asarray(pixels.read(channel, Region(y, y + 1, region.x0, region.x1)), dtype=np.float32)[
-                0, first - region.x0 :: step
-            ]
-            for y in lines
-        ]
-    )
-    y0, x0 = lines[0] // step, first // step
-    canvas[y0 : y0 + taken.shape[0], x0 : x0 + taken.shape[1]] = stretched(taken)
+def _lines(pixels: Pixels, channel: Channel, region: Region, step: int) -> NDArray[np.float32] | None:
+    """Every ``step``-th pixel of every ``step``-th row of a region; None when it is narrower than a step."""
+    rows = range(-(-region.y0 // step) * step, region.y1, step)
+    first = -(-region.x0 // step) * step - region.x0
+    if not rows or region.x0 + first >= region.x1:
+        return None
+    read = [pixels.read(channel, Region(y, y + 1, region.x0, region.x1))[0, first::step] for y in rows]
+    return np.stack(read).astype(np.float32)
 
 
-def stretched(values: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Values as grey levels: a gentle arcsinh about the median, in units of the robust scatter.
+def _scale(values: NDArray[np.float32]) -> tuple[float, float]:
+    """The median and the robust scatter, at least half a step of the converter (a constant image is even grey)."""
+    finite = values[np.isfinite(values)]
+    if not finite.size:
+        return 0.0, 0.5
+    centre = float(np.median(finite))
+    return centre, max(1.4826 * float(np.median(np.abs(finite - centre))), 0.5)
 
-    NaN and infinite values are black.
-    """
+
+def _grey(values: NDArray[np.float32], centre: float, spread: float) -> NDArray[np.uint8]:
+    """Values as grey levels: a gentle arcsinh about the centre, in units of the scatter."""
     finite = np.isfinite(values)
-    if not finite.any():
-        return np.zeros(values.shape, dtype=np.uint8)
-    centre = np.median(values[finite])
-    scatter = 1.4826 * np.median(np.abs(values[finite] - centre))
-    spread = max(float(scatter), 0.5)  # half a step of the converter: a constant image is even grey
     shown = np.arcsinh((np.where(finite, values, centre) - centre) / (2.5 * spread))
-    grey = np.clip(118 + shown * 46, 8, 255)
-    return np.where(finite, grey, 0).astype(np.uint8)
+    return np.where(finite, np.clip(118 + shown * 46, 8, 255), 0).astype(np.uint8)

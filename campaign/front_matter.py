@@ -70,7 +70,7 @@ def read_yaml(text: str, first_line: int = 1) -> Node:
         return isinstance(source, yaml.ScalarNode) and source.style is None and source.value in _NULLS
 
     try:
-        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        for event in yaml.parse(text, Loader=yaml.SafeLoader) if "*" in text else ():
             if isinstance(event, yaml.AliasEvent):  # a few of them can stand for more than memory holds
                 raise FileSyntaxError("anchors and aliases are not read", line(event.start_mark))
         root = yaml.compose(text, Loader=yaml.SafeLoader)

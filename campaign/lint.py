@@ -76,7 +76,8 @@ def _placeholder(text: str, label: str, where: str, block: str | None = None) ->
 def _texts(campaign: Campaign) -> Iterator[Finding]:
     """Placeholders in the short texts of campaign, caveats and limits."""
     yield from _placeholder(campaign.title, "the title", "campaign.toml")
-    yield from _placeholder(campaign.description, "the description", "campaign.toml")
+    for _, kind, what, todo in _prose(campaign.root, campaign.description, "md", "the description"):
+        yield Finding(kind, what, "campaign.toml", todo)
     for document in campaign.documents:
         for text in (document.title, document.reference, document.note):
             yield from _placeholder(text, f"document {document.title!r}", "campaign.toml")
@@ -117,29 +118,32 @@ def _documents(campaign: Campaign) -> Iterator[Finding]:
 
 def _body(campaign: Campaign, block: Block) -> Iterator[Finding]:
     """Placeholders, links and mark-up of a block's prose."""
-    prose = read_prose(block.body, block.format)
     first = _body_line(campaign, block)
+    base = Path(block.path).parent.as_posix()
+    label = f"block {block.id}"
+    for line, kind, what, todo in _prose(campaign.root, block.body, block.format, label, (base,)):
+        yield Finding(kind, what, f"{block.path}:{first + line - 1}", todo, block=block.id)
 
-    def where(line: int) -> str:
-        return f"{block.path}:{first + line - 1}"
 
-    for line, text in prose.text:
-        yield from _placeholder(text, f"the text of block {block.id}", where(line), block.id)
+def _prose(
+    root: Path, text: str, form: str, label: str, bases: tuple[str, ...] = ()
+) -> Iterator[tuple[int, str, str, str]]:
+    """(line, kind of finding, what, what to do) of all that is wrong with a text."""
+    prose = read_prose(text, form)
+    for line, seen in prose.text:
+        for finding in _placeholder(seen, f"the text of {label}", ""):
+            yield line, finding.kind, finding.what, finding.todo
     for line, kind, fault in prose.faults:
-        yield Finding(kind, f"block {block.id}: {fault}", where(line), "correct the mark-up", block=block.id)
+        yield line, kind, f"{label}: {fault}", "correct the mark-up"
     for line, target in prose.links:
+        named = f"the link to {target!r}" if target else "a link"
         if scheme(target) and refusal(target):
-            what = f"block {block.id}: the link to {target!r} is not used: it {refusal(target)}"
-            yield Finding("unsafe-path", what, where(line), f"use {', '.join(LINK_SCHEMES)}", block=block.id)
+            todo = f"use {', '.join(LINK_SCHEMES)}"
+            yield line, "unsafe-path", f"{label}: {named} is not used: it {refusal(target)}", todo
             continue
-        fault = _dead(campaign.root, (Path(block.path).parent.as_posix(),), target)
+        fault = _dead(root, bases, target)
         if fault:
-            what = (
-                f"block {block.id}: the link to {target!r} {fault}"
-                if target
-                else f"block {block.id}: a link {fault}"
-            )
-            yield Finding("dead-link", what, where(line), "correct it, or take it out", block=block.id)
+            yield line, "dead-link", f"{label}: {named} {fault}", "correct it, or take it out"
 
 
 def _dead(root: Path, bases: tuple[str, ...], href: str) -> str:

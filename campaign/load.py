@@ -53,11 +53,15 @@ def load(folder: Path) -> tuple[Campaign | None, list[Finding]]:
     limits = _read_tables(root, ("limits",), LimitFile, "limit", findings)
     known = cross_check.known_names(entry, detectors, (block.value.id for block in blocks))
     findings += cross_check.campaign_names(entry, known)
-    file = entry.value
+    file, name = entry.value, entry.value.campaign.id or root.resolve().name or "campaign"
+    if not file.campaign.title.strip():
+        what = f"the campaign has no title; {name!r} is shown instead"
+        where = entry.where("campaign", "title")
+        findings.append(Finding("incomplete", what, where, "give it a title"))
     campaign = Campaign(
         root=root,
-        id=file.campaign.id or root.resolve().name or "campaign",
-        title=file.campaign.title,
+        id=name,
+        title=file.campaign.title.strip() or name,
         instrument=file.campaign.instrument,
         description=file.campaign.description,
         people=file.people,

@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from analysis.contract import FLAGS, REASONS
+from builder.draw import channel_index
 from builder.render import addresses, format
 from builder.render.links import is_external, safe_href
 from builder.report import SHAPES, Verdict
@@ -57,10 +58,15 @@ def environment() -> Environment:
         name: getattr(format, name)
         for name in (
             "age", "aligned", "day", "days", "duration", "exact", "limits", "listed", "moment", "number",
-            "plural", "ranges", "size",
+            "plural", "ranges", "size", "stamp",
         )
     }  # fmt: skip
-    made.filters |= {"status_class": status_class, "words": words, "channel_index": channel_index}
+    made.filters |= {
+        "status_class": status_class,
+        "words": words,
+        "channel_index": channel_index,
+        "is_external": is_external,
+    }
     made.globals |= {
         "a": addresses,
         "SHAPES": SHAPES,
@@ -68,7 +74,6 @@ def environment() -> Environment:
         "FLAGS": FLAGS,
         "REASONS": REASONS,
         "KINDS": KINDS,
-        "is_external": is_external,
     }
     return made
 

@@ -187,6 +187,14 @@ def moment(when: datetime | None) -> str:
     return "time unknown" if when is None else f"{_utc(when):%Y-%m-%d %H:%M} UTC"
 
 
+def stamp(when: str) -> str:
+    """A time that was kept as ISO text, to the minute; other text as it is, '' in words."""
+    try:
+        return moment(datetime.fromisoformat(when))
+    except ValueError:
+        return when or "at an unknown time"
+
+
 def day(when: date | None) -> str:
     """A day: '2019-03-11'; 'date unknown' for None."""
     return "date unknown" if when is None else f"{when:%Y-%m-%d}"

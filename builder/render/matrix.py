@@ -39,6 +39,11 @@ class MatrixGroup:
     limits: tuple[Limit, ...]
     rows: tuple[MatrixRow, ...]
 
+    @property
+    def marked(self) -> bool:
+        """Whether a caveat touches any of its measurements: all cells then leave room for the mark."""
+        return any(c.judged.caveats for row in self.rows for c in row.cells if c)
+
 
 @dataclass(frozen=True)
 class Matrix:

@@ -93,12 +93,12 @@ def _test_row(book: Book, t: TestReport) -> TestRow:
 
 
 def _key_numbers(book: Book, report: BlockReport) -> list[Matrix]:
-    outcomes = [o for t in report.tests for o in t.outcomes]
+    outcomes = [o for t in report.tests for o in t.outcomes if o.status != "not run"]
 
     def label(o: Outcome) -> Label:
         return (o.test, a.test_page(o.block, o.test)), (o.detector, a.detector_page(o.detector))
 
-    names = dict.fromkeys(o.procedure.name for o in outcomes if o.status != "not run")
+    names = dict.fromkeys(o.procedure.name for o in outcomes)
     procedures = [book.procedures[n] for n in names]
     made = [matrix(book.report.campaign, p, outcomes, label, key_quantities(p)) for p in procedures]
     return [m for m in made if m.groups]
@@ -139,6 +139,6 @@ def exposures_page(book: Book, report: BlockReport) -> Page:
         render("exposures.html.j2", path, context, book.absent),
         "exposures",
         crumbs(block.id),
-        (("frames", "Frames"), ("damaged", "Damaged files")),
+        (("frames", "Frames"), ("damaged", "Damaged files")) if report.damaged else (),
         f"exposure table {block.id}",
     )

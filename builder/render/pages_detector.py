@@ -58,7 +58,8 @@ def detector_page(book: Book, name: str) -> Page:
     outcomes = [o for o in book.report.outcomes() if o.detector == name and o.status != "not run"]
     names = dict.fromkeys(o.procedure.name for o in outcomes)
     matrices = [
-        matrix(book.report.campaign, p, outcomes, _label, key_quantities(p)) for p in (book.procedures[n] for n in names)
+        matrix(book.report.campaign, p, outcomes, _label, key_quantities(p))
+        for p in (book.procedures[n] for n in names)
     ]
     present = [b.block.id for b in book.report.blocks if not b.block.detectors or name in b.block.detectors]
     context = {
@@ -80,7 +81,10 @@ def detector_page(book: Book, name: str) -> Page:
 
 
 def _label(outcome: Outcome) -> Label:
-    return (outcome.block, a.block_page(outcome.block)), (outcome.test, a.test_page(outcome.block, outcome.test))
+    return (outcome.block, a.block_page(outcome.block)), (
+        outcome.test,
+        a.test_page(outcome.block, outcome.test),
+    )
 
 
 def detector_map(geometry: Geometry) -> DetectorMap | None:
@@ -99,7 +103,12 @@ def detector_map(geometry: Geometry) -> DetectorMap | None:
 
     regions, channels = [], []
     for c in geometry.channels:
-        named = (("image", c.image), ("prescan", c.prescan), ("overscan", c.overscan), ("parallel overscan", c.parallel))
+        named = (
+            ("image", c.image),
+            ("prescan", c.prescan),
+            ("overscan", c.overscan),
+            ("parallel overscan", c.parallel),
+        )
         regions += [box(r, what == "image", f"{c.name}: {what}") for what, r in named if r]
         centre = at((c.image.x0 + c.image.x1) / 2, (c.image.y0 + c.image.y1) / 2)
         up, right = c.corner.startswith("upper"), c.corner.endswith("right")

@@ -36,7 +36,9 @@ class LimitRow:
 
 
 def _tests(book: Book, procedure: str) -> list[tuple[TestReport, Verdict]]:
-    return [(t, book.verdict_of(t, procedure)) for t in book.report.tests() if procedure in book.procedures_of(t)]
+    return [
+        (t, book.verdict_of(t, procedure)) for t in book.report.tests() if procedure in book.procedures_of(t)
+    ]
 
 
 def procedures_page(book: Book) -> Page:
@@ -95,5 +97,10 @@ def _limit_row(book: Book, limit: Limit, verdicts: list[Verdict]) -> LimitRow:
     procedure = book.procedures.get(name)
     declared = next((q for q in procedure.quantities if q.name == quantity), None) if procedure else None
     return LimitRow(
-        limit, name, quantity, declared is not None, declared.unit if declared else "not known", tally(verdicts)
+        limit,
+        name,
+        quantity,
+        declared is not None,
+        declared.unit if declared else "not known",
+        tally(verdicts),
     )

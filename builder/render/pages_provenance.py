@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from builder.render import addresses as a
 from builder.render.book import Book
 from builder.render.environment import render
-from builder.render.format import exact, number
+from builder.render.format import Shown, exact, number
 from builder.render.matrix import shown_aligned
 from builder.render.page import Crumb, Page
 from builder.render.pages_block import crumbs
@@ -28,7 +28,7 @@ class Earlier:
 def result_page(book: Book, outcome: Outcome) -> Page:
     """The page of an outcome: a row per measurement, anchored by its id. It needs a result id."""
     path = a.result_page(outcome.result_id)
-    shown = {}
+    shown: dict[str, Shown | None] = {}
     for quantity in outcome.procedure.quantities:
         shown |= shown_aligned([j for j in outcome.measurements if j.measurement.quantity == quantity.name])
     context = {
@@ -59,7 +59,9 @@ def result_page(book: Book, outcome: Outcome) -> Page:
 
 def _earlier(judged: Judged) -> list[Earlier]:
     return [
-        Earlier(when, value, "no value" if value is None else number(value, uncertainty).text, verdict, result)
+        Earlier(
+            when, value, "no value" if value is None else number(value, uncertainty).text, verdict, result
+        )
         for when, value, uncertainty, verdict, result in judged.earlier
     ]
 

@@ -24,25 +24,20 @@ from typing import Any
 from blake3 import blake3
 
 from builder.render.addresses import block_page
-from builder.render.prose_source import body_offset, staged_text
+from builder.render.prose_source import DESCRIPTION, document_of, html_lines, prose_findings, staged_text
 from builder.render.shell import DEPTHS, Shell
 from builder.render.write import Site
 from campaign.findings import Finding
 from campaign.model import Campaign
 
 CHECKOUT = Path(__file__).parents[2]
-DESCRIPTION = "description"
 _UNUSED = re.compile(
-    r"\.(map|LICENSE\.txt|pyc)$|/(searchtools|language_data|doctools|sphinx_highlight)\.js$|/basic\.css$|/fontawesome/"
+    r"\.(map|LICENSE\.txt|pyc)$|/(searchtools|language_data|doctools|sphinx_highlight)\.js$|/fa-(brands|regular)-400\.woff2$"
 )
 """Files of the theme that no page of ours asks for."""
-_WARNING = re.compile(
-    r"^(?P<file>[^\n]*?):(?:(?P<line>\d+):)? (?:WARNING|ERROR|CRITICAL|SEVERE): (?P<text>.+)$"
-)
+_CODE = ("prose", "prose_links", "prose_source", "shell", "sphinx_pages")
+"""Modules of this folder that shape prose: a change of theirs renders it anew."""
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-_DEAD = re.compile(
-    r"not found|not readable|unknown document|nonexist|undefined label|Unknown target|xref", re.I
-)
 
 
 @dataclass(frozen=True)
@@ -100,7 +95,7 @@ def _digest(campaign: Campaign, guide: Path) -> str:
         CHECKOUT / "site_src" / "vendor",
         guide,
     )
-    code = sorted(Path(__file__).parent.glob("[ps][rhp][oei]*.py"))  # prose*, shell, sphinx_pages
+    code = (Path(__file__).with_name(f"{name}.py") for name in _CODE)
     for path in (*ours, *code, *(f for folder in folders for f in _files(folder))):
         hasher.update(f"\0{path.name}\0".encode())
         hasher.update(path.read_bytes())
@@ -158,6 +153,7 @@ def _run_sphinx(campaign: Campaign, stage: Path, guide: Path) -> dict[str, Any]:
     stored["shell"] = Shell.capture(
         {d: (html / ("d/" * d) / "shell.html").read_text(encoding="utf-8") for d in range(DEPTHS)}
     ).to_json()
+    stored["html"] = [(b.path, n) for b in campaign.blocks if b.format == "md" for n in html_lines(b.body)]
     stored["warnings"] = _COLOUR.sub("", warnings.getvalue()).replace(f"{source}/", "").splitlines()
     return stored
 
@@ -172,7 +168,7 @@ def _stage(campaign: Campaign, source: Path, guide: Path) -> None:
     (source / f"{DESCRIPTION}.md").write_text(staged_text(campaign.description, "md"), encoding="utf-8")
     for block in campaign.blocks:
         if block.body.strip():
-            document = block_page(block.id).removesuffix(".html")
+            document = document_of(block)
             documents[document] = block.path
             path = source / f"{document}.{block.format}"
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -207,11 +203,11 @@ def _publish(campaign: Campaign, site: Site, html: Path, files: Mapping[str, str
 def _prose(campaign: Campaign, stored: Mapping[str, Any], reused: bool) -> Prose:
     bodies = stored["bodies"]
     return Prose(
-        {b.id: _demoted(bodies.get(block_page(b.id).removesuffix(".html"), "")) for b in campaign.blocks},
+        {b.id: _demoted(bodies.get(document_of(b), "")) for b in campaign.blocks},
         _demoted(bodies.get(DESCRIPTION, "")),
         Shell.from_json(stored["shell"]),
         tuple((path, title, text) for path, title, text in stored["guide"]),
-        tuple(_findings(campaign, stored)),
+        tuple(prose_findings(campaign, stored)),
         reused,
     )
 
@@ -219,28 +215,6 @@ def _prose(campaign: Campaign, stored: Mapping[str, Any], reused: bool) -> Prose
 def _demoted(html: str) -> str:
     """Headings one level down: the page's own title is its only h1. (All of it was written by docutils.)"""
     return re.sub(r"(</?h)([1-5])(?=[\s>])", lambda m: f"{m[1]}{int(m[2]) + 1}", html).strip()
-
-
-def _findings(campaign: Campaign, stored: Mapping[str, Any]) -> Iterator[Finding]:
-    """The links that lead nowhere and what Sphinx warned of, each with the file and line a person edits."""
-    sources = {f"{block_page(b.id).removesuffix('.html')}.{b.format}": b for b in campaign.blocks}
-    by_path = {b.path: b for b in campaign.blocks}
-    places: dict[str, int] = {
-        b.path: body_offset(campaign.root / b.path, b.body, b.format) for b in campaign.blocks
-    }
-    for kind, path, line, text in stored["problems"]:
-        block = by_path.get(path)
-        where = f"{path}:{line + places[path]}" if block and line else path
-        yield Finding(kind, text, where, "Correct the link, or add the file.", block.id if block else None)
-    for warning in stored["warnings"]:
-        if not (found := _WARNING.match(warning)):
-            continue
-        block = sources.get(found["file"])
-        path = block.path if block else found["file"].replace(f"{DESCRIPTION}.md", "campaign.toml")
-        line = int(found["line"] or 0) + (places[path] if block else 0)
-        kind = "dead-link" if _DEAD.search(found["text"]) else "bad-file"
-        where = f"{path}:{line}" if found["line"] and path != "campaign.toml" else path
-        yield Finding(kind, found["text"], where, "Correct the text.", block.id if block else None)
 
 
 def _failed(campaign: Campaign, error: Exception) -> Prose:

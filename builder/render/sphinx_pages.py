@@ -41,7 +41,7 @@ class Harvest:
         self.documents: dict[str, str] = job["documents"]
         self.rules = LinkRules(Path(job["root"]), job["pages"])
         self.bodies: dict[str, str] = {}
-        self.guide: list[tuple[str, str, str]] = []
+        self.guide: dict[str, tuple[str, str, str]] = {}
 
     def prepare(self, app: Sphinx, env: BuildEnvironment, docname: str) -> None:
         """Before a document is read: campaign prose gets neither raw mark-up nor files, and ids of its own.
@@ -75,8 +75,8 @@ class Harvest:
         if pagename in self.documents:
             self.bodies[pagename] = context.get("body", "")
         elif doctree is not None and pagename != app.config.root_doc:
-            title = nodes.unescape(app.env.titles[pagename].astext())
-            self.guide.append((f"{pagename}.html", title, " ".join(doctree.astext().split())))
+            title = app.env.titles[pagename].astext()
+            self.guide[pagename] = (f"{pagename}.html", title, " ".join(doctree.astext().split()))
 
     def shells(self, app: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:
         """The theme's chrome at every depth of directories."""
@@ -87,12 +87,26 @@ class Harvest:
         """At the end: write ``harvest.json``."""
         found = {
             "bodies": self.bodies,
-            "guide": sorted(self.guide),
+            "guide": [self.guide[name] for name in _reading_order(app) if name in self.guide],
             "problems": self.rules.problems,
             "files": self.rules.files,
             "watched": self.rules.watched,
         }
         (Path(app.outdir) / "harvest.json").write_text(json.dumps(found), encoding="utf-8")
+
+
+def _reading_order(app: Sphinx) -> list[str]:
+    """All documents, those of the contents first and in its order."""
+    order: dict[str, None] = {}
+
+    def follow(name: str) -> None:
+        if name not in order:
+            order[name] = None
+            for child in app.env.toctree_includes.get(name, ()):
+                follow(child)
+
+    follow(app.config.root_doc)
+    return [*order, *sorted(app.env.found_docs - order.keys())]
 
 
 def mathml(tex: str, block: bool) -> str:

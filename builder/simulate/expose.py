@@ -32,7 +32,7 @@ def expose(
     charge = collect(rng, _mean_charge(seed, exposure, detector, geometry, truth, scene), truth.a00)
     seconds = exposure.light_time(detector)
     for channel in geometry.channels:
-        for _ in range(rng.poisson(truth.cosmic_rate * seconds)):
+        for _ in range(rng.poisson(truth.cosmic_rate * seconds * channel.image.size / 1e6)):
             cosmic_track(rng, charge[channel.image.slices])
     np.minimum(charge, scene.full_well, out=charge)
     level = charge * scene.per_electron + _offset(exposure, detector, geometry, scene)

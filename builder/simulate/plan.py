@@ -73,7 +73,7 @@ def _of_entry(entry: Entry, block: str, settings: Settings, clock: datetime) -> 
     mine = tuple(f for f in faults if f.block in (None, block))
     for index, (kind, exptime, wavelength) in enumerate(_sequence(entry), 1):
         struck = tuple(f for f in mine if f.frame in (None, index))
-        number = entry.first + index - 1
+        number = (entry.first or 0) + index - 1
         yield Exposure(
             block, entry.test, number, index, kind, exptime, wavelength, _whole_second(clock), struck
         )

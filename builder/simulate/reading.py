@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Any, TypeVar
@@ -12,6 +13,9 @@ from builder.simulate.settings import BY_CHANNEL, Entry, Fault, Part, Settings, 
 from builder.simulate.truth import DRAWN, common
 from campaign.findings import Finding
 from campaign.model import Campaign, Detector
+
+ALTERNATIVE = re.compile(r"(float|int|str|constrained-float|tuple\[.*|dict\[.*)$")
+"""How pydantic names an alternative of a type within the place of an error."""
 
 AnyTable = TypeVar("AnyTable", bound=Strict)
 
@@ -66,17 +70,19 @@ def _each(raw: object, model: type[AnyTable], table: str, findings: list[Finding
 
 def _explain(error: ValidationError, model: type[Strict], where: str) -> list[Finding]:
     """A validation error as findings, unknown keys with the nearest known one."""
-    found: list[Finding] = []
+    found: dict[str, Finding] = {}
     for line in error.errors():
-        path = ".".join(str(p) for p in line["loc"])
+        path = ".".join(str(p) for p in line["loc"] if not ALTERNATIVE.match(str(p)))
+        if path in found:
+            continue  # the same value, refused as another alternative of its type
         if line["type"] == "extra_forbidden":
             key, known = str(line["loc"][-1]), _keys_near(model, line["loc"])
             near = get_close_matches(key, known, 1, 0.5)
             todo = f"Did you mean {near[0]!r}?" if near else f"Known keys: {', '.join(known)}."
-            found.append(Finding("unknown-key", f"Unknown key {path!r}.", f"campaign.toml {where}", todo))
+            found[path] = Finding("unknown-key", f"Unknown key {path!r}.", f"campaign.toml {where}", todo)
         else:
-            found.append(_bad(f"{path or 'the table'}: {line['msg']}", where))
-    return found
+            found[path] = _bad(f"{path or 'the table'}: {line['msg']}", where)
+    return list(found.values())
 
 
 def _keys_near(model: type[Strict], loc: tuple[int | str, ...]) -> list[str]:
@@ -94,8 +100,9 @@ def _consistent(campaign: Campaign, settings: Settings, findings: list[Finding])
     """The settings without what the campaign does not know: blocks, lamps, detectors, doubled numbers."""
     taken: dict[str, dict[int, str]] = {}
     keep: list[Entry] = []
-    for number, entry in enumerate(settings.plan, 1):
-        where = f"[[simulate.plan]] {number} ({entry.test})"
+    for number, planned in enumerate(settings.plan, 1):
+        where = f"[[simulate.plan]] {number} ({planned.test})"
+        entry = _numbered(planned, taken)
         problem = _entry_problem(campaign, settings, entry, taken)
         if problem:
             findings.append(_bad(problem, where))
@@ -113,11 +120,21 @@ def _consistent(campaign: Campaign, settings: Settings, findings: list[Finding])
     return settings.model_copy(update={"plan": tuple(keep)})
 
 
+def _numbered(entry: Entry, taken: dict[str, dict[int, str]]) -> Entry:
+    """The entry with its first exposure number: the next after those taken, where it states none."""
+    if entry.first is not None:
+        return entry
+    return entry.model_copy(
+        update={"first": 1 + max((n for b in entry.all_blocks for n in taken.get(b, {})), default=0)}
+    )
+
+
 def _entry_problem(
     campaign: Campaign, settings: Settings, entry: Entry, taken: dict[str, dict[int, str]]
 ) -> str:
     """Why a plan entry cannot be used; '' when it can. Books its exposure numbers in ``taken``."""
-    numbers = range(entry.first, entry.first + len(entry))
+    first = entry.first or 0
+    numbers = range(first, first + len(entry))
     for block in entry.all_blocks:
         if (known := campaign.block(block)) is None:
             return f"There is no block {block!r}."

@@ -68,7 +68,7 @@ class Truth(Strict):
     hot_current: float = Field(20.0, ge=0, description="Mean dark current of hot pixels [e⁻/s]")
     dead_pixels: int = Field(0, ge=0, description="Dead pixels per channel: less than a third responds")
     bad_columns: int = Field(0, ge=0, description="Bad columns per channel: they respond by less than half")
-    cosmic_rate: float = Field(0.0, ge=0, description="Cosmic-ray tracks per second in a channel")
+    cosmic_rate: float = Field(0.0, ge=0, description="Cosmic-ray tracks per second and million pixels")
     gradient: float = Field(0.0, description="Illumination: change from left to right (fraction)")
     vignetting: float = Field(0.0, ge=0, lt=1, description="Illumination: loss at the corners (fraction)")
     structure: float = Field(
@@ -120,7 +120,9 @@ class Entry(Strict):
     block: str = Field("", description="The block")
     blocks: tuple[str, ...] = Field((), description="Several blocks that took the same test alike")
     test: str = Field(description="Name of the test")
-    first: int = Field(ge=0, description="Number of the first exposure")
+    first: int | None = Field(
+        None, ge=0, description="Number of the first exposure; by default the next after the test before it"
+    )
     type: FrameType | None = Field(None, description="Type of its frames")
     frames: int = Field(1, ge=1, le=10_000, description="Frames of each exposure time")
     exptime: Times | tuple[Times, ...] = Field(0.0, description="Exposure time, or several [s]")

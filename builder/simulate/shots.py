@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from builder.simulate.headers import Style
 from builder.simulate.logs import by_day, log_name, log_text
@@ -52,7 +52,10 @@ def all_shots(campaign: Campaign, settings: Settings, planned: Mapping[str, list
                 name = style.file_name(exposure, detector.name, len(present) > 1)
                 path = _join(block_folder(campaign, block_id), style.folder(exposure), name)
                 lost = exposure.strikes("missing-frame", detector.name) is not None
-                out.append(Shot(exposure, block, detector, path, digest(f"{ground}{exposure!r}"), lost))
+                mine = replace(
+                    exposure, faults=tuple(f for f in exposure.faults if f.detector in (None, detector.name))
+                )
+                out.append(Shot(exposure, block, detector, path, digest(f"{ground}{mine!r}"), lost))
     return out
 
 

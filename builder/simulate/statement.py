@@ -18,7 +18,7 @@ NAME = "truth.json"
 UNITS = {
     "gain": "e-/ADU", "read_noise": "e-", "offset": "ADU", "dark_current": "e-/s", "full_well": "e-",
     "hot": "row, column, e-/s", "dead": "row, column, response", "columns": "column, response",
-    "prnu": "fraction", "a00": "1/e-", "lamp": "e-/s", "cosmic_rate": "1/s", "structure": "ADU",
+    "prnu": "fraction", "a00": "1/e-", "lamp": "e-/s", "cosmic_rate": "1/s per million pixels", "structure": "ADU",
 }  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from campaign.findings import Finding
 from campaign.record import Test
+from campaign.sources.fields import TestRow
 from campaign.sources.grid import listed
 from campaign.sources.ranges import Range, shared, shown
 
@@ -16,27 +17,27 @@ def place_of(test: Test) -> str:
     return f"{test.source}, row {test.row}"
 
 
-def numbered(tests: Iterable[Test]) -> tuple[list[Test], list[Finding]]:
-    """The tests with names unique in their block: a name's second bearer becomes NAME.2, and so on."""
-    tests = list(tests)
-    taken = {t.key for t in tests}
-    first: dict[str, Test] = {}
-    out: list[Test] = []
+def numbered(rows: Iterable[TestRow]) -> tuple[list[TestRow], list[Finding]]:
+    """The rows with names unique in their block: a name's second bearer becomes NAME.2, and so on."""
+    rows = list(rows)
+    taken = {r.key for r in rows}
+    first: dict[str, TestRow] = {}
+    out: list[TestRow] = []
     findings: list[Finding] = []
-    for test in tests:
-        if test.key not in first:
-            first[test.key] = test
-            out.append(test)
+    for row in rows:
+        if row.key not in first:
+            first[row.key] = row
+            out.append(row)
             continue
         number = 2
-        while f"{test.key}.{number}" in taken:
+        while f"{row.key}.{number}" in taken:
             number += 1
-        name = f"{test.name}.{number}"
-        taken.add(f"{test.block}/{name}")
-        out.append(replace(test, name=name))
-        what = f"{test.name} is also the name of the test in {place_of(first[test.key])}; this one is called {name}"
+        name = f"{row.name}.{number}"
+        taken.add(f"{row.block}/{name}")
+        out.append(replace(row, name=name))
+        what = f"{row.name} is also the name of the test in {first[row.key].place}; this one is called {name}"
         todo = f"Call it {name} in the record too, or delete the row if it is a copy"
-        findings.append(Finding("duplicate-test", what, place_of(test), todo, test.block, name))
+        findings.append(Finding("duplicate-test", what, row.place, todo, row.block, name))
     return out, findings
 
 

@@ -27,7 +27,7 @@ def parse_ranges(text: str) -> tuple[tuple[Range, ...], list[str]]:
             continue
         found = _RANGE.fullmatch(part)
         if found is None and not _NUMBER.fullmatch(part):
-            wrong.append(f"{part!r} is neither a number nor a range of numbers")
+            wrong.append(f"{part[:60]!r} is neither a number nor a range of numbers")
             continue
         first, last = (int(found[1]), int(found[2])) if found else (int(part), int(part))
         problem = range_problem(first, last)
@@ -37,7 +37,7 @@ def parse_ranges(text: str) -> tuple[tuple[Range, ...], list[str]]:
             ranges.append((first, last))
     merged = joined(ranges)
     if sum(b - a + 1 for a, b in merged) < sum(b - a + 1 for a, b in ranges):
-        wrong.append(f"{text!r} names some exposures twice; they count once")
+        wrong.append(f"{text[:60]!r} names some exposures twice; they count once")
     return merged, wrong
 
 

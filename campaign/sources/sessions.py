@@ -42,15 +42,16 @@ def sessions_of(
     written_out = _written_out(table, columns, blocks)
     out: list[str] = []
     unsaid: list[int] = []
-    current, before = "", None
+    current, before, awaits = "", None, False  # awaits: a heading whose rows are still to come
     for row, number, block in zip(table.rows, table.row_numbers, blocks, strict=True):
         heading = heading_of(row, columns)
-        if block and block != before:
-            current, before = "", block
         if heading is not None:
-            current = _session(heading)
+            current, awaits = _session(heading), True
             out.append(current)
             continue
+        if block and block != before:
+            current, before = current if awaits else "", block
+        awaits = False
         found = columns.cell(row, "session")
         if found is not None and found.text:
             out.append(found.text)

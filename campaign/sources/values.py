@@ -66,7 +66,7 @@ def read_number(value: CellValue, *, unit: float = 1.0, units: bool = False) -> 
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise Unreadable("is not a number")
     if isinstance(value, int | float):
-        return _finite(float(value) * unit)
+        return _finite(_float(value) * unit)
     if len(value) > _LONGEST:
         raise Unreadable("is not a number")
     found = _NUMBER.fullmatch(" ".join(value.replace("−", "-").split()))
@@ -108,7 +108,7 @@ def read_day(value: CellValue) -> Day:
     if isinstance(value, bool) or value is None:
         raise Unreadable("is not a date")
     if isinstance(value, int | float):
-        return _serial(float(value))
+        return _serial(_finite(_float(value)))
     if len(value) > _LONGEST:
         raise Unreadable("is not a date")
     text = " ".join(value.split())
@@ -177,6 +177,13 @@ def _decimal(text: str) -> str:
     if re.fullmatch(r"[+-]?[1-9][0-9]{0,2},[0-9]{3}", text):
         raise Unreadable("can be read with a decimal comma or with thousands: write it without a comma")
     return text.replace(",", ".", 1)
+
+
+def _float(number: int | float) -> float:
+    try:
+        return float(number)
+    except OverflowError:
+        raise Unreadable("is too large a number") from None
 
 
 def _finite(number: float) -> float:

@@ -23,7 +23,7 @@
   }
   function marks(panel) {
     return (u) => {
-      const { ctx, bbox } = u; ctx.save(); ctx.strokeStyle = colour("--mark"); ctx.fillStyle = colour("--mark"); ctx.lineWidth = devicePixelRatio; ctx.setLineDash([6 * devicePixelRatio, 4 * devicePixelRatio]); ctx.font = 11 * devicePixelRatio + "px sans-serif";
+      const { ctx, bbox } = u; ctx.save(); ctx.strokeStyle = colour("--mark"); ctx.fillStyle = colour("--mark"); ctx.lineWidth = devicePixelRatio; ctx.setLineDash([6 * devicePixelRatio, 4 * devicePixelRatio]); ctx.font = 11 * devicePixelRatio + "px sans-serif"; ctx.textAlign = "left"; ctx.textBaseline = "alphabetic";
       for (const m of panel.marks) {
         ctx.beginPath();
         if (m.y !== null) { const py = u.valToPos(m.y, "y", true); if (py < bbox.top || py > bbox.top + bbox.height) continue; ctx.moveTo(bbox.left, py); ctx.lineTo(bbox.left + bbox.width, py); ctx.fillText(m.label, bbox.left + 4 * devicePixelRatio, py - 3 * devicePixelRatio); }

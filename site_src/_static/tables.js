@@ -2,9 +2,14 @@
    still tables. State that matters is kept in the address: #id?q=ptc&f.2=fail&s=-3 (filter, column filters, sort). */
 (function () {
   "use strict";
-  const SMALL = 6, LONG = 60;
+  const SMALL = 6, LONG = 25;
   const make = (tag, cls, text) => { const n = document.createElement(tag); if (cls) n.className = cls; if (text) n.textContent = text; return n; };
-  const textOf = (cell) => (cell ? cell.textContent.replace(/\s+/g, " ").trim() : "");
+  /* what a reader is told: shapes beside words are left out */
+  function textOf(cell) {
+    let from = cell;
+    if (cell && cell.querySelector("[aria-hidden=true]")) { from = cell.cloneNode(true); from.querySelectorAll("[aria-hidden=true]").forEach((n) => n.remove()); }
+    return from ? from.textContent.replace(/\s+/g, " ").trim() : "";
+  }
   const EMPTY = /^([–—-]|n\/a|none|unknown|not .*|no .*)?$/i;
 
   class Grid {

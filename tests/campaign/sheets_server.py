@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 KEY = "AIzaSyLoopbackKeyThatMustNeverShow12345"
 TOKEN = "ya29.loopback-token-that-must-never-show"
@@ -154,10 +154,6 @@ class SheetsServer:
         if parts[:3] != ["", "v4", "spreadsheets"] or len(parts) < 4 or parts[3] not in self.books:
             return 404, _error(404, "Requested entity was not found.")
         book = self.books[parts[3]]
-        if len(parts) == 6 and parts[4] == "values":
-            title = unquote(parts[5]).strip("'").split("'!")[0]
-            sheet = next(s for s in book if s.title == title)
-            return 200, {"range": title, "values": [[str(v) for v in row] for row in sheet.rows]}
         query = parse_qs(url.query)
         wanted = query.get("ranges", [""])[0]
         title = wanted.strip("'").replace("''", "'")

@@ -121,6 +121,13 @@ def test_no_usable_campaign_toml(tmp_path: Path, text: bytes | None, where: str,
     assert says in findings[0].what
 
 
+def test_an_empty_title_is_the_name(tmp_path: Path) -> None:
+    write(tmp_path, campaign_toml='[campaign]\nid = "vgcc"\ntitle = " "\n')
+    campaign, findings = loaded(tmp_path)
+    assert campaign.title == "vgcc"
+    assert only(findings, "incomplete").where == "campaign.toml:3"
+
+
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     campaign, findings = load(tmp_path / "nowhere")
     assert campaign is None
@@ -397,7 +404,16 @@ def test_data_roots_that_are_not_there(tmp_path: Path) -> None:
         ("missing-folder", f"campaign.toml:{n}") for n in (5, 6, 7)
     ]
     write(tmp_path, campaign_toml=HEAD + "[data]\nroots = ['a']\n[simulate]\non_build = true\n")
-    assert load(tmp_path)[1] == []  # the build makes the frames
+    assert load(tmp_path)[1] == []  # the build makes the frames, in the first root
+    write(tmp_path, campaign_toml=HEAD + "[data]\nroots = ['a', 'b']\n[simulate]\non_build = true\n")
+    assert "'b'" in only(load(tmp_path)[1], "missing-folder").what
+
+
+def test_a_single_day_is_no_inversion(tmp_path: Path) -> None:
+    write(tmp_path, campaign_toml=HEAD, blocks__B_md="---\nstart: 2018-05-01\nend: 2018-05-01\n---\n")
+    campaign, findings = loaded(tmp_path)
+    assert findings == []
+    assert campaign.blocks[0].end == date(2018, 5, 1)
 
 
 def test_names_in_campaign_toml(tmp_path: Path) -> None:

@@ -284,7 +284,7 @@ def _account(run: Run, **changes: str) -> str:
     path = run.folder / "account.json"
     path.write_text(json.dumps(info))
     run.environ = {"CALBOOK_SHEETS_CREDENTIALS": str(path)}
-    return info["private_key"]
+    return str(info["private_key"])
 
 
 def test_service_account_fetches_one_token(run: Run) -> None:

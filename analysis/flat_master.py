@@ -1,0 +1,242 @@
+"""Master flats: flats of one scene, checked, brought to one level and combined, and what the master tells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import sqrt
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.checks import Check, clamped, flicker, lamp_drift, saturated, unstable
+from analysis.contract import FrameInput
+from analysis.flat_frames import ElectronicNoise, Offsets
+from analysis.flat_pairs import Bounds
+from analysis.stack import Reader, clipped_mean_stack, reader
+from analysis.statistics import clipped, mean_of_frames
+from analysis.structure import Variance, smooth, structure
+from campaign.geometry import Channel, Region
+
+_CLIP = 5.0
+_SIGNIFICANT = 5.0  # in σ of the master: a pixel must stand out of noise before it is called a defect
+
+DARK, BRIGHT, NO_VALUE = 1, 2, 4
+"""Bits of the defect mask."""
+
+
+@dataclass(frozen=True)
+class Levels:
+    """The levels of some flats of one channel above their offsets [ADU], and what their checks say.
+
+    ``errors`` are those of comparing one frame with another (pixel noise, not the common pattern); ``checks`` by frame;
+    ``mutual`` compare the frames with one another. ``offset_error`` is common to all.
+    """
+
+    values: tuple[float, ...]
+    errors: tuple[float, ...]
+    offset_error: float
+    checks: tuple[tuple[Check, ...], ...]
+    mutual: tuple[Check, ...]
+
+    @property
+    def clean(self) -> tuple[int, ...]:
+        """The frames of which no check raised a flag."""
+        return tuple(i for i, found in enumerate(self.checks) if not any(c.raised for c in found))
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """All flags raised, each once."""
+        found = [c for checks in self.checks for c in checks] + list(self.mutual)
+        return tuple(dict.fromkeys(c.flag for c in found if c.raised))
+
+    def mean(self) -> tuple[float, float]:
+        """The mean level over frames and its error, from the frames' scatter where that exceeds noise."""
+        value, error, _ = mean_of_frames(self.values, self.errors)
+        return value, sqrt(error**2 + self.offset_error**2)
+
+    def scatter(self) -> tuple[float, float]:
+        """Standard deviation of the levels over their mean, and its error (that of a normal sample)."""
+        values = np.array(self.values)
+        relative = float(values.std(ddof=1) / abs(values.mean()))
+        return relative, relative / sqrt(2.0 * (values.size - 1))
+
+
+@dataclass(frozen=True)
+class Master:
+    """A master flat of one channel.
+
+    ``image`` [ADU] at the mean ``level``; ``noise`` ± ``noise_error`` [ADU] of one of its pixels; ``response`` is the image over its
+    smooth shape ``shape`` [ADU]; ``pattern`` the relative variance of the response that two halves of the
+    frames have in common; ``defects`` the mask (see DARK, BRIGHT, NO_VALUE). Arrays are of the channel's image shape.
+    """
+
+    image: NDArray[np.float32]
+    level: float
+    noise: float
+    noise_error: float
+    shape: NDArray[np.float32]
+    response: NDArray[np.float32]
+    pattern: Variance
+    defects: NDArray[np.uint8]
+    frames: int
+
+    def non_uniformity(self) -> tuple[float, float]:
+        """Range of the smooth shape, from its 1st to its 99th percentile, over its median; and its error from noise."""
+        low, middle, high = np.percentile(self.shape, [1, 50, 99])
+        # a fit of p terms to N medians knows its shape to σ·√(1.57 p/N); p is 21 at most
+        error = self.noise * sqrt(1.57 * 21.0 / self.shape.size) * sqrt(2.0)
+        return float((high - low) / middle), float(error / middle)
+
+
+def levels_of(
+    frames: Sequence[FrameInput],
+    channel: Channel,
+    offsets: Offsets,
+    electronics: ElectronicNoise | None,
+    bounds: Bounds,
+    stability: float,
+) -> Levels:
+    """Levels of flats of one setting, two at least, and their checks.
+
+    ``stability`` is the relative scatter of levels that is tolerated. Raises ValueError when there is no light.
+    """
+    images = [f.pixels.read(channel, channel.image) for f in frames]
+    own = [
+        (
+            saturated(i, bounds.saturation, fraction=bounds.pile_fraction),
+            clamped(i, fraction=bounds.pile_fraction),
+        )
+        for i in images
+    ]
+    values = [f.summaries[channel.name].mean - o for f, o in zip(frames, offsets.values, strict=True)]
+    if min(values) <= 0:
+        raise ValueError("the level is not above the offset: there is no light")
+    normal = [
+        np.asarray(i, dtype=np.float32) / np.float32(v) - np.float32(o / v)
+        for i, v, o in zip(images, values, offsets.values, strict=True)
+    ]
+    sample = (normal[0] - normal[1])[::2, ::2]
+    noise = clipped(sample, _CLIP).std / sqrt(2.0) if np.isfinite(sample).any() else 0.0
+    errors = [max(noise * v, 1e-6) / sqrt(i.size) for v, i in zip(values, images, strict=True)]
+    ruled = flickering(normal, values, electronics, bounds)
+    per_frame = tuple((*o, *r) for o, r in zip(own, ruled, strict=True))
+    independent = offsets.error if offsets.source == "overscan" else 0.0
+    between = [sqrt(e**2 + independent**2) for e in errors]
+    mutual = [
+        lamp_drift(values[i], values[i + 1], sqrt(between[i] ** 2 + between[i + 1] ** 2),
+                   tolerance=bounds.lamp_tolerance)
+        for i in range(len(values) - 1)
+    ]  # fmt: skip
+    mutual.append(unstable(values, between, tolerance=stability))
+    return Levels(tuple(values), tuple(between), offsets.error, per_frame, tuple(mutual))
+
+
+def flickering(
+    normal: Sequence[NDArray[np.float32]],
+    levels: Sequence[float],
+    electronics: ElectronicNoise | None,
+    bounds: Bounds,
+) -> list[tuple[Check, ...]]:
+    """Flicker checks (rows, columns) of each of some flats divided by their ``levels`` [ADU], each against the mean of the others.
+
+    The fixed pattern is in both and cancels. A frame that flickers spoils the mean that others are compared with;
+    so the worst is taken out and the rest are looked at again. Of two frames none can tell which it was:
+    both are flagged.
+    """
+    alive = list(range(len(normal)))
+    verdicts: dict[int, tuple[Check, ...]] = {}
+    while True:
+        total = np.sum([normal[i] for i in alive], axis=0, dtype=np.float32)
+        n = len(alive)
+        for i in alive:
+            others = (total - normal[i]) / np.float32(n - 1)
+            verdicts[i] = _flicker_of(normal[i] - others, levels[i], n, electronics, bounds)
+        worst = max(alive, key=lambda i: max(c.effect if c.raised else 0.0 for c in verdicts[i]))
+        if n <= 2 or not any(c.raised for c in verdicts[worst]):
+            return [verdicts[i] for i in range(len(normal))]
+        alive.remove(worst)
+
+
+def _flicker_of(
+    difference: NDArray[np.float32], level: float, n: int, electronics: ElectronicNoise | None, bounds: Bounds
+) -> tuple[Check, ...]:
+    """Both checks of a frame less the mean of n − 1 others, in units of the level."""
+    # the electronics' rows are known for a difference of two frames: half of it each
+    share = 0.5 * (1.0 + 1.0 / (n - 1)) / level**2
+    out = []
+    for axis, found in (
+        (1, electronics.rows if electronics else 0.0),
+        (0, electronics.columns if electronics else 0.0),
+    ):
+        try:
+            out.append(flicker(difference, axis=axis, background=found * share, ratio=bounds.flicker_ratio))
+        except ValueError:
+            continue  # too few rows to tell: nothing is claimed
+    return tuple(out)
+
+
+def master_of(
+    frames: Sequence[FrameInput],
+    channel: Channel,
+    offsets: Sequence[float],
+    levels: Sequence[float],
+    *,
+    degree: int,
+    dark: float,
+    bright: float,
+) -> Master:
+    """The master of clean flats (two at least) with their offsets and levels [ADU].
+
+    Frames are scaled to the mean level and stacked in two halves; what the halves share is pattern, what they do not
+    is noise. Pixels below ``dark`` or above ``bright`` times the smooth shape are defects, when they stand out of noise.
+    Raises ValueError when too few good pixels are left.
+    """
+    level = float(np.mean(levels))
+    readers = [
+        _scaled(reader(f, channel), o, level / v) for f, o, v in zip(frames, offsets, levels, strict=True)
+    ]
+    sample = np.subtract(*(read(channel.image).astype(np.float64) for read in readers[:2]))
+    noise = max(clipped(sample, _CLIP).std / sqrt(2.0), 1e-6)
+    parts = []
+    for half in (readers[::2], readers[1::2]):
+        stack = clipped_mean_stack(half, channel.image, sigma=_CLIP, noise=noise)
+        parts.append((stack.mean, stack.count.astype(np.float32)))
+    (first, n1), (second, n2) = parts
+    image = np.where(n1 > 0, first * n1, 0) + np.where(n2 > 0, second * n2, 0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        image = (image / (n1 + n2)).astype(np.float32)
+    shape = smooth(image, degree).astype(np.float32)
+    if not (shape > 0).all():
+        raise ValueError("the smooth shape of the flat is not positive everywhere")
+    halves = len(readers[::2]), len(readers[1::2])
+    between = clipped(first - second, _CLIP)
+    # var(first − second) = σ²(1/n₁ + 1/n₂); the master's is σ²/(n₁ + n₂)
+    scale = sqrt(1.0 / sum(halves) / (1.0 / halves[0] + 1.0 / halves[1]))
+    response = image / shape
+    pattern = structure(first / shape, second / shape, degree).total
+    master = Master(
+        image, level, between.std * scale, between.std_error * scale, shape, response, pattern,
+        np.zeros(image.shape, np.uint8), len(frames),
+    )  # fmt: skip
+    return replace(master, defects=_defects(master, dark, bright))
+
+
+def _defects(master: Master, dark: float, bright: float) -> NDArray[np.uint8]:
+    noise = _SIGNIFICANT * np.float32(master.noise) / master.shape
+    with np.errstate(invalid="ignore"):
+        low = (master.response < dark) & (master.response < 1 - noise)
+        high = (master.response > bright) & (master.response > 1 + noise)
+    mask: NDArray[np.uint8] = DARK * low.astype(np.uint8) + BRIGHT * high.astype(np.uint8)
+    mask[~np.isfinite(master.response)] = NO_VALUE
+    return mask
+
+
+def _scaled(read: Reader, offset: float, factor: float) -> Reader:
+    """Reads a frame less its offset, brought to the common level."""
+
+    def scaled(region: Region) -> NDArray[np.generic]:
+        values = np.asarray(read(region), dtype=np.float32)
+        return (values - np.float32(offset)) * np.float32(factor)
+
+    return scaled

@@ -1,0 +1,118 @@
+"""Figures and products of the flat procedure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import hypot, sqrt
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.contract import ImageProduct, Results
+from analysis.figures import ImageMap, Mark, Panel, Plot, Series
+from analysis.flat_master import BRIGHT, DARK, NO_VALUE, Levels, Master
+from analysis.structure import mosaic, profile_of
+from campaign.geometry import Channel
+from campaign.model import Detector
+
+_BINS = 121
+_LONGEST = 500
+_MARKED = 2000
+
+
+@dataclass
+class OfChannel:
+    """What was found of one channel in one setting; ``exposures`` name the frames of ``levels``."""
+
+    channel: Channel
+    setting: str
+    exposures: tuple[str, ...]
+    levels: Levels
+    master: Master | None = None
+
+
+def hand_on(results: Results, detector: Detector, found: Sequence[OfChannel]) -> None:
+    """All figures and products, or why there are none."""
+    if found:
+        results.figure("levels", _levels(found))
+    else:
+        results.without("levels", "too-few-frames")
+    have = [(one, one.master) for one in found if one.master is not None]
+    if not have:
+        for name in ("master", "response", "profiles", "master_flat", "defects"):
+            results.without(name, "too-few-frames", "no two flats are free of flags" if found else "")
+        return
+    results.figure("master", _map(results, detector, have))
+    results.figure("response", Plot(tuple(_response(one, m) for one, m in have), columns=2))
+    results.figure("profiles", Plot((_profiles(have, 0), _profiles(have, 1))))
+    several = len({one.setting for one, _ in have}) > 1
+    names = [f"{o.channel.name} {o.setting}" if several else o.channel.name for o, _ in have]
+    normal = {n: m.image / np.float32(m.level) for n, (_, m) in zip(names, have, strict=True)}
+    results.product("master_flat", ImageProduct(normal, "", {"NORMAL": (1.0, "mean response of each plane")}))
+    masks: dict[str, NDArray[np.generic]] = {n: m.defects for n, (_, m) in zip(names, have, strict=True)}
+    bits: dict[str, tuple[str | float | int | bool, str]] = {
+        "BITDARK": (DARK, "bit of pixels that respond too little"),
+        "BITBRGHT": (BRIGHT, "bit of pixels that respond too much"),
+        "BITNOVAL": (NO_VALUE, "bit of pixels without a value"),
+    }
+    results.product("defects", ImageProduct(masks, "", bits))
+
+
+def _name(one: OfChannel) -> str:
+    return f"{one.channel.name} {one.setting}".strip()
+
+
+def _levels(found: Sequence[OfChannel]) -> Plot:
+    series = []
+    for one in found:
+        y = np.array(one.levels.values)
+        x = [float(e) if e.isdigit() else float(i) for i, e in enumerate(one.exposures)]
+        error = 100 * np.array(one.levels.errors) / y.mean()
+        series.append(Series(x, 100 * (y / y.mean() - 1), _name(one), one.channel.name, error))
+    marks = (Mark("mean", y=0.0),)
+    return Plot((Panel("exposure", "level less its mean [%]", tuple(series), marks),))
+
+
+def _map(results: Results, detector: Detector, have: Sequence[tuple[OfChannel, Master]]) -> ImageMap:
+    """The masters of the first setting on the detector, defects marked."""
+    first = have[0][0].setting
+    shown = [(one, m) for one, m in have if one.setting == first]
+    if len(shown) < len(have):
+        results.say(f"the map shows {first}")
+    image, outlines = mosaic({o.channel.name: m.image / np.float32(m.level) for o, m in shown}, detector)
+    bad, _ = mosaic({o.channel.name: (m.defects > 0).astype(np.float32) for o, m in shown}, detector)
+    y, x = np.nonzero(bad == 1.0)
+    if y.size > _MARKED:  # so many marks would hide the image
+        y, x = y[:0], x[:0]
+    points = tuple((float(b), float(a)) for b, a in zip(y, x, strict=True))
+    return ImageMap(image, "level over its mean", outlines=outlines, points=points)
+
+
+def _response(one: OfChannel, master: Master) -> Panel:
+    """Histogram of the response with the normal distribution of PRNU and noise."""
+    pattern = sqrt(max(master.pattern.value, 0.0))
+    sigma = max(hypot(pattern, master.noise / master.level), 1e-6)
+    values = master.response[np.isfinite(master.response)]
+    edges = np.linspace(1 - 8 * sigma, 1 + 8 * sigma, _BINS + 1)
+    counts, _ = np.histogram(values, edges)
+    at = 0.5 * (edges[1:] + edges[:-1])
+    width = edges[1] - edges[0]
+    normal = values.size * width * np.exp(-0.5 * ((at - 1) / sigma) ** 2) / (sigma * sqrt(2 * np.pi))
+    series = (
+        Series(at, counts.astype(np.float64), "pixels", one.channel.name, style="step"),
+        Series(at[normal > 0.5], normal[normal > 0.5], "PRNU and noise", style="line"),
+    )
+    return Panel("response", "pixels", series, title=_name(one), yscale="log")
+
+
+def _profiles(have: Sequence[tuple[OfChannel, Master]], axis: int) -> Panel:
+    series = []
+    for one, master in have:
+        profile = profile_of(master.response, axis)
+        thin = max(1, -(-profile.size // _LONGEST))
+        first = one.channel.image.y0 if axis == 0 else one.channel.image.x0
+        x = first + np.arange(profile.size, dtype=np.float64)
+        series.append(Series(x[::thin], profile[::thin], _name(one), one.channel.name, style="line"))
+    where = "row" if axis == 0 else "column"
+    return Panel(where, f"median response of the {where}", tuple(series))

@@ -1,0 +1,280 @@
+"""What a photon transfer curve gives: the quantities, and their values for one channel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import hypot, sqrt
+
+from analysis.contract import Quantity, Results
+from analysis.transfer_points import Curve, why_missing
+
+_EXPONENTIAL = "fit of the exponential photon transfer curve"
+_FROM_PAIRS = (
+    "two flats and two biases: level over variance, both above the offset frames', mean of disjoint pairs"
+)
+_NOISE_FIT = "intercept of the fitted curve, less the rounding of the converter (1/12 ADU²)"
+_NOISE_DIRECT = {
+    "bias": "half the variance of differences of bias frames, less the rounding of the converter (1/12 ADU²)",
+    "overscan": "variance of the flats' overscans, less the rounding of the converter (1/12 ADU²)",
+}
+_PRECISE = 0.1  # relative error above which the intercept says less about the noise than frames without light
+
+QUANTITIES = (
+    Quantity(
+        "gain", "g", "e⁻/ADU", "Electrons for one step of the converter (e⁻/ADU, not its inverse)", _EXPONENTIAL
+    ),
+    Quantity(
+        "gain_pairs", "g₂", "e⁻/ADU", "The gain from pairs at one level, as a cross-check: high by −a00 g μ",
+        _FROM_PAIRS, "health",
+    ),
+    Quantity("read_noise", "σ_R", "e⁻", "Noise of reading one pixel, in electrons", _NOISE_FIT),
+    Quantity("read_noise_adu", "σ_R", "ADU", "Noise of reading one pixel", _NOISE_FIT),
+    Quantity(
+        "a00", "a₀₀", "1/e⁻", "Relative change of a pixel's area by each electron in it (brighter-fatter effect)",
+        _EXPONENTIAL,
+    ),
+    Quantity(
+        "full_well", "FW", "e⁻", "Signal at which the variance turns over",
+        "level of the largest mean variance of an exposure time, times the gain; half-way to its neighbours is the error",
+    ),
+    Quantity(
+        "full_well_adu", "FW", "ADU", "Level above the offset at which the variance turns over",
+        "level of the largest mean variance of an exposure time; half-way to its neighbours is the error",
+    ),
+    Quantity(
+        "max_level", "μ_max", "ADU", "Highest level above the offset of a pair without flags",
+        "harmonic mean of the pair's levels", "engineering",
+    ),
+    Quantity(
+        "fit_chi2", "χ²/ν", "", "Squared residuals of the fit over the degrees of freedom",
+        "residuals over the sampling error of each variance", "health",
+    ),
+    Quantity(
+        "pairs_used", "N", "pairs", "Pairs of flats that the gain rests on", "count", "engineering",
+    ),
+)  # fmt: skip
+"""What the photon transfer procedure measures, per channel and setting."""
+
+
+def nothing(
+    results: Results,
+    channel: str,
+    setting: str,
+    reason: str,
+    note: str,
+    flags: Sequence[str] = (),
+    n: int = 0,
+) -> None:
+    """All quantities are missing, for one reason."""
+    for quantity in QUANTITIES:
+        results.missing(quantity.name, reason, channel=channel, setting=setting, n=n, flags=flags, note=note)
+
+
+def hand_back(results: Results, curve: Curve) -> None:
+    """All quantities of one channel."""
+    for point in curve.points:
+        what = point.failure or (point.difference.note if point.difference and point.flags else "")
+        if what:
+            results.say(f"{curve.channel}: flats {point.first} and {point.second}: {what}")
+    if not curve.clean:
+        flags = tuple(dict.fromkeys(f for p in curve.points for f in p.flags))
+        note = f"none of {len(curve.points)} pairs is free of flags"
+        nothing(results, curve.channel, curve.setting, why_missing(curve), note, flags, len(curve.points))
+        return
+    gain = _gain(results, curve)
+    _gain_pairs(results, curve)
+    _read_noise(results, curve, gain)
+    _curvature(results, curve)
+    _full_well(results, curve, gain)
+
+
+def _left_out(curve: Curve) -> str:
+    flagged = sum(1 for p in curve.points if p.flags)
+    return f"{flagged} of {len(curve.points)} pairs left out for their flags" if flagged else ""
+
+
+def _few(curve: Curve) -> tuple[str, ...]:
+    """Flags that tell on how little a number rests."""
+    if curve.fit is not None:
+        return ("few-levels",) if curve.levels() <= 4 else ()
+    return ("few-frames",) if curve.pairs is not None and curve.pairs.n < 2 else ()
+
+
+def _gain(results: Results, curve: Curve) -> tuple[float, float] | None:
+    """Hand back the gain; returns it with its error, or None where there is none."""
+    name, setting, note = curve.channel, curve.setting, _left_out(curve)
+    flags = [*curve.carried, *_few(curve)]
+    fit, pairs = curve.fit, curve.pairs
+    if fit is not None:
+        poor = fit.chance < 1e-3
+        n = len(curve.used)
+        estimator = f"fit of the {fit.model} photon transfer curve to {n} pairs at {curve.levels()} levels"
+        if poor:
+            flags.append("poor-fit")
+            note = f"{note + '; ' if note else ''}errors enlarged by the square root of the reduced χ²"
+        results.value(
+            "gain", fit.gain, fit.gain_error, channel=name, setting=setting, n=n, flags=flags,
+            estimator=estimator, note=note,
+        )  # fmt: skip
+        results.value(
+            "pairs_used", n, None, channel=name, setting=setting, n=n, flags=curve.carried, note=note
+        )
+        return fit.gain, fit.gain_error
+    if pairs is not None and not curve.failure:
+        if pairs.chance < 1e-3:
+            flags.append("unstable")
+        for quantity, value, error in (
+            ("gain", pairs.gain, pairs.error),
+            ("pairs_used", float(pairs.n), None),
+        ):
+            results.value(
+                quantity, value, error, channel=name, setting=setting, n=pairs.n, note=note,
+                flags=flags if quantity == "gain" else curve.carried,
+                estimator=_FROM_PAIRS if quantity == "gain" else None,
+            )  # fmt: skip
+        return pairs.gain, pairs.error
+    reason = "bad-fit" if curve.failure else "no-reference" if curve.noise is None else "unphysical"
+    why = {
+        "bad-fit": curve.failure,
+        "no-reference": "neither bias frames nor an overscan tell the noise without light",
+        "unphysical": "the variance of the flats does not exceed that of read noise",
+    }[reason]
+    for quantity in ("gain", "pairs_used"):
+        results.missing(
+            quantity, reason, channel=name, setting=setting, n=len(curve.clean), flags=curve.carried, note=why
+        )
+    return None
+
+
+def _gain_pairs(results: Results, curve: Curve) -> None:
+    """The pair method's cross-check."""
+    name, setting, pairs = curve.channel, curve.setting, curve.pairs
+    if pairs is None:
+        reason, note = ("no-reference", "nothing tells the noise without light") if curve.noise is None else (
+            "unphysical", "the variance of the flats does not exceed that of read noise"
+        )  # fmt: skip
+        results.missing("gain_pairs", reason, channel=name, setting=setting, flags=curve.carried, note=note)
+        return
+    note = f"at {pairs.level:.5g} ADU"
+    if curve.fit is not None:
+        expected = -100.0 * curve.fit.a00 * curve.fit.gain * pairs.level
+        note += f"; brighter-fatter makes it {expected:+.2g} % of the gain there"
+    flags = [
+        *curve.carried,
+        *(("few-frames",) if pairs.n < 2 else ()),
+        *(("unstable",) if pairs.chance < 1e-3 else ()),
+    ]
+    results.value(
+        "gain_pairs",
+        pairs.gain,
+        pairs.error,
+        channel=name,
+        setting=setting,
+        n=pairs.n,
+        flags=flags,
+        note=note,
+    )
+
+
+def _read_noise(results: Results, curve: Curve, gain: tuple[float, float] | None) -> None:
+    """Read noise from the intercept where that is precise, else from frames or pixels without light."""
+    name, setting, fit, direct = curve.channel, curve.setting, curve.fit, curve.noise
+    fitted = fit.noise(curve.rounding) if fit else None
+    in_adu = fit.noise_adu(curve.rounding) if fit else None
+    squared = direct.variance - curve.rounding if direct else 0.0
+    if fit and fitted and in_adu and (fitted[1] <= _PRECISE * fitted[0] or squared <= 0):
+        flags, n = (
+            [*curve.carried, *_few(curve), *(("poor-fit",) if fit.chance < 1e-3 else ())],
+            len(curve.used),
+        )
+        for quantity, (value, error) in (("read_noise", fitted), ("read_noise_adu", in_adu)):
+            results.value(
+                quantity, value, error, channel=name, setting=setting, n=n, flags=flags, estimator=_NOISE_FIT
+            )
+        return
+    if direct is None or squared <= 0:
+        reason = "no-reference" if direct is None else "unphysical"
+        note = "the fit does not tell it from zero" if fit else ""
+        for quantity in ("read_noise", "read_noise_adu"):
+            results.missing(quantity, reason, channel=name, setting=setting, flags=curve.carried, note=note)
+        return
+    noise = sqrt(squared)
+    error, estimator = direct.error / (2.0 * noise), _NOISE_DIRECT[direct.source]
+    flags = [*direct.flags, *(("quantised",) if noise < 0.5 else ())]
+    results.value(
+        "read_noise_adu",
+        noise,
+        error,
+        channel=name,
+        setting=setting,
+        n=direct.n,
+        flags=flags,
+        estimator=estimator,
+    )
+    if gain is None:
+        results.missing("read_noise", "no-gain", channel=name, setting=setting, flags=curve.carried)
+        return
+    results.value(
+        "read_noise", noise * gain[0], hypot(error * gain[0], noise * gain[1]), channel=name, setting=setting,
+        n=direct.n, flags=[*curve.carried, *flags], estimator=f"{estimator}, times the gain",
+    )  # fmt: skip
+
+
+def _curvature(results: Results, curve: Curve) -> None:
+    """a00 and the quality of the fit."""
+    name, setting, fit, n = curve.channel, curve.setting, curve.fit, len(curve.used)
+    if fit is None:
+        reason = "bad-fit" if curve.failure else "too-few-frames"
+        note = curve.failure or "too few light levels for a fit"
+        for quantity in ("a00", "fit_chi2"):
+            results.missing(
+                quantity, reason, channel=name, setting=setting, n=n, flags=curve.carried, note=note
+            )
+        return
+    poor = ("poor-fit",) if fit.chance < 1e-3 else ()
+    zero = ("consistent-with-zero",) if abs(fit.a00) < 3 * fit.a00_error else ()
+    note = (
+        "positive: the variance grows faster than the light, which is not physical"
+        if fit.a00 > 0 and not zero
+        else ""
+    )
+    results.value(
+        "a00", fit.a00, fit.a00_error, channel=name, setting=setting, n=n, note=note,
+        flags=[*curve.carried, *_few(curve), *poor, *zero],
+        estimator=f"fit of the {fit.model} photon transfer curve",
+    )  # fmt: skip
+    if fit.dof == 0:
+        note = "as many points as parameters: the fit cannot be tested"
+        results.missing("fit_chi2", "too-few-frames", channel=name, setting=setting, n=n, note=note)
+        return
+    results.value(
+        "fit_chi2", fit.chi2 / fit.dof, sqrt(2.0 / fit.dof), channel=name, setting=setting, n=n, flags=poor,
+        note=f"χ² = {fit.chi2:.4g} with {fit.dof} degrees of freedom; chance of more: {fit.chance:.2g}",
+    )  # fmt: skip
+
+
+def _full_well(results: Results, curve: Curve, gain: tuple[float, float] | None) -> None:
+    """The highest level, and full well where the variance turns over."""
+    name, setting, n = curve.channel, curve.setting, len(curve.clean)
+    highest = curve.clean[-1].difference
+    assert highest is not None
+    error = hypot(highest.level_error, curve.offset_error)
+    results.value("max_level", highest.level, error, channel=name, setting=setting, n=n)
+    if curve.turnoff is None:
+        stuck = any("saturated" in p.flags for p in curve.points)
+        reason, flags = ("saturated", ("saturated",)) if stuck else ("not-reached", ())
+        note = f"the variance still rises at {highest.level:.5g} ADU" + (
+            ", then pixels saturate" if stuck else ""
+        )
+        for quantity in ("full_well", "full_well_adu"):
+            results.missing(quantity, reason, channel=name, setting=setting, n=n, flags=flags, note=note)
+        return
+    level, width = curve.turnoff.level, curve.turnoff.error
+    results.value("full_well_adu", level, width, channel=name, setting=setting, n=n, flags=curve.carried)
+    if gain is None:
+        results.missing("full_well", "no-gain", channel=name, setting=setting, n=n, flags=curve.carried)
+        return
+    results.value(
+        "full_well", level * gain[0], hypot(width * gain[0], level * gain[1]), channel=name, setting=setting, n=n,
+        flags=curve.carried,
+    )  # fmt: skip

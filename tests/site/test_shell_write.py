@@ -1,0 +1,101 @@
+"""Writing the site: only what changed, all or nothing, nothing left behind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from builder.render.write import JOURNAL, MANIFEST, Site
+
+
+def test_equal_bytes_are_not_written_again(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    assert site.write("a/b.html", "one")
+    assert not site.write("a/b.html", b"one")
+    site.finish()
+    before = (tmp_path / "a/b.html").stat().st_mtime_ns
+    again = Site(tmp_path)
+    assert not again.write("a/b.html", "one")
+    assert again.write("a/c.html", "two")
+    assert (tmp_path / "a/b.html").stat().st_mtime_ns == before
+    assert again.written == ["a/c.html"]
+
+
+def test_a_file_changed_by_hand_is_written_again(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    site.write("a.html", "one")
+    site.finish()
+    (tmp_path / "a.html").write_text("changed by hand")
+    assert Site(tmp_path).write("a.html", "one")
+    assert (tmp_path / "a.html").read_text() == "one"
+
+
+def test_what_is_no_longer_made_is_removed_and_foreign_files_stay(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    site.write("blocks/OLD/index.html", "old")
+    site.write("index.html", "home")
+    site.finish()
+    (tmp_path / "mine.txt").write_text("a person's")
+    again = Site(tmp_path)
+    again.write("index.html", "home")
+    assert again.finish() == ["blocks/OLD/index.html"]
+    assert not (tmp_path / "blocks").exists()
+    assert (tmp_path / "mine.txt").exists()
+
+
+def test_kept_files_stay_and_missing_ones_are_told(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    site.write("figures/a.svg", "<svg/>")
+    digest = site.digest("figures/a.svg")
+    site.finish()
+    again = Site(tmp_path)
+    assert again.keep("figures/a.svg", digest)
+    assert not again.keep("figures/a.svg", "another digest")
+    assert not again.keep("figures/b.svg")
+    assert again.finish() == []
+
+
+def test_a_killed_build_leaves_nothing_unknown(tmp_path: Path) -> None:
+    Site(tmp_path).write("lost.html", "written, then killed before the end")
+    assert (tmp_path / JOURNAL).exists()
+    again = Site(tmp_path)
+    again.write("index.html", "home")
+    assert again.finish() == ["lost.html"]
+    assert not (tmp_path / "lost.html").exists()
+    assert not (tmp_path / JOURNAL).exists()
+
+
+def test_a_killed_build_is_finished_by_the_next(tmp_path: Path) -> None:
+    Site(tmp_path).write("a.html", "one")
+    (tmp_path / "a.html").write_text("o")  # as a file system may leave it after a crash
+    again = Site(tmp_path)
+    assert again.write("a.html", "one")
+    again.finish()
+    assert (tmp_path / "a.html").read_text() == "one"
+
+
+@pytest.mark.parametrize("damage", ["", "[]", "{", '{"a.html": 3}'])
+def test_a_damaged_manifest_costs_only_time(tmp_path: Path, damage: str) -> None:
+    site = Site(tmp_path)
+    site.write("a.html", "one")
+    site.finish()
+    (tmp_path / MANIFEST).write_text(damage)
+    assert Site(tmp_path).write("a.html", "one")
+
+
+@pytest.mark.parametrize("path", ["../out.html", "/etc/x.html", "a/../../x.html", "", MANIFEST])
+def test_paths_stay_inside(tmp_path: Path, path: str) -> None:
+    with pytest.raises(ValueError, match="no place inside"):
+        Site(tmp_path / "site").write(path, "x")
+
+
+def test_copies_follow_their_source(tmp_path: Path) -> None:
+    source = tmp_path / "plan.pdf"
+    source.write_bytes(b"one")
+    site = Site(tmp_path / "site")
+    assert site.copy("files/plan.pdf", source)
+    assert not site.copy("files/plan.pdf", source)
+    source.write_bytes(b"another")
+    assert site.copy("files/plan.pdf", source)
+    assert (tmp_path / "site/files/plan.pdf").read_bytes() == b"another"
