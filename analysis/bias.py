@@ -302,9 +302,9 @@ converter adds 1/12 ADU², which is taken off (unless remove_rounding is off, or
 Structure: frames are split into odd and even ones and each half is stacked. What the two masters have in common about their smooth
 shapes is structure, what they have not is noise; the covariance is split into columns, rows and single pixels.""",
     references=(
-        "J. Janesick, Photon Transfer, SPIE Press 2007, chapters 5 and 11 (read noise, fixed pattern).",
+        "J. Janesick, Photon Transfer, SPIE Press 2007 (read noise, fixed pattern).",
         "A. C. Cohen, 1950, Ann. Math. Stat. 21, 557 (normal distribution from a truncated sample).",
-        "EMVA Standard 1288, release 4.0, section 2.4 (rounding noise 1/12).",
+        "EMVA Standard 1288, release 4.0 (quantisation noise 1/12).",
     ),
     measure=measure,
 )

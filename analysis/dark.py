@@ -280,7 +280,7 @@ A value below zero by more than three errors is flagged negative; within three e
 Master: exposures of at least half the longest time, bias structure taken off, as rates aligned to the dark current, clipped with
 the expected noise (shot noise included).""",
     references=(
-        "J. Janesick, Scientific Charge-Coupled Devices, SPIE Press 2001, chapter 7 (dark current).",
+        "J. Janesick, Scientific Charge-Coupled Devices, SPIE Press 2001 (dark current).",
         "R. Widenhorn et al., 2002, Proc. SPIE 4669, 193 (temperature dependence of dark current).",
     ),
     measure=measure,

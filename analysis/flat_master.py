@@ -9,10 +9,10 @@ from math import sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.checks import Check, clamped, flicker, lamp_drift, saturated, unstable
+from analysis.checks import Check, flicker, lamp_drift, unstable
 from analysis.contract import FrameInput
 from analysis.flat_frames import ElectronicNoise, Offsets
-from analysis.flat_pairs import Bounds
+from analysis.flat_pairs import Bounds, NoLightError, checks_of_values
 from analysis.stack import Reader, clipped_mean_stack, reader
 from analysis.statistics import clipped, mean_of_frames
 from analysis.structure import Variance, smooth, structure
@@ -99,26 +99,19 @@ def levels_of(
 ) -> Levels:
     """Levels of flats of one setting, two at least, and their checks.
 
-    ``stability`` is the relative scatter of levels that is tolerated. Raises ValueError when there is no light.
+    ``stability`` is the relative scatter of levels that is tolerated. Raises NoLightError when a level is not above its offset.
     """
-    images = [f.pixels.read(channel, channel.image) for f in frames]
-    own = [
-        (
-            saturated(i, bounds.saturation, fraction=bounds.pile_fraction),
-            clamped(i, fraction=bounds.pile_fraction),
-        )
-        for i in images
-    ]
     values = [f.summaries[channel.name].mean - o for f, o in zip(frames, offsets.values, strict=True)]
     if min(values) <= 0:
-        raise ValueError("the level is not above the offset: there is no light")
-    normal = [
-        np.asarray(i, dtype=np.float32) / np.float32(v) - np.float32(o / v)
-        for i, v, o in zip(images, values, offsets.values, strict=True)
-    ]
+        raise NoLightError("the level is not above the offset: there is no light")
+    own, normal = [], []
+    for frame, value, offset in zip(frames, values, offsets.values, strict=True):
+        image = frame.pixels.read(channel, channel.image)
+        own.append(checks_of_values((image,), bounds))
+        normal.append(image.astype(np.float32) / np.float32(value) - np.float32(offset / value))
     sample = (normal[0] - normal[1])[::2, ::2]
     noise = clipped(sample, _CLIP).std / sqrt(2.0) if np.isfinite(sample).any() else 0.0
-    errors = [max(noise * v, 1e-6) / sqrt(i.size) for v, i in zip(values, images, strict=True)]
+    errors = [max(noise * v, 1e-6) / sqrt(channel.image.size) for v in values]
     ruled = flickering(normal, values, electronics, bounds)
     per_frame = tuple((*o, *r) for o, r in zip(own, ruled, strict=True))
     independent = offsets.error if offsets.source == "overscan" else 0.0
@@ -150,8 +143,9 @@ def flickering(
         total = np.sum([normal[i] for i in alive], axis=0, dtype=np.float32)
         n = len(alive)
         for i in alive:
-            others = (total - normal[i]) / np.float32(n - 1)
-            verdicts[i] = _flicker_of(normal[i] - others, levels[i], n, electronics, bounds)
+            with np.errstate(invalid="ignore"):  # infinite pixels: not a number, so left out
+                difference = normal[i] - (total - normal[i]) / np.float32(n - 1)
+            verdicts[i] = _flicker_of(difference, levels[i], n, electronics, bounds)
         worst = max(alive, key=lambda i: max(c.effect if c.raised else 0.0 for c in verdicts[i]))
         if n <= 2 or not any(c.raised for c in verdicts[worst]):
             return [verdicts[i] for i in range(len(normal))]

@@ -25,6 +25,10 @@ _ROUNDS = 4
 _UNLIKE = 0.5  # relative: a pixel this far from its tile's median is a defect, not a probe of the noise
 
 
+class NoLightError(ValueError):
+    """A flat whose level is not above the offset."""
+
+
 @dataclass(frozen=True)
 class Difference:
     """What a pair tells.
@@ -108,10 +112,10 @@ def flat_difference(
 ) -> Difference:
     """The pair statistics of two flats, each of shape (rows, columns) [ADU], with offsets [ADU].
 
-    Raises ValueError when too few good pixels are left, or there is no light (a level not above zero).
+    Raises NoLightError when a level is not above zero, ValueError when too few good pixels are left.
     """
     bounds = bounds or Bounds()
-    checks = _checks_of_values((first, second), bounds)
+    checks = checks_of_values((first, second), bounds)
     a = _tiles(np.asarray(first, dtype=np.float32) - np.float32(offsets[0]), bounds.tile)
     b = _tiles(np.asarray(second, dtype=np.float32) - np.float32(offsets[1]), bounds.tile)
     ceiling = bounds.saturation - max(offsets)
@@ -119,7 +123,7 @@ def flat_difference(
     good &= _alike(a, good) & _alike(b, good)
     m1, m2 = _mean(a, good), _mean(b, good)
     if m1 + m2 <= 0 or m1 * m2 <= 0:
-        raise ValueError("the level is not above the offset: there is no light")
+        raise NoLightError("the level is not above the offset: there is no light")
     weighted = np.float32(2 * m2 / (m1 + m2)) * a - np.float32(2 * m1 / (m1 + m2)) * b
     spread = _scatter(weighted, good, bounds.sigma)
     m1, m2 = _mean(a, good), _mean(b, good)
@@ -143,7 +147,7 @@ def bias_difference(
     Raises ValueError when too few good pixels are left.
     """
     bounds = bounds or Bounds()
-    checks = [c for c in _checks_of_values((first, second), bounds) if c.flag == "clamped"]
+    checks = [c for c in checks_of_values((first, second), bounds) if c.flag == "clamped"]
     a = _tiles(np.asarray(first, dtype=np.float32), bounds.tile)
     b = _tiles(np.asarray(second, dtype=np.float32), bounds.tile)
     good = np.isfinite(a) & np.isfinite(b)
@@ -160,21 +164,24 @@ def bias_difference(
     )  # fmt: skip
 
 
+def checks_of_values(images: Sequence[NDArray[np.generic]], bounds: Bounds) -> list[Check]:
+    """Clamping and saturation of frames as read [ADU]; a pile at the saturation level is both.
+
+    Raises ValueError for a frame without a finite pixel.
+    """
+    out = []
+    for image in images:
+        out.append(saturated(image, bounds.saturation, fraction=bounds.pile_fraction))
+        out.append(clamped(image, fraction=bounds.pile_fraction))
+    return out
+
+
 @dataclass(frozen=True)
 class _Scatter:
     variance: float
     error: float
     n: int
     pixels: int
-
-
-def _checks_of_values(images: Sequence[NDArray[np.generic]], bounds: Bounds) -> list[Check]:
-    """Clamping and saturation of the frames as read; a pile at the saturation level is both."""
-    out = []
-    for image in images:
-        out.append(saturated(image, bounds.saturation, fraction=bounds.pile_fraction))
-        out.append(clamped(image, fraction=bounds.pile_fraction))
-    return out
 
 
 def _flickers(

@@ -21,24 +21,31 @@ _ONE = np.float32(1.0)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def _row() -> Floats:
+    return np.empty(_BLOCK, np.float32)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def _load(values: Floats, start: int, width: int, reference: Floats, block: Floats) -> None:
     """Copy a block as differences from its first finite values: small numbers keep float32 exact."""
     n = values.shape[0]
+    part = values[:, start : start + width]  # an index that might be negative would keep loops from vectors
     lost = 0
     for p in range(width):
-        first = values[0, start + p]
-        reference[p] = first
-        lost += 0 if abs(first) < _HUGE else 1
+        v = part[0, p]
+        reference[p] = v
+        lost += 0 if abs(v) < _HUGE else 1
     if lost:
         for p in range(width):
             i = 0
-            while i < n - 1 and not abs(values[i, start + p]) < _HUGE:
+            while i < n - 1 and not abs(part[i, p]) < _HUGE:
                 i += 1
-            v = values[i, start + p]
+            v = part[i, p]
             reference[p] = v if abs(v) < _HUGE else _NONE
     for i in range(n):
+        row, out = part[i], block[i]
         for p in range(width):
-            block[i, p] = values[i, start + p] - reference[p]
+            out[p] = row[p] - reference[p]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -143,8 +150,8 @@ def clip_by_scatter(
     """Mean of (frames, pixels) clipped at ``sigma`` standard deviations (of n) of each pixel's own values."""
     n, total = values.shape
     block = np.empty((n, _BLOCK), np.float32)
-    work = np.empty((7, _BLOCK), np.float32)
-    reference, low, high, number, centre, squares, before = work
+    reference, low, high, number = _row(), _row(), _row(), _row()
+    centre, squares, before = _row(), _row(), _row()
     for start in range(0, total, _BLOCK):
         width = min(_BLOCK, total - start)
         _load(values, start, width, reference, block)
@@ -181,8 +188,8 @@ def clip_by_noise(
     n, total = values.shape
     block = np.empty((n, _BLOCK), np.float32)
     ordered = np.empty((n, _BLOCK), np.float32)
-    work = np.empty((7, _BLOCK), np.float32)
-    reference, low, high, number, centre, squares, before = work
+    reference, low, high, number = _row(), _row(), _row(), _row()
+    centre, squares, before = _row(), _row(), _row()
     for start in range(0, total, _BLOCK):
         width = min(_BLOCK, total - start)
         _load(values, start, width, reference, block)
@@ -215,8 +222,8 @@ def median(values: Floats, middle: Floats, variance: Floats, count: Counts) -> N
     """Median, variance and number of the finite values of (frames, pixels)."""
     n, total = values.shape
     block = np.empty((n, _BLOCK), np.float32)
-    work = np.empty((6, _BLOCK), np.float32)
-    reference, low, high, number, centre, squares = work
+    reference, low, high, number = _row(), _row(), _row(), _row()
+    centre, squares = _row(), _row()
     for start in range(0, total, _BLOCK):
         width = min(_BLOCK, total - start)
         _load(values, start, width, reference, block)

@@ -93,14 +93,15 @@ def structure(first: Floats, second: Floats, degree: int = 5) -> Structure:
     outliers = int(good.size - good.sum())
     a, b = _centred(a, good), _centred(b, good)
     ny, nx = a.shape
-    total = _covariance(a, b, int(good.sum()))
-    columns = _of_means(_means(a, good, 0), _means(b, good, 0), total, ny, degree)
-    rows = _of_means(_means(a, good, 1), _means(b, good, 1), total, nx, degree)
-    a = _centred(a - _means(a, good, 0)[np.newaxis, :] - _means(a, good, 1)[:, np.newaxis], good)
-    b = _centred(b - _means(b, good, 0)[np.newaxis, :] - _means(b, good, 1)[:, np.newaxis], good)
+    by_column = _means(a, good, 0), _means(b, good, 0)
+    by_row = _means(a, good, 1), _means(b, good, 1)
+    a = _centred(a - by_column[0][np.newaxis, :] - by_row[0][:, np.newaxis], good)
+    b = _centred(b - by_column[1][np.newaxis, :] - by_row[1][:, np.newaxis], good)
     rest = _covariance(a, b, int(good.sum()))
     scale = ny * nx / ((ny - 1.0) * (nx - 1.0))
     pixels = Variance(rest.value * scale, rest.error * scale, rest.n)
+    columns = _of_means(*by_column, pixels, ny, degree)
+    rows = _of_means(*by_row, pixels, nx, degree)
     parts = (columns, rows, pixels)
     whole = Variance(sum(p.value for p in parts), sqrt(sum(p.error**2 for p in parts)), pixels.n)
     return Structure(whole, columns, rows, pixels, outliers)
@@ -207,13 +208,13 @@ def _covariance(a: NDArray[np.float64], b: NDArray[np.float64], n: int) -> Varia
 
 
 def _of_means(
-    a: NDArray[np.float64], b: NDArray[np.float64], total: Variance, per_mean: int, degree: int
+    a: NDArray[np.float64], b: NDArray[np.float64], pixels: Variance, per_mean: int, degree: int
 ) -> Variance:
     """Variance of means of ``per_mean`` pixels, less what the pixels' own structure puts into it.
 
     The smooth shape took ``degree`` of the means' degrees of freedom with it, which is made good.
     """
     found = _covariance(a - a.mean(), b - b.mean(), a.size)
-    scale = (1.0 - 1.0 / per_mean) * max(a.size - 1 - degree, 1) / (a.size - 1)
-    value = (found.value - total.value / per_mean) / scale
-    return Variance(value, sqrt(found.error**2 + (total.error / per_mean) ** 2) / scale, a.size)
+    scale = max(a.size - 1 - degree, 1) / (a.size - 1)
+    value = found.value / scale - pixels.value / per_mean
+    return Variance(value, sqrt((found.error / scale) ** 2 + (pixels.error / per_mean) ** 2), a.size)

@@ -119,10 +119,10 @@ def fit_curve(
     from scipy.special import chdtrc
 
     x, y = np.asarray(levels, dtype=np.float64), np.asarray(variances, dtype=np.float64)
-    relative = np.asarray(errors, dtype=np.float64) / y
-    if x.size < 3 or not (np.isfinite(relative).all() and (relative > 0).all()):
-        raise ValueError(f"{x.size} usable points cannot settle three parameters")
     law, sigma = _LAWS[model], np.asarray(errors, dtype=np.float64)
+    if x.size < 3 or not (np.isfinite(sigma).all() and (sigma > 0).all() and (y > 0).all()):
+        raise ValueError(f"{x.size} usable points cannot settle three parameters")
+    relative = sigma / y
     found = _start(x, y, sigma)
     covariance = np.eye(3)
     for _ in range(_ROUNDS):

@@ -9,9 +9,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.checks import Check
 from analysis.contract import FrameInput, ParameterValue
 from analysis.flat_frames import ElectronicNoise, Offsets, electronic_noise, offsets_of
-from analysis.flat_pairs import Bounds, Difference, flat_difference
+from analysis.flat_pairs import Bounds, Difference, NoLightError, checks_of_values, flat_difference
 from analysis.statistics import QUANTISATION_VARIANCE
 from analysis.transfer_curve import (
     CurveFit,
@@ -35,18 +36,25 @@ _TOP = frozenset({"saturated"})
 
 @dataclass(frozen=True)
 class Point:
-    """A pair of flats on the curve: exposures, exposure time [s], and the difference or why there is none."""
+    """A pair of flats on the curve: exposures, exposure time [s], and the difference.
+
+    Where there is none, ``failure`` says why, ``reason`` says it in code, and ``checks`` are those of the frames.
+    """
 
     first: str
     second: str
     exptime: float
     difference: Difference | None
     failure: str = ""
+    reason: Literal["", "unphysical", "too-few-pixels"] = ""
+    checks: tuple[Check, ...] = ()
 
     @property
     def flags(self) -> tuple[str, ...]:
         """The flags of the pair."""
-        return self.difference.flags if self.difference else ()
+        if self.difference:
+            return self.difference.flags
+        return tuple(dict.fromkeys(c.flag for c in self.checks if c.raised))
 
 
 @dataclass(frozen=True)
@@ -85,7 +93,8 @@ class Curve:
     def carried(self) -> tuple[str, ...]:
         """Flags of pairs left out below the turnoff, and of the bias frames: they stand beside every number."""
         limit = self.turnoff.level if self.turnoff else np.inf
-        found = [f for p in self.points for f in p.flags if _TOP.isdisjoint(p.flags) and _level(p) <= limit]
+        measured = [p for p in self.points if p.difference and _TOP.isdisjoint(p.flags)]
+        found = [f for p in measured for f in p.flags if _level(p) <= limit]
         return tuple(dict.fromkeys([*found, *(self.noise.flags if self.noise else ())]))
 
     def levels(self) -> int:
@@ -135,23 +144,29 @@ def _points(
 ) -> tuple[tuple[Point, ...], bool]:
     """The points, and whether the pixels are whole numbers."""
     out, whole = [], True
+    # one bias level for all frames cancels in the change from one to the other; overscans are each their own
+    error = offsets.error if offsets.source == "overscan" else 0.0
     for i, (first, second) in enumerate(pairs):
-        a, b = first.region(channel), second.region(channel)
-        names = first.frame.exposure, second.frame.exposure
-        time = first.frame.exptime or 0.0
-        if a is None or b is None:  # pragma: no cover - every channel has an image
-            continue
-        whole = whole and a.dtype.kind in "iu"
-        common = (
-            offsets.error if offsets.source == "overscan" else 0.0
-        )  # one bias level cancels between the two
+        a, b = (f.pixels.read(channel, channel.image) for f in (first, second))
+        place = (first.frame.exposure, second.frame.exposure, first.frame.exptime or 0.0)
+        whole = whole and all(image.dtype.kind in "iu" for image in (a, b))
         try:
-            found = flat_difference(a, b, (offsets.values[2 * i], offsets.values[2 * i + 1]), common, bounds)
-        except ValueError as error:
-            out.append(Point(*names, time, None, str(error)))
-            continue
-        out.append(Point(*names, time, found))
+            found = flat_difference(a, b, (offsets.values[2 * i], offsets.values[2 * i + 1]), error, bounds)
+        except NoLightError as why:
+            out.append(Point(*place, None, str(why), "unphysical"))
+        except ValueError as why:
+            out.append(Point(*place, None, str(why), "too-few-pixels", _checks((a, b), bounds)))
+        else:
+            out.append(Point(*place, found))
     return tuple(out), whole
+
+
+def _checks(images: Sequence[NDArray[np.generic]], bounds: Bounds) -> tuple[Check, ...]:
+    """What the checks say of frames that make no difference."""
+    try:
+        return tuple(checks_of_values(images, bounds))
+    except ValueError:
+        return ()  # not one finite pixel: there is nothing to say
 
 
 def _reduced(curve: Curve, model: str, pair_level: float) -> Curve:
@@ -237,9 +252,11 @@ def _pair_gain(curve: Curve, points: Sequence[Point], wanted: float) -> tuple[Pa
     return found, nearest
 
 
-def why_missing(curve: Curve) -> Literal["too-few-frames", "saturated", "bad-fit"]:
-    """The coded reason why a curve has no clean pair."""
-    measured = [p for p in curve.points if p.difference]
-    if not measured:
-        return "too-few-frames"
-    return "saturated" if all("saturated" in p.flags for p in measured) else "bad-fit"
+def why_missing(curve: Curve) -> tuple[str, str]:
+    """The coded reason why a curve has no clean pair, and a note in words."""
+    if all("saturated" in p.flags for p in curve.points):
+        return "saturated", f"none of {len(curve.points)} pairs is free of saturated pixels"
+    if not any(p.difference for p in curve.points):
+        failed = next(p for p in curve.points if p.reason)
+        return failed.reason, failed.failure
+    return "bad-fit", f"none of {len(curve.points)} pairs is free of flags"

@@ -78,8 +78,8 @@ def hand_back(results: Results, curve: Curve) -> None:
             results.say(f"{curve.channel}: flats {point.first} and {point.second}: {what}")
     if not curve.clean:
         flags = tuple(dict.fromkeys(f for p in curve.points for f in p.flags))
-        note = f"none of {len(curve.points)} pairs is free of flags"
-        nothing(results, curve.channel, curve.setting, why_missing(curve), note, flags, len(curve.points))
+        reason, note = why_missing(curve)
+        nothing(results, curve.channel, curve.setting, reason, note, flags, len(curve.points))
         return
     gain = _gain(results, curve)
     _gain_pairs(results, curve)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from builder.headers import agree
@@ -57,6 +57,8 @@ def _check_none(campaign: Campaign, test: Test, begun: bool, tally: Tally) -> No
         return
     if test.exposures:
         what = f"no frames of exposures {_words(test.exposures)} were found"
+    elif is_pattern(test.folder):
+        what = f"no frame's file fits the pattern {test.folder!r}"
     elif test.folder:
         what = f"no frames were found in the folder {test.folder!r}"
     else:
@@ -128,17 +130,41 @@ def _check_peers(campaign: Campaign, test: Test, frames: Sequence[Frame], tally:
 
 
 def _odd_ones(test: Test, name: str, frames: Sequence[Frame], tally: Tally) -> None:
+    """Count detectors that differ from the others of their exposure, and exposures that differ from nearly all."""
     by_value = _grouped(name, frames)
     if len(by_value) < 2:
         return
-    usual = max(by_value, key=lambda v: len({f.exposure for f in by_value[v]}))
-    split = _split_exposures(by_value)
-    exposures = len({f.exposure for f in frames})
-    clear = exposures >= 3 and len({f.exposure for f in by_value[usual]}) >= MOST * exposures
+    values: dict[str, dict[FieldValue, list[Frame]]] = defaultdict(lambda: defaultdict(list))
     for value, held in by_value.items():
-        odd = [f for f in held if clear or f.exposure in split]
-        if value != usual and odd:
-            what = f"{listed(odd)} have {name} {value} ({_sources(odd, name)}), the others have {usual}"
+        for frame in held:
+            values[frame.exposure][value].append(frame)
+    odd: dict[tuple[FieldValue, FieldValue], list[Frame]] = defaultdict(list)
+    for of_exposure in values.values():
+        usual = max(of_exposure, key=lambda v: len(of_exposure[v]))
+        for value, held in of_exposure.items():
+            if value != usual:
+                odd[value, usual] += held
+    for (value, usual), held in odd.items():
+        what = f"{listed(held)} have {name} {value} ({_sources(held, name)}), other detectors of the exposure {usual}"
+        _say(tally, "contradiction", test, what, _CHECK)
+    _odd_exposures(test, name, {e: next(iter(v)) for e, v in values.items() if len(v) == 1}, by_value, tally)
+
+
+def _odd_exposures(
+    test: Test,
+    name: str,
+    value_of: Mapping[str, FieldValue],
+    by_value: Mapping[FieldValue, Sequence[Frame]],
+    tally: Tally,
+) -> None:
+    count = Counter(value_of.values())
+    usual, most = count.most_common(1)[0] if count else (None, 0)
+    if len(value_of) < 3 or most < MOST * len(value_of):
+        return
+    for value, frames in by_value.items():
+        held = [f for f in frames if f.exposure in value_of]
+        if value != usual and held:
+            what = f"{listed(held)} have {name} {value} ({_sources(held, name)}), the others have {usual}"
             _say(tally, "contradiction", test, what, _CHECK)
 
 
@@ -153,17 +179,13 @@ def _grouped(name: str, frames: Iterable[Frame]) -> Mapping[FieldValue, list[Fra
     return out
 
 
-def _split_exposures(by_value: Mapping[FieldValue, Sequence[Frame]]) -> set[str]:
-    """Exposures whose detectors disagree."""
-    seen: dict[str, set[FieldValue]] = defaultdict(set)
-    for value, frames in by_value.items():
-        for frame in frames:
-            seen[frame.exposure].add(value)
-    return {e for e, values in seen.items() if len(values) > 1}
+def is_pattern(folder: str) -> bool:
+    """Whether what a row calls its folder is a pattern of files, such as 'night2/flat-*': it has a wildcard."""
+    return any(mark in folder for mark in "*?")
 
 
 def _check_folder(test: Test, frames: Sequence[Frame], tally: Tally) -> None:
-    if not (test.folder and test.exposures):
+    if not (test.folder and test.exposures) or is_pattern(test.folder):
         return
     last = test.folder.replace("\\", "/").rstrip("/").rpartition("/")[2].casefold()
     away = {

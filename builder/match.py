@@ -1,6 +1,6 @@
 """Which frames belong to which test, and where plan, record, headers and disk disagree.
 
-A test claims frames by its record row (exposure ranges, folder, date) and frames name their test in the
+A test claims frames by its record row (exposure ranges, folder or pattern of files, date) and frames name their test in the
 header; ``[data] assign`` says which counts. Where both speak and disagree, the record wins and it is said.
 """
 
@@ -11,8 +11,9 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 
-from builder.compare import check_test
+from builder.compare import check_test, is_pattern
 from builder.tally import Tally
 from campaign.findings import Finding
 from campaign.frames import Frame
@@ -129,7 +130,7 @@ class _Assigner:
         for test in tests:
             self.exact[test.name.casefold()].append(test)
             self.plain[_NUMBERED.sub("", test.name).casefold()].append(test)
-        self.in_folders = {t.key: self._folders_of(t) for t in tests}
+        self.in_folders = {t.key: self._folders_of(t) for t in tests if not is_pattern(t.folder)}
         days = [t.date for t in tests if t.date and not t.exposures and not t.folder]
         self.ranges = _Ranges(tests)
         self.without_ranges = [t for t in tests if not t.exposures and (t.folder or t.date)]
@@ -170,11 +171,14 @@ class _Assigner:
         day = frame.date.date() if frame.date else None
         out = []
         for test in self.ranges.tests_at(frame.number):
-            if not (held := self.in_folders[test.key]) or folder in held:
+            held = self.in_folders.get(test.key)
+            if _fits(test, frame) if held is None else not held or folder in held:
                 out.append(test)
         for test in self.without_ranges:
             if test.folder:
-                if folder in self.in_folders[test.key] and (not test.date or not day or test.date == day):
+                held = self.in_folders.get(test.key)
+                inside = _fits(test, frame) if held is None else folder in held
+                if inside and (not test.date or not day or test.date == day):
                     out.append(test)
             elif test.date in self.lone_days and test.date == day:
                 out.append(test)
@@ -187,6 +191,13 @@ class _Assigner:
             return set()
         found = {f for f in self.folders if _contains(f.split("/"), parts)}
         return found or {f for f in self.folders if _contains(f.split("/"), parts[-1:])}
+
+
+def _fits(test: Test, frame: Frame) -> bool:
+    """Whether a file's path below its root, or its end, fits the pattern of a row; in any case of letters."""
+    pattern = test.folder.strip().replace("\\", "/").lstrip("/").casefold()
+    path = f"/{frame.file.path.casefold()}"
+    return fnmatchcase(path, f"/{pattern}") or fnmatchcase(path, f"*/{pattern}")
 
 
 class _Ranges:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date as Date  # noqa: N812
+from datetime import datetime
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
@@ -39,7 +40,12 @@ class Setting:
 
 def settings() -> list[Setting]:
     """All keys of all files, in the order of the models."""
-    return [setting for file, model in FILES.items() for setting in _of(file, model, "")]
+    return [setting for file, model in FILES.items() for setting in settings_of(file, model)]
+
+
+def settings_of(file: str, model: type[BaseModel], table: str = "") -> list[Setting]:
+    """All keys of one model and of the tables in it; ``table`` is the table of the file that the model describes."""
+    return list(_of(file, model, table))
 
 
 def _of(file: str, model: type[BaseModel], table: str) -> Iterator[Setting]:
@@ -77,6 +83,7 @@ _WORDS: dict[Any, str] = {
     float: "number",
     bool: "true or false",
     Date: "date",
+    datetime: "date and time",
     Any: "anything",
 }
 

@@ -139,7 +139,7 @@ def campaign_file(path: str) -> str:
 def campaign_file_path(path: str) -> str:
     """Where, below the site's root, that copy is on disk. Raises ValueError as ``campaign_file`` does."""
     parts = PurePosixPath(path.replace("\\", "/")).parts
-    if not parts or parts[0] == "/" or ".." in parts or ":" in parts[0] or "\x00" in path:
+    if not parts or parts[0].startswith("/") or ".." in parts or ":" in parts[0] or "\x00" in path:
         raise ValueError(f"{path!r} is not a path inside the campaign folder")
     return "files/" + "/".join(parts)
 

@@ -89,24 +89,20 @@ class Book:
         return {(b.block.id, f.frame.id): f for b in self.report.blocks for f in b.frames}
 
     @cached_property
-    def limits(self) -> dict[str, Limit]:
-        """Limits by id: the campaign's, and any that judged a measurement."""
-        found = {limit.id: limit for limit in self.report.campaign.limits}
-        for _, judged in self.measurements.values():
-            if judged.limit:
-                found.setdefault(judged.limit.id, judged.limit)
-        return found
+    def limits(self) -> tuple[Limit, ...]:
+        """Limits: the campaign's, and any other that judged a measurement. Several may share an id."""
+        found = dict.fromkeys(self.report.campaign.limits)
+        found |= dict.fromkeys(j.limit for _, j in self.measurements.values() if j.limit)
+        return tuple(found)
 
     @cached_property
-    def caveats(self) -> dict[str, Caveat]:
-        """Caveats by id: the campaign's, and any that touches a block, test or measurement."""
-        found = {c.id: c for c in self.report.campaign.caveats}
+    def caveats(self) -> tuple[Caveat, ...]:
+        """Caveats: the campaign's, and any other that touches a block, test or measurement."""
+        found = dict.fromkeys(self.report.campaign.caveats)
         held: list[Iterable[Caveat]] = [b.caveats for b in self.report.blocks]
         held += [t.caveats for t in self.report.tests()]
         held += [j.caveats for _, j in self.measurements.values()]
-        for caveat in (c for some in held for c in some):
-            found.setdefault(caveat.id, caveat)
-        return found
+        return tuple(found | dict.fromkeys(c for some in held for c in some))
 
     @cached_property
     def detectors(self) -> tuple[str, ...]:

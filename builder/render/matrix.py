@@ -58,6 +58,12 @@ class Matrix:
         """Columns of cells: at least one."""
         return max(len(self.channels), 1)
 
+    @property
+    def setting(self) -> str:
+        """The setting that all rows share, to be said once; '' when they differ."""
+        found = {row.setting for group in self.groups for row in group.rows if row.cells}
+        return found.pop() if len(found) == 1 else ""
+
 
 def matrix(
     campaign: Campaign,
@@ -123,8 +129,8 @@ def _group(
         )
         for outcome, setting, found in drafts
     )
-    limits = {j.limit.id: j.limit for _, _, found in drafts for j in found.values() if j.limit}
-    return MatrixGroup(quantity, tuple(limits.values()), rows)
+    limits = dict.fromkeys(j.limit for _, _, found in drafts for j in found.values() if j.limit)
+    return MatrixGroup(quantity, tuple(limits), rows)
 
 
 def shown_aligned(measurements: Sequence[Judged]) -> dict[str, Shown | None]:

@@ -69,7 +69,7 @@ def detector_page(book: Book, name: str) -> Page:
         "geometry": declared.geometry if declared else None,
         "map": detector_map(declared.geometry) if declared else None,
         "matrices": [m for m in matrices if m.groups],
-        "caveats": [c for c in book.caveats.values() if c.scope.detectors and c.scope.covers(detector=name)],
+        "caveats": [c for c in book.caveats if c.scope.detectors and c.scope.covers(detector=name)],
         "findings": [f for f in worst_first(book.findings) if f.detector == name],
         "blocks": present,
     }  # fmt: skip

@@ -20,13 +20,14 @@ _SEVERITIES = ("major", "minor", "info")
 
 @dataclass(frozen=True)
 class CaveatRow:
-    """A caveat with its age and what it touches."""
+    """A caveat with its age and what it touches. Of caveats that share an id, the first has the anchor."""
 
     caveat: Caveat
     age: str
     blocks: list[str]
     tests: list[TestReport]
     measurements: int
+    anchored: bool
 
 
 def health_page(book: Book) -> Page:
@@ -49,8 +50,9 @@ def health_page(book: Book) -> Page:
 
 def caveats_page(book: Book) -> Page:
     """All caveats, open ones first, the most severe first."""
-    order = sorted(book.caveats.values(), key=lambda c: _SEVERITIES.index(c.severity))
-    rows = [_row(book, c) for c in order]
+    order = sorted(book.caveats, key=lambda c: _SEVERITIES.index(c.severity))
+    first = {c.id: c for c in reversed(order)}
+    rows = [_row(book, c, first[c.id] is c) for c in order]
     context = {
         "book": book,
         "open": [r for r in rows if not r.caveat.resolved],
@@ -67,9 +69,9 @@ def caveats_page(book: Book) -> Page:
     )
 
 
-def _row(book: Book, caveat: Caveat) -> CaveatRow:
+def _row(book: Book, caveat: Caveat, anchored: bool) -> CaveatRow:
     since = age(datetime.combine(caveat.date, time()), book.now) if caveat.date else ""
     blocks = [b.block.id for b in book.report.blocks if caveat in b.caveats]
     tests = [t for t in book.report.tests() if caveat in t.caveats]
     touched = sum(caveat in j.caveats for _, j in book.measurements.values())
-    return CaveatRow(caveat, since, blocks, tests, touched)
+    return CaveatRow(caveat, since, blocks, tests, touched, anchored)

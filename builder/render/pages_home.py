@@ -90,7 +90,7 @@ def home_page(book: Book, known: Collection[str], description_html: str) -> Page
         "total": len(report.tests()),
         "tally": tally(t.verdict for t in report.tests()),
         "missing": sum(r.missing for r in rows),
-        "open_caveats": sum(not c.resolved for c in book.caveats.values()),
+        "open_caveats": sum(not c.resolved for c in book.caveats),
         "attention": attention[:MOST_ATTENTION],
         "more_attention": max(len(attention) - MOST_ATTENTION, 0),
         "counts": severities(book),
@@ -104,14 +104,10 @@ def home_page(book: Book, known: Collection[str], description_html: str) -> Page
         render("home.html.j2", a.HOME, context, book.absent),
         "campaign",
         (),
-        (
-            ("status", "Status"), ("attention", "Needs a person"), ("changes", "Changes"),
-            *((("about", "About"),) if context["description"] else ()),
-            ("sources", "Sources"), ("documents", "Documents"), ("hardware", "Hardware, people"), ("data", "Data"),
-        ),
+        (),  # no list of sections: the status matrix needs the width
         " ".join([campaign.instrument, campaign.description, *(p.name for p in campaign.people)]),
         campaign.description,
-    )  # fmt: skip
+    )
 
 
 def severities(book: Book) -> dict[str, int]:
@@ -174,7 +170,7 @@ def _attention(book: Book) -> Iterable[Attention]:
         if finding.severity == Severity.ERROR and finding.kind not in ("source-unread", "procedure-error"):
             page = book.place_of(finding) or a.finding_kind(finding.kind)
             yield Attention(finding.what, page, finding.where, severity=Severity.ERROR)
-    for caveat in book.caveats.values():
+    for caveat in book.caveats:
         if caveat.severity == "major" and not caveat.resolved:
             yield Attention(caveat.text, a.caveat(caveat.id), severity=Severity.WARNING)
 

@@ -25,7 +25,10 @@ class ProcedureRow:
 
 @dataclass(frozen=True)
 class LimitRow:
-    """A limit, the quantity it is about (``known`` if some procedure declares it), and what it judged."""
+    """A limit, the quantity it is about (``known`` if some procedure declares it), and what it judged.
+
+    Of limits that share an id, the first has the anchor.
+    """
 
     limit: Limit
     procedure: str
@@ -33,6 +36,7 @@ class LimitRow:
     known: bool
     unit: str
     tally: list[tuple[Verdict, int]]
+    anchored: bool
 
 
 def _tests(book: Book, procedure: str) -> list[tuple[TestReport, Verdict]]:
@@ -59,7 +63,7 @@ def procedure_page(book: Book, procedure: Procedure) -> Page:
         "book": book,
         "p": procedure,
         "algorithm": [p.strip() for p in procedure.algorithm.split("\n\n") if p.strip()],
-        "limits": [x for x in book.limits.values() if x.quantity.partition(".")[0] == procedure.name],
+        "limits": [x for x in book.limits if x.quantity.partition(".")[0] == procedure.name],
         "given": use.parameters if use else {},
         "tests": _tests(book, procedure.name),
     }
@@ -82,17 +86,18 @@ def procedure_page(book: Book, procedure: Procedure) -> Page:
 
 def limits_page(book: Book) -> Page:
     """All limits, each with what it is about and what it judged."""
-    judged: dict[str, list[Verdict]] = {}
+    judged: dict[Limit, list[Verdict]] = {}
     for _, j in book.measurements.values():
         if j.limit:
-            judged.setdefault(j.limit.id, []).append(j.verdict)
-    rows = [_limit_row(book, x, judged.get(x.id, [])) for x in book.limits.values()]
-    text = " ".join(f"{x.id} {x.quantity} {x.document} {x.note}" for x in book.limits.values())
+            judged.setdefault(j.limit, []).append(j.verdict)
+    first = {x.id: x for x in reversed(book.limits)}
+    rows = [_limit_row(book, x, judged.get(x, []), first[x.id] is x) for x in book.limits]
+    text = " ".join(f"{x.id} {x.quantity} {x.document} {x.note}" for x in book.limits)
     body = render("limits.html.j2", a.LIMITS, {"book": book, "rows": rows}, book.absent)
     return Page(a.LIMITS, "Limits", body, "campaign", (HOME,), (), text)
 
 
-def _limit_row(book: Book, limit: Limit, verdicts: list[Verdict]) -> LimitRow:
+def _limit_row(book: Book, limit: Limit, verdicts: list[Verdict], anchored: bool) -> LimitRow:
     name, _, quantity = limit.quantity.partition(".")
     procedure = book.procedures.get(name)
     declared = next((q for q in procedure.quantities if q.name == quantity), None) if procedure else None
@@ -103,4 +108,5 @@ def _limit_row(book: Book, limit: Limit, verdicts: list[Verdict]) -> LimitRow:
         declared is not None,
         declared.unit if declared else "not known",
         tally(verdicts),
+        anchored,
     )

@@ -96,7 +96,10 @@ def illumination(geometry: Geometry, truth: Truth) -> Map:
 
 
 def ramp(channel: Channel, amplitude: float) -> Map:
-    """Fixed structure of the offset [ADU]: it decays with the rows read, and within a line's first pixels."""
+    """Fixed structure of the offset [ADU]: it decays with the rows read, and within a line's first pixels.
+
+    Its mean over the image region is 0, so that the stated offset is the level of a bias image.
+    """
     rows, columns = extent(channel).shape
     y, x = np.arange(rows, dtype=np.float32)[:, None], np.arange(columns, dtype=np.float32)[None, :]
     out = np.float32(amplitude) * (np.exp(-y / (rows / 6)) + np.exp(-x / 2))
@@ -104,7 +107,9 @@ def ramp(channel: Channel, amplitude: float) -> Map:
         out = out[::-1]
     if channel.corner.endswith("right"):
         out = out[:, ::-1]
-    return np.asarray(out, np.float32)
+    box, image = extent(channel), channel.image
+    inner = out[image.y0 - box.y0 : image.y1 - box.y0, image.x0 - box.x0 : image.x1 - box.x0]
+    return np.asarray(out - inner.mean(), np.float32)
 
 
 def _defects(made: Scene, channel: Channel, own: ChannelTruth) -> None:

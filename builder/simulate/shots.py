@@ -12,7 +12,7 @@ from builder.simulate.plan import Exposure
 from builder.simulate.settings import Settings
 from campaign.model import Block, Campaign, Detector
 
-RECIPE = "1"
+RECIPE = "2"
 """Raised when the same settings give other pixels, so that frames of an earlier simulator are made anew."""
 
 

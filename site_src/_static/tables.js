@@ -22,6 +22,7 @@
       this.heads = [...table.tHead.rows[table.tHead.rows.length - 1].cells];
       this.names = this.heads.map((h) => { const copy = h.cloneNode(true); const unit = copy.querySelector(".unit"); const u = textOf(unit); if (unit) unit.remove(); return textOf(copy) + (u ? " [" + u.replace(/^\[|\]$/g, "") + "]" : ""); });
       this.texts = this.rows.map((r) => [...r.cells].map((c) => textOf(c)));
+      this.choices = this.rows.map((r) => [...r.cells].map((c) => { const word = c.querySelector(".status .word"); return c.dataset.choice || (word ? textOf(word) : textOf(c)); }));
       this.query = ""; this.filters = new Map(); this.sorted = null;
       this.hidden = new Set(this.heads.map((h, i) => (h.hasAttribute("data-hide") ? i : -1)).filter((i) => i >= 0));
     }
@@ -67,7 +68,7 @@
       const cells = this.texts[r];
       for (const [i, wanted] of this.filters) {
         const text = (cells[i] || "").toLowerCase(), value = this.key(r, i), bound = /^\s*(<=|>=|<|>|=)\s*(-?[\d.]+(?:e[-+]?\d+)?)\s*$/i.exec(wanted);
-        if (this.heads[i].dataset.filter === "choice") { if (cells[i] !== wanted) return false; }
+        if (this.heads[i].dataset.filter === "choice") { if (this.choices[r][i] !== wanted) return false; }
         else if (bound) { const n = Number(bound[2]); if (typeof value !== "number" || !{ "<": value < n, ">": value > n, "<=": value <= n, ">=": value >= n, "=": value === n }[bound[1]]) return false; }
         else if (!text.includes(wanted.toLowerCase())) return false;
       }
@@ -124,7 +125,7 @@
         let input;
         if (kind === "choice") {
           input = make("select"); input.append(new Option("all", ""));
-          const values = [...new Set(this.texts.map((t) => t[i] || ""))].filter(Boolean).sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
+          const values = [...new Set(this.choices.map((t) => t[i] || ""))].filter(Boolean).sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
           values.forEach((v) => input.append(new Option(v, v)));
         } else { input = make("input"); input.type = "search"; input.placeholder = head.dataset.sort === "number" ? "> 3.5" : ""; }
         input.setAttribute("aria-label", "Filter by " + this.names[i]);

@@ -269,3 +269,28 @@ def test_real_eso_frames() -> None:
     assert {f.state for f in found.files} == {"ok", "wrong-shape"}  # EFOSC2 is another camera
     assert len(found.frames) == 6
     assert all(f.type == "flat" and f.date is not None for f in found.frames)
+
+
+def test_many_different_contradictions_are_told_together(tmp_path: Path) -> None:
+    for i in range(1, 14):
+        frame_file(tmp_path / "frames" / f"dark-{i}s.fits", EXPNUM=i, IMAGETYP="dark", EXPTIME=100.0 + i)
+    (finding,) = kinds(indexed(tmp_path, file_name=r"-(?P<exptime>\d+)s"), "contradiction")
+    assert (
+        "13 times" in finding.what
+        and "and 10 other values" in finding.what
+        and "and 10 more" in finding.where
+    )
+
+
+@pytest.mark.real
+@pytest.mark.skipif(
+    not (REAL / "decam").is_dir(), reason="the real DECam mosaics are not beside the checkout"
+)
+def test_real_decam_mosaics() -> None:
+    geometry = single(rows=224, columns=192)
+    roots = ("decam/uband_binned_fp",)
+    found = index(campaign(REAL, ("FP",), (Block(id="u"),), geometry, roots=roots, preset="decam"), {})
+    assert {f.state for f in found.files} == {"ok"} and len(found.frames) == 121
+    for frame in found.frames:
+        assert frame.number is not None and f"D{frame.number:08d}_" in frame.file.path
+        assert str(frame.fields["wavelength"]).startswith("u DECam") and frame.date is not None

@@ -196,6 +196,16 @@ def test_detectors_of_one_exposure_that_disagree() -> None:
     held = [frame(1, "CCD1", mode="fwd"), frame(1, "CCD2", mode="rwd"), *frames(2, 2, TWO, mode="fwd")]
     (finding,) = run(held, Test("BORN", "A", exposures=((1, 2),)), detectors=TWO).findings
     assert finding.kind == "contradiction" and "mode rwd" in finding.what
+    steps = [
+        *frames(1, 5, TWO, exptime=0.9),
+        *frames(6, 10, TWO, exptime=2.7),
+        frame(11, "CCD1", exptime=2.7),
+    ]
+    split = [*steps, frame(11, "CCD2", exptime=5.4)]
+    (finding,) = run(split, Test("BORN", "A", exposures=((1, 11),)), detectors=TWO).findings
+    assert (
+        "11 (CCD2) have exptime 5.4" in finding.what and "other detectors of the exposure 2.7" in finding.what
+    )
 
 
 def test_settings_of_the_campaign_are_compared() -> None:

@@ -101,6 +101,16 @@ def test_bias_has_the_offset_and_noise_of_the_truth(tmp_path: Path) -> None:
     assert abs(frames.std() / noise - 1) < 5 / math.sqrt(2 * frames.size)
 
 
+def test_structure_is_fixed_and_leaves_the_mean_offset(tmp_path: Path) -> None:
+    simulate(plain(tmp_path, [entry("bias", 8)], {"structure": 40.0}))
+    image = stack(tmp_path)[:, :, :COLUMNS]
+    assert abs(image.mean() - 1000.0) < 5 * 3.02 / math.sqrt(image.size)
+    rows = image.mean(axis=(0, 2))
+    assert rows[0] - rows[-1] == pytest.approx(
+        40.0 * (1 - math.exp(-6 * 127 / 128)), abs=5 * 3.02 * math.sqrt(2 / 1024)
+    )
+
+
 def test_flat_pair_gives_the_gain_of_the_truth(tmp_path: Path) -> None:
     simulate(plain(tmp_path, [entry("flat", 8, 2.0)], {"prnu": 0.02}))
     image = stack(tmp_path)[:, :, :COLUMNS]

@@ -140,6 +140,7 @@ CAVEATS = (
         scope=Scope(detectors=("CCD2",), channels=("F",)),
     ),
     Caveat(id="all", text="Serial numbers are provisional.", severity="info"),
+    Caveat(id="all", text="Another caveat of the same name.", severity="info"),
     Caveat(
         id="old",
         text="The lamp flickered.",
@@ -158,6 +159,9 @@ LIMITS = (
         severity="warn",
         scope=Scope(start=date(2019, 1, 1)),
         note=SCRIPT,
+    ),
+    Limit(
+        id="VGCC-RON-01", quantity="bias.read_noise", high=2.0, scope=Scope(blocks=("DRY-*",)), document="PL-6-001, dry runs",
     ),
     Limit(id=f"odd {ATTRIBUTE}", quantity="nothing.known", high=1e-7),
 )  # fmt: skip
@@ -224,7 +228,7 @@ def _judged(
     caveats = tuple(c for c in CAVEATS[:2] if c.scope.covers("BORN", "BIAS01", detector, channel))
     earlier = (("2019-03-18T10:00:00+00:00", base, spread, "pass", "00ff00ff00ff00ff00ff"),) if k == 0 else ()
     measured = Measurement(
-        quantity.name, channel, "", value, None if value is None else spread, quantity.unit,
+        quantity.name, channel, "600 nm" if procedure is TRANSFER else "", value, None if value is None else spread, quantity.unit,
         quantity.estimator, 0 if value is None else 40 + k, flags, reason, SCRIPT if k == 2 else "",
     )  # fmt: skip
     page = addresses.measurement_page(result, name)
@@ -391,7 +395,7 @@ def _born(block: Block) -> BlockReport:
             test("BIAS01", 2, exposures=((100, 103),), frames=4, exptime=0.0, status="done", comments="fine",
                  date=date(2019, 3, 11)),
             block, bias1, 4, (), tuple(_outcome("BORN", "BIAS01", d, BIAS, n, bias1) for d, n in (("CCD1", 0xB0), ("CCD2", 0xB4))),
-            (CAVEATS[0], CAVEATS[1], CAVEATS[3]), Verdict.WARN, "",
+            (CAVEATS[0], CAVEATS[1], CAVEATS[4]), Verdict.WARN, "",
         ),
         TestReport(
             test("BIAS02", 3, exposures=((104, 107),), frames=4, comments=SCRIPT), block, bias2, 4, (missing,),
@@ -430,9 +434,16 @@ def _born(block: Block) -> BlockReport:
     )  # fmt: skip
     bad = (FrameFile("frames", HOSTILE_FILE, 2880, 1, 1, "truncated", f"2880 bytes of 34560 {SCRIPT}"),)
     return BlockReport(
-        block, made, frames, bad, (_snapshots()[0],), (CAVEATS[0], CAVEATS[2], CAVEATS[3]), (missing, none, damaged),
+        block, made, frames, bad, (_snapshots()[0],), (CAVEATS[0], CAVEATS[2], CAVEATS[4]), (missing, none, damaged),
         "<p>Notes of the <em>first</em> block.</p>",
     )  # fmt: skip
+
+
+def _placed(report: BlockReport) -> BlockReport:
+    """The block and its tests with their addresses."""
+    block = report.block.id
+    tests = tuple(replace(t, page=addresses.test_page(block, t.test.name)) for t in report.tests)
+    return replace(report, tests=tests, page=addresses.block_page(block))
 
 
 def _findings() -> tuple[Finding, ...]:
@@ -467,6 +478,7 @@ def make_report() -> Report:
         BlockReport(campaign.blocks[5]),
         BlockReport(odd, (hostile,), caveats=(CAVEATS[1],)),
     )
+    blocks = tuple(_placed(b) for b in blocks)
     changes = (
         Change("new test", f"BORN/PTC02 {SCRIPT}", addresses.test_page("BORN", "PTC02")),
         Change("value", "BORN/PTC01: gain 3.40 → 3.41", addresses.test_page("BORN", "PTC01")),

@@ -141,7 +141,7 @@ def test_every_measurement_is_found_with_its_exact_value() -> None:
     assert all({"measurements", "blocks"} <= places for places in seen.values())
 
 
-_SHOWN = re.compile(r"^([−0-9.\s\u2007\u2008]+)(?:± ([0-9.\u2007\u2008]+))?(?: × 10([⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+))?")
+_SHOWN = re.compile(r"^\(?([−0-9.\s\u2007\u2008]+)(?:± ([0-9.\u2007\u2008]+))?(?:\)? × 10([⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+))?")
 
 
 def test_every_number_shown_is_the_value_rounded() -> None:
@@ -259,6 +259,23 @@ def test_caveats_stand_where_they_apply() -> None:
     assert len(marks) == len(
         [j for o in REPORT.blocks[0].tests[0].outcomes for j in o.measurements if j.caveats]
     )
+
+
+def test_limits_and_caveats_that_share_an_id_are_all_shown() -> None:
+    assert "PL-6-001, dry runs" in READ[addresses.LIMITS].text
+    for text in ("Serial numbers are provisional.", "Another caveat of the same name."):
+        assert text in READ[addresses.CAVEATS].text
+
+
+def test_a_power_of_ten_belongs_to_value_and_uncertainty() -> None:
+    cell = next(e for e in READ[PTC01].measurements if "dark_rate" in e.attributes["data-measurement"])
+    assert re.search(r"\(\d\.\d\d ± 0\.21\) × 10⁻⁷", cell.text)
+
+
+def test_a_shared_setting_is_said_once() -> None:
+    head = READ[PTC01].of("th")[0]
+    assert head.text == "Detector at 600 nm"
+    assert READ[PTC01].text.count("600 nm") == 1
 
 
 def test_flags_and_caveats_stand_beside_their_numbers() -> None:

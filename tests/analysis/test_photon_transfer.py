@@ -1,0 +1,336 @@
+"""The photon transfer procedure against simulated and real detectors."""
+
+from dataclasses import dataclass, replace
+from math import hypot, sqrt
+from pathlib import Path
+
+import numpy as np
+import pytest
+from frames_in_memory import detector, digitised, frame_input, inputs, measured, value
+from numpy.typing import NDArray
+
+from analysis.contract import ContractError, FrameInput, Measurement, Results, TableProduct
+from analysis.figures import Plot
+from analysis.photon_transfer import PROCEDURE
+from campaign.geometry import Region, single, with_gains
+from campaign.model import Detector
+
+STL1001 = Path(__file__).resolve().parents[3] / "shared" / "data" / "stl1001"
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A camera of known truth that knows nothing of the estimators."""
+
+    gain: float = 2.5  # e⁻/ADU
+    noise: float = 8.0  # e⁻
+    offset: float = 500.0  # ADU
+    a00: float = 0.0  # 1/e⁻
+    full_well: float = np.inf  # e⁻
+    ceiling: float = 65535.0  # ADU
+    prnu: float = 0.01
+    size: int = 160
+
+    @property
+    def detector(self) -> Detector:
+        return detector(single(rows=self.size, columns=self.size))
+
+    def pattern(self) -> NDArray[np.float64]:
+        rng = np.random.default_rng(99)
+        tilt = np.linspace(0.9, 1.1, self.size)[:, np.newaxis]
+        pattern: NDArray[np.float64] = tilt * (1 + self.prnu * rng.normal(size=(self.size, self.size)))
+        return pattern
+
+    def expose(
+        self, rng: np.random.Generator, electrons: float, rows: NDArray[np.float64] | float = 1.0
+    ) -> NDArray[np.uint16]:
+        mean = electrons * self.pattern() * rows
+        if self.a00:
+            x = 2 * self.a00 * mean
+            charge = mean + rng.normal(size=mean.shape) * np.sqrt((np.exp(x) - 1) / (2 * self.a00))
+        else:
+            charge = rng.poisson(mean).astype(float)
+        charge = np.minimum(charge, self.full_well) + rng.normal(0, self.noise, mean.shape)
+        return np.minimum(digitised(charge / self.gain + self.offset), np.uint16(self.ceiling))
+
+    def biases(self, rng: np.random.Generator, n: int = 4) -> list[FrameInput]:
+        shape = (self.size, self.size)
+        images = (digitised(self.offset + rng.normal(0, self.noise / self.gain, shape)) for _ in range(n))
+        return [
+            frame_input(np.minimum(i, np.uint16(self.ceiling)), self.detector, "bias", k)
+            for k, i in enumerate(images)
+        ]
+
+    def flats(
+        self, rng: np.random.Generator, levels: list[float], pairs: int = 1, **fields: float
+    ) -> list[FrameInput]:
+        """Flats at levels [e⁻], a thousandth of it their exposure time."""
+        out: list[FrameInput] = []
+        for level in levels:
+            for _ in range(2 * pairs):
+                image = self.expose(rng, level)
+                out.append(frame_input(image, self.detector, "flat", 100 + len(out), level / 1000, **fields))
+        return out
+
+
+LADDER = [300.0, 1000.0, 3000.0, 8000.0, 16000.0, 30000.0, 50000.0, 80000.0]
+
+
+def run(
+    camera: Camera,
+    flats: list[FrameInput],
+    biases: list[FrameInput] | tuple[()] = (),
+    **parameters: float | str,
+) -> Results:
+    given = inputs(PROCEDURE, camera.detector, {"flat": flats, "bias": biases}, **parameters)
+    return measured(PROCEDURE, given)
+
+
+def pull(found: Measurement, truth: float) -> float:
+    assert found.value is not None and found.uncertainty is not None, found
+    return (found.value - truth) / found.uncertainty
+
+
+def test_a_ladder_gives_back_the_camera() -> None:
+    camera, rng = Camera(a00=-1.5e-6), np.random.default_rng(1)
+    found = run(camera, camera.flats(rng, LADDER), camera.biases(rng))
+    assert abs(pull(value(found, "gain"), camera.gain)) < 4
+    assert abs(pull(value(found, "read_noise"), camera.noise)) < 4
+    assert abs(pull(value(found, "read_noise_adu"), camera.noise / camera.gain)) < 4
+    assert abs(pull(value(found, "a00"), camera.a00)) < 4
+    assert abs(pull(value(found, "fit_chi2"), 1.0)) < 4
+    assert value(found, "pairs_used").value == 8
+    assert value(found, "full_well").reason == "not-reached"
+    assert not any(m.flags for m in found.measurements if m.quantity != "gain_pairs")
+    assert "exponential" in value(found, "gain").estimator and value(found, "gain").unit == "e⁻/ADU"
+    # uncertainties that mean something: half a per cent of gain from 8 pairs of 25,600 pixels
+    assert value(found, "gain").uncertainty < 0.01 * camera.gain  # type: ignore[operator]
+    pairs, a00 = value(found, "gain_pairs"), camera.a00
+    # a quarter of 80000 e⁻ is nearest to the 16000 of the ladder; the pair method is high there by −a00 μ
+    assert abs(pull(pairs, camera.gain * (1 - a00 * 16000))) < 4
+
+
+def test_pulls_of_the_whole_procedure_are_standard_normal() -> None:
+    camera, pulls = Camera(size=64, a00=-2e-6), []
+    rng = np.random.default_rng(2)
+    for _ in range(40):
+        found = run(camera, camera.flats(rng, LADDER[1:]), camera.biases(rng, 2))
+        pulls.append([pull(value(found, "gain"), camera.gain), pull(value(found, "a00"), camera.a00)])
+    assert (np.abs(np.mean(pulls, axis=0)) < 4 / sqrt(40)).all()
+    assert (np.abs(np.std(pulls, axis=0) - 1) < 4 / sqrt(80)).all()
+
+
+def test_one_level_is_two_flats_and_two_biases_and_says_so() -> None:
+    camera, pulls = Camera(size=96), []
+    rng = np.random.default_rng(3)
+    for _ in range(40):
+        found = run(camera, camera.flats(rng, [40000.0], pairs=3), camera.biases(rng))
+        pulls.append(
+            [
+                pull(value(found, q), t)
+                for q, t in (
+                    ("gain", camera.gain),
+                    ("read_noise", camera.noise),
+                    ("read_noise_adu", camera.noise / camera.gain),
+                )
+            ]
+        )
+    assert (np.abs(np.mean(pulls, axis=0)) < 4 / sqrt(40)).all()
+    assert (np.abs(np.std(pulls, axis=0) - 1) < 4 / sqrt(80)).all()
+    gain = value(found, "gain")
+    assert "two flats and two biases" in gain.estimator and gain.n == 3
+    assert value(found, "a00").reason == value(found, "fit_chi2").reason == "too-few-frames"
+    assert value(found, "full_well").reason == "not-reached"
+    assert "bias" in value(found, "read_noise").estimator
+    assert "residuals" in found.absent
+
+
+def test_three_levels_are_a_parabola_without_a_test_of_the_fit() -> None:
+    camera, rng = Camera(a00=-1e-6), np.random.default_rng(4)
+    found = run(camera, camera.flats(rng, [3000.0, 12000.0, 30000.0]), camera.biases(rng))
+    gain = value(found, "gain")
+    assert "quadratic" in gain.estimator and "few-levels" in gain.flags
+    assert abs(pull(gain, camera.gain)) < 4
+    assert value(found, "fit_chi2").reason == "too-few-frames"
+
+
+def test_full_well_is_where_the_variance_turns_over() -> None:
+    camera, rng = Camera(full_well=60000.0), np.random.default_rng(5)
+    ladder = [1000.0, 5000.0, 15000.0, 30000.0, 40000.0, 46000.0, 52000.0, 60000.0, 68000.0]
+    found = run(camera, camera.flats(rng, ladder), camera.biases(rng))
+    full = value(found, "full_well")
+    assert full.value is not None and full.uncertainty is not None
+    # pixels differ by ± 10 % in illumination: the brightest are full from 54000 e⁻ on average
+    assert 46000 - 3000 <= full.value <= 60000 and 2000 < full.uncertainty < 8000
+    assert abs(pull(value(found, "gain"), camera.gain)) < 4
+    adu = value(found, "full_well_adu")
+    assert adu.value is not None and full.value == pytest.approx(adu.value * value(found, "gain").value)  # type: ignore[operator]
+
+
+def test_saturation_costs_the_bright_pairs_only() -> None:
+    camera, rng = Camera(), np.random.default_rng(6)
+    found = run(camera, camera.flats(rng, [*LADDER, 160000.0, 200000.0]), camera.biases(rng))
+    gain = value(found, "gain")
+    assert abs(pull(gain, camera.gain)) < 4 and gain.flags == () and gain.n == 8
+    assert value(found, "full_well").reason == "saturated"
+
+
+@pytest.mark.parametrize(
+    ("ladder", "reason"), [([200000.0], "saturated"), ([190000.0, 200000.0], "saturated")]
+)
+def test_saturated_sets_give_no_number(ladder: list[float], reason: str) -> None:
+    camera, rng = Camera(), np.random.default_rng(7)
+    found = run(camera, camera.flats(rng, ladder), camera.biases(rng))
+    for m in found.measurements:
+        assert m.value is None and m.reason == reason and "saturated" in m.flags, m
+
+
+def test_a_drifted_lamp_is_flagged_and_the_pair_not_used() -> None:
+    camera, rng = Camera(), np.random.default_rng(8)
+    flats = camera.flats(rng, LADDER)
+    flats[9] = frame_input(camera.expose(rng, 16000 * 0.97), camera.detector, "flat", 109, 16.0)
+    found = run(camera, flats, camera.biases(rng))
+    gain = value(found, "gain")
+    assert "lamp-drift" in gain.flags and gain.n == 7 and "1 of 8 pairs" in gain.note
+    assert abs(pull(gain, camera.gain)) < 4
+    assert any("108 and 109" in line and "-3" in line for line in found.log)
+    table = found.products["points"]
+    assert isinstance(table, TableProduct)
+    assert list(table.columns["flags"]).count("lamp-drift") == 1
+    assert list(table.columns["used"]).count(False) == 1
+    alone = run(camera, flats[8:10], camera.biases(rng))
+    assert value(alone, "gain").reason == "bad-fit" and "lamp-drift" in value(alone, "gain").flags
+
+
+def test_a_flickering_lamp_is_flagged_and_the_pair_not_used() -> None:
+    camera, rng = Camera(), np.random.default_rng(9)
+    rows = 1 + 0.004 * rng.normal(size=(camera.size, 1))
+    flats = camera.flats(rng, LADDER)
+    flats[11] = frame_input(camera.expose(rng, 30000.0, rows), camera.detector, "flat", 111, 30.0)
+    found = run(camera, flats, camera.biases(rng))
+    gain = value(found, "gain")
+    assert "flicker" in gain.flags and gain.n == 7 and abs(pull(gain, camera.gain)) < 4
+    alone = run(camera, flats[10:12], camera.biases(rng))
+    assert value(alone, "gain").reason == "bad-fit" and "flicker" in value(alone, "gain").flags
+
+
+def test_a_clamped_converter_is_flagged() -> None:
+    camera, rng = Camera(ceiling=16383.0), np.random.default_rng(10)
+    found = run(camera, camera.flats(rng, [5000.0, 10000.0, 20000.0, 30000.0, 36500.0]), camera.biases(rng))
+    assert "clamped" in value(found, "gain").flags
+    alone = run(camera, camera.flats(rng, [39000.0]), camera.biases(rng))
+    assert value(alone, "gain").reason == "bad-fit" and "clamped" in value(alone, "gain").flags
+    low = Camera(offset=3.0)  # bias frames whose lower half is cut off
+    found = run(low, low.flats(rng, [40000.0]), low.biases(rng))
+    assert "clamped" in value(found, "gain").flags and "clamped" in value(found, "read_noise_adu").flags
+
+
+def test_row_jitter_of_the_electronics_is_not_taken_for_flicker() -> None:
+    camera, rng = Camera(), np.random.default_rng(11)
+
+    def jittered(image: NDArray[np.uint16]) -> NDArray[np.uint16]:
+        return digitised(image + rng.normal(0, 2.0, (camera.size, 1)))
+
+    flats = [
+        replace(frame_input(jittered(f.pixels.read(camera.detector.geometry.channels[0], Region(0, 160, 0, 160))), camera.detector, "flat", i, f.frame.exptime))
+        for i, f in enumerate(camera.flats(rng, [500.0]))
+    ]  # fmt: skip
+    biases = [
+        frame_input(jittered(b.pixels.read(camera.detector.geometry.channels[0], Region(0, 160, 0, 160))), camera.detector, "bias", i)  # type: ignore[arg-type]
+        for i, b in enumerate(camera.biases(rng, 8))
+    ]  # fmt: skip
+    assert "flicker" not in value(run(camera, flats, biases), "gain_pairs").flags
+    assert "flicker" in value(run(camera, flats, camera.biases(rng)), "gain_pairs").flags
+
+
+def test_wavelengths_are_settings_of_their_own() -> None:
+    camera, rng = Camera(size=96), np.random.default_rng(12)
+    flats = [*camera.flats(rng, [20000.0], wavelength=700), *camera.flats(rng, [20000.0], wavelength=850)]
+    found = run(camera, flats, camera.biases(rng))
+    settings = [m.setting for m in found.measurements if m.quantity == "gain"]
+    assert settings == ["wavelength=700", "wavelength=850"]
+    figure = found.figures["transfer_curve"]
+    assert isinstance(figure, Plot) and {s.label for s in figure.panels[0].series} == {
+        "A wavelength=700",
+        "A wavelength=850",
+    }
+
+
+def test_what_cannot_be_had_is_missing_with_its_reason() -> None:
+    camera, rng = Camera(size=96), np.random.default_rng(13)
+    flats = camera.flats(rng, [20000.0])
+    assert value(run(camera, flats), "gain").reason == "no-overscan"
+    assert (
+        value(run(camera, [flats[0], camera.flats(rng, [30000.0])[0]], camera.biases(rng)), "gain").reason
+        == "too-few-frames"
+    )
+    timeless = [frame_input(camera.expose(rng, 1e4), camera.detector, "flat", i, None) for i in range(2)]
+    assert value(run(camera, timeless, camera.biases(rng)), "gain").reason == "exposure-time-unknown"
+    one_bias = run(camera, flats, camera.biases(rng, 1))
+    assert value(one_bias, "gain").reason == "no-reference"
+    unlit = [
+        frame_input(b.pixels.image, camera.detector, "flat", i, 1.0)
+        for i, b in enumerate(camera.biases(rng, 2))
+    ]  # type: ignore[attr-defined]
+    bright = replace(camera, offset=600.0)
+    assert value(run(bright, unlit, bright.biases(rng)), "gain").reason == "unphysical"
+    lost = [frame_input(np.full((96, 96), np.nan), camera.detector, "flat", i, 1.0) for i in range(2)]
+    assert value(run(camera, lost, camera.biases(rng)), "gain").reason == "too-few-pixels"
+    with pytest.raises(ContractError, match="cubic"):
+        run(camera, flats, camera.biases(rng), model="cubic")
+
+
+def test_overscan_serves_for_offset_and_noise_where_there_are_no_biases() -> None:
+    rng = np.random.default_rng(14)
+    geometry = with_gains(single(rows=120, columns=120, overscan=20), {"A": 1.0})
+    camera, frames = Camera(size=120), []
+    over = detector(geometry)
+    for i in range(4):
+        strip = digitised(camera.offset + rng.normal(0, camera.noise / camera.gain, (120, 20)))
+        frames.append(frame_input(np.hstack([camera.expose(rng, 40000.0), strip]), over, "flat", i, 40.0))
+    found = measured(PROCEDURE, inputs(PROCEDURE, over, {"flat": frames}))
+    assert abs(pull(value(found, "gain"), camera.gain)) < 4
+    assert abs(pull(value(found, "read_noise"), camera.noise)) < 4
+    assert "overscan" in value(found, "read_noise").estimator
+
+
+@pytest.mark.real
+@pytest.mark.skipif(not STL1001.is_dir(), reason="the real STL-1001E frames are not beside the checkout")
+def test_real_frames_agree_with_the_two_flats_two_biases_method_by_hand() -> None:
+    from astropy.io import fits
+
+    camera = detector(single(rows=1024, columns=1024))
+    flats = [fits.getdata(f) for f in sorted(STL1001.glob("flat-*.FIT"))]
+    biases = [fits.getdata(f) for f in sorted(STL1001.glob("biases-Neg5*.FIT"))]
+    found = run_on(camera, flats, biases)
+    # by hand, as textbooks have it: whole frames, plain means and variances, nothing weighted
+
+    def variance(first: NDArray[np.generic], second: NDArray[np.generic]) -> float:
+        difference = first.astype(float) - second
+        centred = difference - np.median(difference)
+        return float(np.var(centred[np.abs(centred) < 6 * np.std(centred)]))
+
+    gains, darks = [], []
+    for i, k in ((0, 0), (2, 2), (4, 0)):
+        darks.append(variance(biases[k], biases[k + 1]))
+        light = flats[i].mean() + flats[i + 1].mean() - biases[k].mean() - biases[k + 1].mean()
+        gains.append(light / (variance(flats[i], flats[i + 1]) - darks[-1]))
+    hand, dark = float(np.mean(gains)), float(np.mean(darks[:2]))
+    gain, noise = value(found, "gain"), value(found, "read_noise")
+    # the same frames: the methods differ in what they clip and weight, by less than the sampling error of either
+    assert abs(pull(gain, hand)) < 1 and gain.flags == () and gain.n == 3
+    assert noise.value is not None and noise.uncertainty is not None
+    by_hand = hand * sqrt(dark / 2 - 1 / 12)
+    assert abs(noise.value - by_hand) < hypot(noise.uncertainty, 3 * by_hand / sqrt(4 * 2**20))
+    assert (
+        abs(pull(gain, 2.06)) > 10
+    )  # the header's EGAIN is a nominal number, and is not what these frames show
+    assert value(found, "full_well").reason == "not-reached"
+
+
+def run_on(camera: Detector, flats: list[NDArray[np.generic]], biases: list[NDArray[np.generic]]) -> Results:
+    given = {
+        "flat": [frame_input(f.astype(np.uint16), camera, "flat", 10 + i, 23.0) for i, f in enumerate(flats)],
+        "bias": [frame_input(b.astype(np.uint16), camera, "bias", i) for i, b in enumerate(biases)],
+    }
+    return measured(PROCEDURE, inputs(PROCEDURE, camera, given))
