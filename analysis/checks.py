@@ -140,7 +140,11 @@ def _row_means(
 
 
 def clamped(
-    values: NDArray[np.generic] | Histogram, *, fraction: float = 1e-3, prominence: float = 1.5
+    values: NDArray[np.generic] | Histogram,
+    *,
+    fraction: float = 1e-3,
+    prominence: float = 1.5,
+    lit: bool = False,
 ) -> Check:
     """Whether values pile up at their lowest or highest level, as where a converter clamps.
 
@@ -150,7 +154,8 @@ def clamped(
     allows for unequal steps of the converter; that the end of a tail of noise holds so many does not happen.) A tail
     cut at 0.1 % biases an unclipped variance by 0.2 %. A pile farther than 6 σ from the median counts from
     1 % only: it consists of hot or dead pixels. Where noise is below half a step, levels pile up by
-    themselves, and only a converter's end (0, 2ⁿ − 1) counts.
+    themselves, and only a converter's end (0, 2ⁿ − 1) counts, unless the frame is ``lit``: light brings noise, so
+    that a level which holds the median and has nothing beyond it is a clamp wherever it is.
 
     ``effect`` is the fraction at the level ``level``. NaN and infinities are left out. Raises ValueError when nothing is
     left.
@@ -162,8 +167,8 @@ def clamped(
     order = np.argsort(away, kind="stable")
     at = np.searchsorted(np.cumsum(counts[order]), 0.5 * total)
     sigma = float(away[order][at]) * MAD_TO_SIGMA
-    low = _pile(levels, counts, sigma, median, fraction, prominence)
-    high = _pile(levels[::-1], counts[::-1], sigma, median, fraction, prominence)
+    low = _pile(levels, counts, sigma, median, fraction, prominence, lit)
+    high = _pile(levels[::-1], counts[::-1], sigma, median, fraction, prominence, lit)
     return max(low, high, key=lambda c: (c.raised, c.effect))
 
 
@@ -190,6 +195,7 @@ def _pile(
     median: float,
     fraction: float,
     prominence: float,
+    lit: bool,
 ) -> Check:
     """The check at the first of the levels given."""
     from scipy.special import pdtrc
@@ -197,7 +203,8 @@ def _pile(
     level, share = float(levels[0]), float(counts[0] / counts.sum())
     note = f"{100 * share:.2g} % of the pixels stand at {level:g} ADU"
     if sigma < 0.5:
-        raised = share > fraction and level in CONVERTER_ENDS and abs(level - median) <= 1.0
+        at_end = level in CONVERTER_ENDS and abs(level - median) <= 1.0
+        raised = share > fraction and (at_end or (lit and level == median))
         return Check("clamped", raised, share, 0.0 if raised else 1.0, note, level)
     far = abs(level - median) > _LONGEST_TAIL * sigma
     width = max(1, min(round(sigma / 4), (len(levels) - 1) // 2))

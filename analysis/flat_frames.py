@@ -10,10 +10,10 @@ from typing import Literal
 import numpy as np
 
 from analysis.contract import FrameInput
-from analysis.flat_pairs import Bounds, bias_difference
-from analysis.offsets import offset_of
+from analysis.flat_pairs import Bounds, Difference, bias_difference
+from analysis.offsets import OVERSCAN_TRIM, PRESCAN_TRIM, offset_of, trimmed_columns
 from analysis.statistics import mean_of_frames
-from campaign.geometry import Channel
+from campaign.geometry import Channel, Region
 
 
 @dataclass(frozen=True)
@@ -96,31 +96,46 @@ def offsets_of(
 def electronic_noise(
     frames: Sequence[FrameInput], biases: Sequence[FrameInput], channel: Channel, bounds: Bounds
 ) -> ElectronicNoise | None:
-    """The noise without light: from disjoint pairs of bias frames, else from the overscans of the flats.
+    """The noise without light: from disjoint pairs of bias frames, else from the overscans (prescans) of pairs of ``frames``.
 
-    None when there are neither two bias frames nor an overscan.
+    Differences, because the structure of a single overscan is not noise. ``frames`` are flats in which each two that follow one another
+    were lit alike. None when there are neither two bias frames nor two overscans.
     """
-    pairs = []
-    for first, second in zip(biases[::2], biases[1::2], strict=False):
-        a, b = first.region(channel), second.region(channel)
-        if a is None or b is None:
+    for source, held, region in (
+        ("bias", biases, channel.image),
+        ("overscan", frames, _unlit(channel)),
+    ):
+        pairs = [] if region is None else _differences(held, channel, region, bounds)
+        if not pairs:
             continue
-        try:
-            pairs.append(bias_difference(a, b, bounds))
-        except ValueError:
-            continue  # no pixels in common: the pair tells nothing
-    if pairs:
         variance, error, _ = mean_of_frames(
             [p.variance for p in pairs], [max(p.variance_error, 1e-9) for p in pairs]
         )
-        rows, columns = (
-            float(np.mean([p.checks[i].excess for p in pairs if len(p.checks) > i])) for i in (0, 1)
-        )
-        flags = tuple(dict.fromkeys(f for p in pairs for f in p.flags))
-        return ElectronicNoise(variance, error, sum(p.n for p in pairs), "bias", rows, columns, flags)
-    own = [o for f in frames if (o := offset_of(f, channel)) is not None and o.n > 2]
-    if not own:
-        return None
-    n = sum(o.n - 1 for o in own)
-    variance = float(np.median([o.std**2 for o in own]))
-    return ElectronicNoise(variance, variance * sqrt(2.0 / n), n, "overscan")
+        n, flags = sum(p.n for p in pairs), tuple(dict.fromkeys(f for p in pairs for f in p.flags))
+        if source == "overscan":  # too narrow to tell what its rows do from noise
+            return ElectronicNoise(variance, error, n, "overscan", flags=flags)
+        rows, columns = (float(np.mean([p.checks[i].excess for p in pairs])) for i in (0, 1))
+        return ElectronicNoise(variance, error, n, "bias", rows, columns, flags)
+    return None
+
+
+def _unlit(channel: Channel) -> Region | None:
+    """The trimmed overscan, else prescan."""
+    if channel.overscan is not None:
+        return trimmed_columns(channel, channel.overscan, OVERSCAN_TRIM)
+    if channel.prescan is not None:
+        return trimmed_columns(channel, channel.prescan, PRESCAN_TRIM)
+    return None
+
+
+def _differences(
+    frames: Sequence[FrameInput], channel: Channel, region: Region, bounds: Bounds
+) -> list[Difference]:
+    out = []
+    for first, second in zip(frames[::2], frames[1::2], strict=False):
+        try:
+            a, b = (f.pixels.read(channel, region) for f in (first, second))
+            out.append(bias_difference(a, b, bounds))
+        except ValueError:
+            continue  # no pixels in common: the pair tells nothing
+    return out

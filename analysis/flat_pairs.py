@@ -141,13 +141,13 @@ def flat_difference(
 def bias_difference(
     first: NDArray[np.generic], second: NDArray[np.generic], bounds: Bounds | None = None
 ) -> Difference:
-    """The same of two bias frames: no weights, ``level`` is their mean as read, no check but for clamping and flicker.
+    """The same of two bias frames, or two overscans: no weights, ``level`` is their mean as read, no check but for clamping and flicker.
 
     The flicker checks only report ``excess`` row and column scatter: in a bias frame that is the electronics.
     Raises ValueError when too few good pixels are left.
     """
     bounds = bounds or Bounds()
-    checks = [c for c in checks_of_values((first, second), bounds) if c.flag == "clamped"]
+    checks = [clamped(image, fraction=bounds.pile_fraction) for image in (first, second)]
     a = _tiles(np.asarray(first, dtype=np.float32), bounds.tile)
     b = _tiles(np.asarray(second, dtype=np.float32), bounds.tile)
     good = np.isfinite(a) & np.isfinite(b)
@@ -165,14 +165,14 @@ def bias_difference(
 
 
 def checks_of_values(images: Sequence[NDArray[np.generic]], bounds: Bounds) -> list[Check]:
-    """Clamping and saturation of frames as read [ADU]; a pile at the saturation level is both.
+    """Clamping and saturation of flats as read [ADU]; a pile at the saturation level is both.
 
     Raises ValueError for a frame without a finite pixel.
     """
     out = []
     for image in images:
         out.append(saturated(image, bounds.saturation, fraction=bounds.pile_fraction))
-        out.append(clamped(image, fraction=bounds.pile_fraction))
+        out.append(clamped(image, fraction=bounds.pile_fraction, lit=True))
     return out
 
 

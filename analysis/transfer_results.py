@@ -15,7 +15,7 @@ _FROM_PAIRS = (
 _NOISE_FIT = "intercept of the fitted curve, less the rounding of the converter (1/12 ADU²)"
 _NOISE_DIRECT = {
     "bias": "half the variance of differences of bias frames, less the rounding of the converter (1/12 ADU²)",
-    "overscan": "variance of the flats' overscans, less the rounding of the converter (1/12 ADU²)",
+    "overscan": "half the variance of differences of the flats' overscans, less the rounding of the converter (1/12 ADU²)",
 }
 _PRECISE = 0.1  # relative error above which the intercept says less about the noise than frames without light
 

@@ -102,8 +102,9 @@ def build(options: Options, progress: Progress) -> Built:
             progress.note("index", f"{len(indexed.files)} files, {len(changed)} new or changed")
         with progress.stage("match"):
             matching = match(campaign, tests, indexed.frames)
+            frames = matching.frames
         with progress.stage("summarise") as advance:
-            summarised = summarise(campaign, indexed.frames, store, engine, advance)
+            summarised = summarise(campaign, frames, store, engine, advance)
             progress.note("summarise", f"{summarised.read} files read")
         versions = _versions()
         build_id = store.begin(started, options.command, versions)
@@ -124,7 +125,7 @@ def build(options: Options, progress: Progress) -> Built:
             earlier = store.results(r for results in history.values() for r in results if r)
             assembler = Assembler(
                 Gathered(
-                    campaign, known, tests, snapshots, indexed.frames, indexed.files, matching, summarised,
+                    campaign, known, tests, snapshots, frames, indexed.files, matching, summarised,
                     measured.tasks, measured.results, measured.failed, history, earlier, store.verdicts(),
                     worst_first(findings), prose.bodies,
                 )

@@ -122,6 +122,9 @@ def build(
     Exit status: 0 built; 1 built, with errors in it (failed procedures, damaged files, unread sources);
     2 not built.
     """
+    from builder.engine import one_thread_each
+
+    one_thread_each()  # before anything loads numpy
     from builder.build import NotBuiltError, Options, build
     from builder.progress import Progress
 

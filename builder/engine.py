@@ -25,6 +25,16 @@ def default_workers() -> int:
     return max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
+def one_thread_each() -> None:
+    """Tell numerical libraries that are loaded from now on, here and in workers, to use one thread each.
+
+    Workers that each start threads for every processor fight for them; and sums by several threads depend on
+    how many there are, which one result for the same inputs forbids.
+    """
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+
+
 class Engine:
     """Runs functions over items. Close it, or use it as a context manager."""
 
@@ -54,6 +64,7 @@ class Engine:
                     yield item, error
             return
         if self._pool is None:
+            one_thread_each()
             # not fork: the parent may hold threads (progress, numba) whose locks a fork would copy
             self._pool = ProcessPoolExecutor(self.workers, mp_context=multiprocessing.get_context("spawn"))
         futures = {self._pool.submit(function, item): item for item in items}

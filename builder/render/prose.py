@@ -25,6 +25,7 @@ from blake3 import blake3
 
 from builder.render.addresses import block_page
 from builder.render.prose_source import DESCRIPTION, document_of, html_lines, prose_findings, staged_text
+from builder.render.reference import reference_pages, reference_sources
 from builder.render.shell import DEPTHS, Shell
 from builder.render.write import Site
 from campaign.findings import Finding
@@ -96,7 +97,7 @@ def _digest(campaign: Campaign, guide: Path) -> str:
         guide,
     )
     code = (Path(__file__).with_name(f"{name}.py") for name in _CODE)
-    for path in (*ours, *code, *(f for folder in folders for f in _files(folder))):
+    for path in (*ours, *code, *reference_sources(), *(f for folder in folders for f in _files(folder))):
         hasher.update(f"\0{path.name}\0".encode())
         hasher.update(path.read_bytes())
     return hasher.hexdigest(length=16)
@@ -164,6 +165,11 @@ def _stage(campaign: Campaign, source: Path, guide: Path) -> None:
     shutil.copyfile(CHECKOUT / "site_src" / "contents.md", source / "contents.md")
     if guide.is_dir():
         shutil.copytree(guide, source / "guide")
+        index = guide / "index.md"
+        contents = index.read_text(encoding="utf-8") if index.is_file() else ""
+        for name, text in reference_pages().items():  # those that the guide's contents ask for
+            if f"\n{name.removesuffix('.md')}\n" in contents:
+                (source / "guide" / name).write_text(text, encoding="utf-8")
     documents = {DESCRIPTION: "campaign.toml"}
     (source / f"{DESCRIPTION}.md").write_text(staged_text(campaign.description, "md"), encoding="utf-8")
     for block in campaign.blocks:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from analysis.contract import ALARMS, FLAGS, REASONS
@@ -32,6 +33,30 @@ MEANINGS: dict[Verdict, str] = {
     Verdict.PLANNED: "not acquired yet",
 }
 """What each state of a measurement, a test or a block says to a reader."""
+
+
+_ROOT = Path(__file__).parents[2]
+_MODULES = (
+    "analysis/contract.py",
+    "builder/cli.py",
+    "builder/presets.py",
+    "builder/report.py",
+    "builder/simulate/settings.py",
+    "builder/render/reference.py",
+    "campaign/block_files.py",
+    "campaign/findings.py",
+    "campaign/frames.py",
+    "campaign/geometry.py",
+    "campaign/load.py",
+    "campaign/model.py",
+    "campaign/reference.py",
+    "campaign/sources/columns.py",
+)
+
+
+def reference_sources() -> list[Path]:
+    """The modules whose declarations the pages are made of: while these are as they were, so are the pages."""
+    return [_ROOT / name for name in _MODULES]
 
 
 def reference_pages() -> dict[str, str]:

@@ -158,6 +158,16 @@ def test_clamped_passes_over_saturated_hot_pixels_unequal_steps_and_missing_code
     assert not clamped(codes).raised
 
 
+def test_clamped_frames_without_noise_are_told_from_quiet_ones_by_their_light() -> None:
+    rng = np.random.default_rng(20)
+    rail = counts(rng, 31000.0, 90.0, 0, 30000)
+    assert not clamped(rail).raised  # a frame of one level away from the converter's ends may be a quiet one
+    found = clamped(rail, lit=True)
+    assert found.raised and found.level == 30000
+    for _ in range(40):
+        assert not clamped(counts(rng, rng.uniform(900.0, 901.0), 0.6), lit=True).raised
+
+
 def test_clamped_takes_histograms_and_leaves_out_what_is_not_finite() -> None:
     values = counts(np.random.default_rng(9), 14.0, 7.0)
     assert clamped(histogram(values)) == clamped(values)

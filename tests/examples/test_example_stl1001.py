@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import pairwise
 from math import hypot, sqrt
 from pathlib import Path
 
@@ -23,11 +24,8 @@ FOLDER = Path(__file__).parents[2] / "examples" / "stl1001"
 FRAMES = Path(__file__).parents[3] / "shared" / "data" / "stl1001"
 ROUNDING = 1 / 12
 
-real = [
-    pytest.mark.real,
-    pytest.mark.slow,
-    pytest.mark.skipif(not FRAMES.is_dir(), reason=f"the camera's frames are not at {FRAMES}"),
-]
+Values = dict[tuple[str, str], tuple[float | None, float | None, str]]
+"""(value, uncertainty, flags) by test and procedure.quantity."""
 
 
 def read(name: str) -> NDArray[np.float64]:
@@ -52,8 +50,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
 
 
 @pytest.fixture(scope="module")
-def values(built: Built) -> dict[tuple[str, str], tuple[float | None, float | None, str]]:
-    """(value, uncertainty, flags) by test and procedure.quantity, from the published table."""
+def values(built: Built) -> Values:
+    """All numbers, from the published table."""
     with (built.home.parent / "data" / "measurements.csv").open(encoding="utf-8", newline="") as file:
         return {
             (row["test"], f"{row['procedure']}.{row['quantity']}"): (
@@ -74,7 +72,7 @@ def biases() -> list[NDArray[np.float64]]:
 def two_flats_two_biases(biases: list[NDArray[np.float64]]) -> Iterator[tuple[list[float], float]]:
     """(gains of the three pairs [e⁻/ADU], read noise [ADU, rounding taken out])."""
     flats = [read(f"flat-expos23s-Neg5-Vis.0000000{i}.FIT") for i in range(6)]
-    electronic = float(np.mean([variance(a - b) for a, b in zip(biases, biases[1:], strict=False)]))
+    electronic = float(np.mean([variance(a - b) for a, b in pairwise(biases)]))
     gains = []
     for one, two in zip(flats[::2], flats[1::2], strict=True):
         signal = float((one + two).mean()) - 2 * float(np.mean([b.mean() for b in biases]))
@@ -90,9 +88,11 @@ def test_folder_says_nothing_wrong() -> None:
     assert all("not a requirement" in x.document or "headers state" in x.document for x in campaign.limits)
 
 
-@pytest.mark.parametrize("marked", [pytest.param(None, marks=real)])
+@pytest.mark.real
+@pytest.mark.slow
+@pytest.mark.skipif(not FRAMES.is_dir(), reason=f"the camera's frames are not at {FRAMES}")
 class TestRealFrames:
-    def test_every_frame_has_its_test_and_all_analyses_ran(self, marked: None, built: Built) -> None:
+    def test_every_frame_has_its_test_and_all_analyses_ran(self, built: Built) -> None:
         held = {t.test.name: (len(t.frames), t.expected) for t in built.report.tests()}
         assert held == {
             "BIAS_M5": (5, 5), "DARK_M5": (9, 9), "BIAS_M10": (5, 5), "DARK_M10": (6, 6), "FLAT_M5": (6, 6), "PTC_M5": (6, 6),
@@ -100,7 +100,7 @@ class TestRealFrames:
         assert {o.status for o in built.report.outcomes()} == {"done"}
         assert built.report.counts()[Verdict.FAIL] == built.report.counts()["missing"] == 0
 
-    def test_only_the_wrong_file_names_are_found(self, marked: None, built: Built) -> None:
+    def test_only_the_wrong_file_names_are_found(self, built: Built) -> None:
         ours = [f for f in built.report.findings if not f.where.startswith(("guide/", "contents"))]
         assert [f.kind for f in ours] == ["contradiction"]
         assert "file name 1, header EXPTIME" in ours[0].what
@@ -108,8 +108,7 @@ class TestRealFrames:
 
     def test_gain_is_that_of_two_flats_and_two_biases(
         self,
-        marked: None,
-        values: dict[tuple[str, str], tuple[float | None, float | None, str]],
+        values: Values,
         two_flats_two_biases: tuple[list[float], float],
     ) -> None:
         gains, _ = two_flats_two_biases
@@ -124,8 +123,7 @@ class TestRealFrames:
 
     def test_read_noise_is_that_of_two_flats_and_two_biases(
         self,
-        marked: None,
-        values: dict[tuple[str, str], tuple[float | None, float | None, str]],
+        values: Values,
         two_flats_two_biases: tuple[list[float], float],
     ) -> None:
         gains, noise = two_flats_two_biases
@@ -146,11 +144,10 @@ class TestRealFrames:
     )
     def test_dark_current_is_the_slope_of_the_levels(
         self,
-        marked: None,
         test: str,
         name: str,
         bias: str,
-        values: dict[tuple[str, str], tuple[float | None, float | None, str]],
+        values: Values,
     ) -> None:
         offset = float(np.mean([np.median(read(f"{bias}.0000000{i}.BIAS.FIT")) for i in range(5)]))
         slopes = [
@@ -163,16 +160,12 @@ class TestRealFrames:
         assert value == pytest.approx(float(np.mean(slopes)), abs=3 * hypot(1 / 150, error))
         assert "negative" not in flags
 
-    def test_dark_current_halves_in_five_degrees(
-        self, marked: None, values: dict[tuple[str, str], tuple[float | None, float | None, str]]
-    ) -> None:
+    def test_dark_current_halves_in_five_degrees(self, values: Values) -> None:
         warm, cold = (values[t, "dark.dark_current_e"][0] for t in ("DARK_M5", "DARK_M10"))
         assert warm is not None and cold is not None
         # silicon with a mid-gap energy of 0.55 to 0.75 eV, between 263 K and 268 K
         assert 1.5 < warm / cold < 2.2
 
-    def test_what_one_level_cannot_tell_is_not_told(
-        self, marked: None, values: dict[tuple[str, str], tuple[float | None, float | None, str]]
-    ) -> None:
+    def test_what_one_level_cannot_tell_is_not_told(self, values: Values) -> None:
         assert values["PTC_M5", "photon_transfer.full_well"] == (None, None, "reason:not-reached")
         assert values["BIAS_M5", "bias.offset_overscan"][2] == "reason:no-overscan"
