@@ -237,7 +237,7 @@ PROCEDURE = Procedure(
     title="Bias",
     purpose="The offset of each channel without light, how steady it is, the noise of reading a pixel, and the "
     "structure that a bias frame leaves in every image.",
-    history=(Version("1.0", "2025-01-15", "First version."),),
+    history=(Version("1.0", "2026-11-21", "First version."),),
     roles=(Role("bias", ("bias",), 3, "frames of zero exposure, in the order they were taken"),),
     uses=(GAIN,),
     parameters=(

@@ -235,7 +235,7 @@ PROCEDURE = Procedure(
     title="Dark",
     purpose="The signal that each channel gathers without light, how it is spread over pixels, and the pixels and "
     "columns that must be masked.",
-    history=(Version("1.0", "2025-01-15", "First version."),),
+    history=(Version("1.0", "2026-11-21", "First version."),),
     roles=(
         Role("dark", ("dark",), 1, "exposures with the shutter closed, of one or several times"),
         Role("bias", ("bias",), 0, "bias frames at the same temperature: offset and structure", elsewhere=True),

@@ -220,7 +220,7 @@ PROCEDURE = Procedure(
     name="flat",
     title="Flat field",
     purpose="The master flat of each channel, how unequal its pixels respond, which of them are dead, and how steady and even the light was.",
-    history=(Version("1.0", "2025-01-15", "First version."),),
+    history=(Version("1.0", "2026-11-21", "First version."),),
     roles=(
         Role("flat", ("flat",), 2, "flats, compared within one wavelength and exposure time, in the order they were taken"),
         Role("bias", ("bias",), 0, "bias frames, for the offset where there is no overscan", elsewhere=True),

@@ -67,7 +67,7 @@ PROCEDURE = Procedure(
     title="Photon transfer",
     purpose="The gain of each channel, its read noise, the strength of the brighter-fatter effect and the full well, "
     "from how the noise of flats grows with their level.",
-    history=(Version("1.0", "2025-01-15", "First version."),),
+    history=(Version("1.0", "2026-11-21", "First version."),),
     roles=(
         Role("flat", ("flat",), 2, "flats in pairs of equal exposure time, in the order they were taken"),
         Role(

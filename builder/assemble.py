@@ -258,6 +258,7 @@ class Assembler:
                 made[spec.name]["width"],
                 made[spec.name]["height"],
                 made[spec.name]["alt"],
+                f"figures/{script}" if (script := made[spec.name]["interactive"]) else "",
             )
             for spec in specs
             if spec.name in made

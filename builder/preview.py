@@ -1,4 +1,4 @@
-"""Previews of frames: small pictures for strips and tables, from few rows of a frame."""
+"""Previews of frames: small pictures for strips and tables."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from campaign.model import Detector
 def preview(pixels: Pixels, detector: Detector, size: int = 192) -> bytes:
     """A frame as a small WebP picture, row 0 at the bottom, longest side at most ``size`` px.
 
-    Only rows that are shown are read. Each channel is stretched about the median of its image region, so that
+    Each channel is stretched about the median of its image region, so that
     a frame shows its structure and not the offsets between amplifiers, and the overscan stays in proportion.
     Pixels that belong to no channel are grey; NaN and infinite pixels are black.
     """
@@ -42,13 +42,15 @@ def preview(pixels: Pixels, detector: Detector, size: int = 192) -> bytes:
 
 
 def _lines(pixels: Pixels, channel: Channel, region: Region, step: int) -> NDArray[np.float32] | None:
-    """Every ``step``-th pixel of every ``step``-th row of a region; None when it is narrower than a step."""
-    rows = range(-(-region.y0 // step) * step, region.y1, step)
-    first = -(-region.x0 // step) * step - region.x0
-    if not rows or region.x0 + first >= region.x1:
+    """Every ``step``-th pixel of every ``step``-th row of a region; None when it is narrower than a step.
+
+    The region is read whole: it was read for its statistics a moment ago, and one read of a region costs
+    less than one of each row.
+    """
+    y, x = (-(-start // step) * step - start for start in (region.y0, region.x0))
+    if region.y0 + y >= region.y1 or region.x0 + x >= region.x1:
         return None
-    read = [pixels.read(channel, Region(y, y + 1, region.x0, region.x1))[0, first::step] for y in rows]
-    return np.stack(read).astype(np.float32)
+    return pixels.read(channel, region)[y::step, x::step].astype(np.float32)
 
 
 def _scale(values: NDArray[np.float32]) -> tuple[float, float]:

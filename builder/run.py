@@ -96,11 +96,12 @@ def _store(task: Task, procedure: Procedure, results: Results, objects: Path) ->
 
     figures = {}
     for name, figure in results.figures.items():
-        drawn = draw(figure)
+        drawn = draw(figure, [c.name for c in task.detector.geometry.channels])
         figures[name] = {
             "light": put_object(objects, drawn.light, drawn.suffix),
             "dark": put_object(objects, drawn.dark, drawn.suffix),
             "data": put_object(objects, drawn.csv.encode(), ".csv"),
+            "interactive": put_object(objects, drawn.script.encode(), ".js") if drawn.script else "",
             "width": drawn.width,
             "height": drawn.height,
             "alt": drawn.alt,

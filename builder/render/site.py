@@ -64,7 +64,7 @@ def _wanted(report: Report, store: Store) -> Iterator[tuple[str, str, str]]:
     results = store.results(o.result_id for o in report.outcomes() if o.products)
     for outcome in report.outcomes():
         for figure in outcome.figures:
-            for path in {figure.light, figure.dark, figure.data}:
+            for path in filter(None, {figure.light, figure.dark, figure.data, figure.interactive}):
                 yield path, path.removeprefix("figures/"), ""
         for product in outcome.products:
             stored = results[outcome.result_id].detail["products"][product.name]
