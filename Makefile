@@ -53,6 +53,7 @@ screenshot: $(VENV)/.ready-dev site ## take the README's screenshot anew from th
 lock: ## resolve the lock files anew
 	$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --extra node -c requirements.lock pyproject.toml -o requirements-node.lock
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --extra dev --extra bench -c requirements.lock pyproject.toml -o requirements-dev.lock
 
 clean: ## remove the built site (the store, with its history and snapshots, stays)
@@ -66,11 +67,12 @@ $(VENV)/bin/python:
 	@$(PYTHON) -m venv $(VENV) || \
 	  { echo "Python's venv module is not complete here; on Debian and Ubuntu: apt install python3-venv"; rm -rf $(VENV); exit 2; }
 
-$(VENV)/.ready: requirements.lock package-lock.json | $(VENV)/bin/python
+$(VENV)/.ready: requirements.lock requirements-node.lock package-lock.json | $(VENV)/bin/python
 	@echo "installing what calbook needs (a minute or two, once) …"
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
-	@$(BIN)/python -m builder.render.assets install
+	@command -v npm >/dev/null || $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-node.lock
+	@$(BIN)/python -m builder.render.assets install || echo "The site will work with less: plain search, static figures."
 	@touch $@
 
 $(VENV)/.ready-dev: requirements-dev.lock $(VENV)/.ready

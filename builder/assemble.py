@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from analysis.contract import Measurement
@@ -25,7 +25,7 @@ from builder.report import (
     worst,
 )
 from builder.store import StoredResult
-from builder.summaries import Summarised, frame_key
+from builder.summaries import Summarised, file_key, frame_key
 from campaign.findings import Finding
 from campaign.frames import Frame, FrameFile
 from campaign.model import Block, Campaign, Caveat
@@ -168,7 +168,7 @@ class Assembler:
 
     def _outcome(self, block: Block, test: Test, task: Task | NotRun) -> Outcome:
         procedure = self.g.known[task.reference.name].procedure
-        inputs = tuple((role, f) for role, held in task.roles.items() for f in held)
+        inputs = tuple((role, self._fingerprinted(f)) for role, held in task.roles.items() for f in held)
         if isinstance(task, NotRun):
             return Outcome(
                 "", task.block, task.test, task.detector.name, procedure, "not run", task.why, inputs=inputs
@@ -199,6 +199,10 @@ class Assembler:
             False,
             addresses.result_page(stored.id),
         )
+
+    def _fingerprinted(self, frame: Frame) -> Frame:
+        digest = self.g.summarised.fingerprints.get(file_key(frame.file), "")
+        return replace(frame, file=replace(frame.file, fingerprint=digest))
 
     def _judged(self, stored: StoredResult, measurement: Measurement, place: Place, setting: str) -> Judged:
         judged: Judgement = judge(measurement, place, self.g.campaign.limits)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -13,13 +13,14 @@ from pathlib import Path
 from builder import VERSION
 from builder.assemble import Assembler, Gathered, changes_between, state_of
 from builder.engine import Engine, default_workers
-from builder.index import IndexedFile, index
+from builder.index import Index, IndexedFile, index
 from builder.match import match
 from builder.measure import measure_all
 from builder.plan import Planner
 from builder.plugins import known_procedures
 from builder.progress import Progress
 from builder.render.prose import build_prose
+from builder.render.search import CHECKED, checked_script
 from builder.render.site import render
 from builder.render.write import Site
 from builder.report import BuildInfo, Change, Report
@@ -29,7 +30,9 @@ from campaign.findings import Finding, worst_first
 from campaign.lint import check_quantities, lint
 from campaign.load import load
 from campaign.model import Campaign
+from campaign.record import Snapshot, Test
 from campaign.rows import read_tests
+from campaign.sources.addresses import is_remote
 from campaign.sources.pull import pull
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -88,23 +91,19 @@ def build(options: Options, progress: Progress) -> Built:
         with progress.stage("simulate") as advance:
             findings += _simulate(campaign, engine.workers, advance)
         with progress.stage("pull"):
-            snapshots, pull_findings = pull(
-                campaign, store.folder / "snapshots", now=options.now, environ=options.environ, offline=options.offline
-            )  # fmt: skip
-            tests, row_findings = read_tests(campaign, snapshots)
+            snapshots, tests, asked, found = _pull(campaign, store, options)
+            findings += found
             progress.note("pull", f"{len(snapshots)} sources, {len(tests)} tests")
         with progress.stage("index"):
-            cached = store.cached("files")
-            indexed = index(campaign, {k: IndexedFile.from_json(v) for k, v in cached.items()}, workers=1)
-            fresh = {k: v.to_json() for k, v in indexed.known.items()}
-            changed = {k: v for k, v in fresh.items() if cached.get(k) != v}
-            store.save_cached("files", changed, cached.keys() - fresh.keys())
-            progress.note("index", f"{len(indexed.files)} files, {len(changed)} new or changed")
+            indexed, changed = _index(campaign, store)
+            findings += indexed.findings
+            progress.note("index", f"{len(indexed.files)} files, {changed} new or changed")
         with progress.stage("match"):
             matching = match(campaign, tests, indexed.frames)
-            frames = matching.frames
+            findings += matching.findings
         with progress.stage("summarise") as advance:
-            summarised = summarise(campaign, frames, store, engine, advance)
+            summarised = summarise(campaign, matching.frames, store, engine, advance)
+            findings += summarised.findings
             progress.note("summarise", f"{summarised.read} files read")
         versions = _versions()
         build_id = store.begin(started, options.command, versions)
@@ -114,9 +113,8 @@ def build(options: Options, progress: Progress) -> Built:
             measured = measure_all(
                 tests, known, planner, store, engine, build_id, versions, options.now, advance
             )
+            findings += measured.findings
             progress.note("measure", f"{measured.run} results new, {measured.reused} reused")
-        findings += [*pull_findings, *row_findings, *indexed.findings, *matching.findings]
-        findings += [*summarised.findings, *measured.findings]
         with progress.stage("prose"):
             site = Site(options.out / "site")
             prose = build_prose(campaign, site, store.folder / "prose", CHECKOUT / "site_src" / "guide")
@@ -125,21 +123,17 @@ def build(options: Options, progress: Progress) -> Built:
             earlier = store.results(r for results in history.values() for r in results if r)
             assembler = Assembler(
                 Gathered(
-                    campaign, known, tests, snapshots, frames, indexed.files, matching, summarised,
+                    campaign, known, tests, snapshots, matching.frames, indexed.files, matching, summarised,
                     measured.tasks, measured.results, measured.failed, history, earlier, store.verdicts(),
                     worst_first(findings), prose.bodies,
                 )
             )  # fmt: skip
             blocks = assembler.blocks()
-            shown = {
-                (o.block, o.test, o.procedure.name, o.detector): o.result_id
-                for b in blocks
-                for t in b.tests
-                for o in t.outcomes
-                if o.result_id
-            }
             store.judge(assembler.verdicts, build_id)
-            store.show(shown, build_id)
+            store.show(
+                {o.place: o.result_id for b in blocks for t in b.tests for o in t.outcomes if o.result_id},
+                build_id,
+            )
         with progress.stage("render"):
             make = partial(
                 Report, campaign, blocks, tuple(k.procedure for k in known.values()), tuple(snapshots), tuple(worst_first(findings))
@@ -149,7 +143,8 @@ def build(options: Options, progress: Progress) -> Built:
             )
             if unchanged:
                 store.forget(build_id)
-            written = render(report, prose, site, store, campaign.root)
+            site.write(CHECKED, checked_script(asked))
+            written = render(report, digest, prose, site, store)
             progress.note("render", f"{written} files written")
         if not unchanged:
             changes = [(c.kind, c.what, c.page) for c in report.changes]
@@ -163,6 +158,38 @@ def _output(out: Path) -> Path:
     if not ignore.exists():
         ignore.write_text("*\n")
     return out
+
+
+def _pull(
+    campaign: Campaign, store: Store, options: Options
+) -> tuple[list[Snapshot], list[Test], dict[str, str], list[Finding]]:
+    """Snapshots of the record sources, their tests, when remote ones were asked last, and findings."""
+    snapshots, findings = pull(
+        campaign,
+        store.folder / "snapshots",
+        now=options.now,
+        environ=options.environ,
+        offline=options.offline,
+    )
+    asked = {
+        s.source: s.checked_at.isoformat(timespec="seconds")
+        for s in snapshots
+        if s.checked_at and is_remote(s.address)
+    }
+    # pages tell when content was read; when it was last asked for moves at each build (see checked.js)
+    snapshots = [replace(s, checked_at=None) for s in snapshots]
+    tests, row_findings = read_tests(campaign, snapshots)
+    return snapshots, tests, asked, [*findings, *row_findings]
+
+
+def _index(campaign: Campaign, store: Store) -> tuple[Index, int]:
+    """The files and frames of the data directories, and how many files were new or changed."""
+    cached = store.cached("files")
+    indexed = index(campaign, {k: IndexedFile.from_json(v) for k, v in cached.items()})
+    fresh = {k: v.to_json() for k, v in indexed.known.items()}
+    changed = {k: v for k, v in fresh.items() if cached.get(k) != v}
+    store.save_cached("files", changed, cached.keys() - fresh.keys())
+    return indexed, len(changed)
 
 
 def _simulate(campaign: Campaign, workers: int, advance: Callable[[int, int], None]) -> list[Finding]:

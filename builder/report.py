@@ -131,6 +131,11 @@ class Outcome:
     page: str = ""
 
     @property
+    def place(self) -> tuple[str, str, str, str]:
+        """(block, test, procedure, detector): what it is the result of."""
+        return self.block, self.test, self.procedure.name, self.detector
+
+    @property
     def verdict(self) -> Verdict:
         """The worst verdict of its measurements."""
         if self.status == "error":

@@ -23,6 +23,12 @@ def templates_digest() -> str:
     return digest(*(p.read_bytes() for p in paths))
 
 
+def code_digest() -> str:
+    """A digest of the code that makes pages and exports."""
+    paths = [*sorted(Path(__file__).parent.glob("*.py")), SITE_SRC.parent / "builder" / "exports.py"]
+    return digest(*(p.read_bytes() for p in paths))
+
+
 def _test_parts(test: TestReport) -> dict[str, str]:
     judged = [j for o in test.outcomes for j in o.measurements]
     return {

@@ -33,7 +33,7 @@ from campaign.model import Campaign
 
 CHECKOUT = Path(__file__).parents[2]
 _UNUSED = re.compile(
-    r"\.(map|LICENSE\.txt|pyc)$|/(searchtools|language_data|doctools|sphinx_highlight)\.js$|/fa-(brands|regular)-400\.woff2$"
+    r"\.(map|LICENSE\.txt|pyc)$|/(searchtools|language_data|doctools|sphinx_highlight)\.js$|/webpack-macros\.html$|/fa-(brands|regular)-400\.woff2$"
 )
 """Files of the theme that no page of ours asks for."""
 _CODE = ("prose", "prose_links", "prose_source", "shell", "sphinx_pages")

@@ -7,7 +7,7 @@ pages' bytes alone.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -18,6 +18,7 @@ from campaign.findings import Severity, worst_first
 
 SEARCH_PAGE = "search.html"
 NAV = "nav.js"
+CHECKED = "checked.js"
 SEARCH_DATA = "search-data.js"
 TEXT_LIMIT = 3000
 """Characters of a data page's text that are searched: numbers beyond that are found by the tables' filters."""
@@ -68,6 +69,14 @@ def nav_script(report: Report, guide: Sequence[tuple[str, str, str]] = ()) -> st
         },
     }
     return _assign("calbookNav", data)
+
+
+def checked_script(checked: Mapping[str, str]) -> str:
+    """``checked.js``: when remote sources were last asked, by source, as ISO times in UTC.
+
+    Apart from the pages, because it moves at each build even when nothing else does.
+    """
+    return _assign("calbookChecked", dict(checked))
 
 
 def _findings(block: BlockReport) -> Iterable[Any]:

@@ -3,35 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from builder import exports
 from builder.render import addresses
 from builder.render.links import linked_files
 from builder.render.pages import pages
-from builder.render.parts import digest, page_parts, templates_digest
+from builder.render.parts import code_digest, digest, page_parts, templates_digest
 from builder.render.prose import Prose
 from builder.render.search import NAV, SEARCH_DATA, nav_script, search_page, search_script
 from builder.render.write import Site
 from builder.report import Report
-from builder.store import Store
+from builder.store import Store, write_atomically
 
 DATABASE = "data/calbook.sqlite"
 
 
-def render(report: Report, prose: Prose, site: Site, store: Store, campaign_root: Path) -> int:
+def render(report: Report, digested: str, prose: Prose, site: Site, store: Store) -> int:
     """Write the site of a report; returns how many files were written.
 
-    Files of earlier builds that are no longer made are removed. Figures and products come from the store's
-    objects, so nothing is drawn here.
+    ``digested`` is a digest of the report: when neither it nor the code, the templates, the theme nor a file
+    on disk has changed since the last time, nothing is rendered. Files of earlier builds that are no longer
+    made are removed. Figures and products come from the store's objects, so nothing is drawn here.
     """
+    root = report.campaign.root
     linked = {
-        to: path for to, path in linked_files(report.campaign).items() if (campaign_root / path).is_file()
+        to: root / path for to, path in linked_files(report.campaign).items() if (root / path).is_file()
     }
-    absent = set(linked_files(report.campaign).values()) - set(linked.values())
+    files = [(to, path.stat().st_size, path.stat().st_mtime_ns) for to, path in linked.items()]
+    common = {"the site's frame": digest(prose.shell.to_json()), "templates": templates_digest()}
+    key = digest(digested, common, code_digest(), sorted(files))
+    stamp = store.folder / "rendered"
+    if stamp.exists() and stamp.read_text() == key and site.keep_all():
+        return 0
+    absent = {path for to, path in linked_files(report.campaign).items() if to not in linked}
     made = [*pages(report, prose.bodies, prose.description_html, absent), search_page()]
     parts = page_parts(report)
-    common = {"the site's frame": digest(prose.shell.to_json()), "templates": templates_digest()}
     changed = {}
     for page in made:
         if site.write(page.path, prose.shell.page(page)):
@@ -42,10 +48,11 @@ def render(report: Report, prose: Prose, site: Site, store: Store, campaign_root
     site.write(SEARCH_DATA, search_script(made, prose.guide_pages))
     _objects(report, site, store)
     for to, path in linked.items():
-        site.copy(to, campaign_root / path)
+        site.copy(to, path)
     _exports(report, site, store)
     written = len(site.written)
     site.finish()
+    write_atomically(stamp, key.encode())
     return written
 
 

@@ -71,6 +71,14 @@ class Site:
         self._made[path] = known
         return True
 
+    def keep_all(self) -> bool:
+        """Say that every file of the last build is still wanted; False when one is not as it was written."""
+        return (
+            bool(self._known)
+            and not (self.out / JOURNAL).exists()
+            and all(self.keep(p) for p in self._known)
+        )
+
     def digest(self, path: str) -> str:
         """The digest of a file as it was last written; '' when the site has no such file."""
         known = self._made.get(path) or self._known.get(path)

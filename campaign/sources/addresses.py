@@ -39,3 +39,8 @@ class SheetAddress:
             )
         gid = _GID.search(found["rest"])
         return cls(key, int(gid[1]) if gid else None)
+
+
+def is_remote(address: str) -> bool:
+    """Whether an address is asked over the network rather than read from the campaign folder."""
+    return address.strip().startswith(("https:", "http:", "gsheet:"))

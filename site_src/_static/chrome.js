@@ -130,4 +130,10 @@
     for (const a of document.querySelectorAll(".bd-article a[href^='http']")) a.rel = "noopener noreferrer";
   }
   if (document.readyState === "complete") start(); else addEventListener("DOMContentLoaded", start);
+
+  // when a spreadsheet was last seen to hold what its snapshot holds: it moves at each build, pages do not
+  document.querySelectorAll("[data-checked]").forEach((place) => {
+    const when = (window.calbookChecked || {})[place.dataset.checked];
+    if (when) place.textContent = ", unchanged when last asked on " + when.slice(0, 16).replace("T", " ") + " UTC";
+  });
 })();
