@@ -414,7 +414,7 @@ class Results:
                 uncertainty,
                 quantity.unit,
                 estimator or quantity.estimator,
-                n,
+                int(n),
                 tuple(dict.fromkeys(flags)),
                 reason,
                 note,

@@ -156,9 +156,9 @@ class Assembler:
             if lacking:
                 notes.append("some frames are missing")
             if notes and verdict in (Verdict.PASS, Verdict.NOT_EVALUATED):
-                verdict = Verdict.WARN
-            return verdict, "; ".join(notes)
-        if not frames and (test.status.strip().lower() == "planned" or block.status == "planned"):
+                return Verdict.WARN, "; ".join(notes)
+            return verdict, ""
+        if not frames and (test.status.strip().lower() or block.status) == "planned":  # the row knows better
             return Verdict.PLANNED, "planned, not yet acquired"
         if not frames:
             return Verdict.NOT_RUN, "no frames were found"
@@ -262,7 +262,7 @@ class Assembler:
                 made[spec.name]["width"],
                 made[spec.name]["height"],
                 made[spec.name]["alt"],
-                f"figures/{script}" if (script := made[spec.name]["interactive"]) else "",
+                f"figures/{script}" if (script := made[spec.name].get("interactive")) else "",
             )
             for spec in specs
             if spec.name in made

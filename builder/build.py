@@ -15,7 +15,7 @@ from builder.assemble import Assembler, Gathered, changes_between, state_of
 from builder.engine import Engine, default_workers
 from builder.index import Index, IndexedFile, index
 from builder.match import match
-from builder.measure import measure_all
+from builder.measure import code_digest, measure_all
 from builder.plan import Planner
 from builder.plugins import known_procedures
 from builder.progress import Progress
@@ -209,7 +209,8 @@ def _versions() -> dict[str, str]:
     from importlib.metadata import version
 
     names = ("numpy", "scipy", "astropy", "numba", "matplotlib", "sphinx")
-    return {"calbook": VERSION, "python": platform.python_version(), **{n: version(n) for n in names}}
+    own = {"calbook": VERSION, "analysis code": code_digest(), "python": platform.python_version()}
+    return own | {n: version(n) for n in names}
 
 
 def _what_changed(

@@ -168,9 +168,16 @@ def _values(values: Sequence[float] | NDArray[np.floating], log: bool) -> list[f
 
 def series_label(series: Series) -> str:
     """What a legend calls a series."""
-    if series.channel and series.label and series.channel not in series.label.split():
+    if series.channel and series.label and series.channel not in re.split(r"[^\w]+", series.label):
         return f"{series.channel} {series.label}"
     return series.label or series.channel or ""
+
+
+def series_meaning(series: Series) -> str:
+    """What a series shows, its channel apart: 'E, fit' of channel E is 'fit'; '' when it says no more than the channel."""
+    if not series.channel:
+        return series.label
+    return re.sub(rf"^{re.escape(series.channel)}(?!\w)[\s,:]*", "", series.label)
 
 
 def plot_alt(plot: Plot) -> str:

@@ -14,15 +14,28 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.legend_handler import HandlerTuple
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import NDArray
 
 from analysis.figures import Panel, Plot, Series
-from builder.draw import CHANNELS, INK, LINE, MARK, MARKERS, MUTED, PAPER, channel_index, series_label
+from builder.draw import (
+    CHANNELS,
+    INK,
+    LINE,
+    MARK,
+    MARKERS,
+    MUTED,
+    PAPER,
+    channel_index,
+    series_label,
+    series_meaning,
+)  # fmt: skip
 
 DPI = 96
 DRAWN_POINTS = 4000
 """Points of a series that are drawn; more are thinned evenly, keeping extremes. The CSV has them all."""
+LABEL_WIDTH = 12.0
+"""Height of a line of a label, in px: vertical lines closer than this share one."""
 FONT = "DejaVu Sans, Verdana, Segoe UI, Roboto, Helvetica Neue, Arial, sans-serif"
 
 SETTINGS: Any = {
@@ -62,19 +75,19 @@ def save_svg(canvas: Canvas) -> bytes:
     text = out.getvalue().decode()
     text = re.sub(r"<\?xml.*?(?=<svg)", "", text, flags=re.S)
     text = re.sub(r"'DejaVu Sans'", FONT, text)
-    text = re.sub(r"(\d\.\d\d)\d+", r"\1", text)  # a hundredth of a point is finer than any screen
+    # a hundredth of a point is finer than any screen; what people read (text nodes) keeps its digits
+    text = re.sub(r"(>[^<]*<)|(\d\.\d\d)\d+", lambda m: m[1] or m[2], text)
     text = re.sub(r" <metadata>.*?</metadata>\n", "", text, flags=re.S)
     return text.encode()
 
 
 def _margins(canvas: Canvas, plot: Plot, rows: int, columns: int, width: float, height: float) -> None:
     """Room for labels, in inches: as good as a layout engine here, at a fraction of its time."""
-    titled = any(p.title for p in plot.panels)
     canvas.subplots_adjust(
         left=0.78 / width,
         right=1 - 0.16 / width,
         bottom=0.55 / height,
-        top=1 - (0.32 if titled else 0.14) / height,
+        top=1 - 0.32 / height,
         wspace=0.82 / ((width - 0.94) / columns - 0.6) if columns > 1 else 0,
         hspace=0.85 / (height / rows - 0.85) if rows > 1 else 0,
     )
@@ -89,20 +102,25 @@ def _panel(axes: Axes, panel: Panel, channels: Sequence[str]) -> None:
         if scale == "log":
             _log_axis(axes, axis)
     handles = [(_series(axes, series, order, channels), series) for order, series in enumerate(panel.series)]
+    if panel.xscale == "linear" and _whole(panel):
+        axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
     if not any(len(s.x) for s in panel.series):
         axes.text(0.5, 0.5, "no values", ha="center", va="center", color=MUTED, transform=axes.transAxes)
     _marks(axes, panel)
-    _legend(axes, handles)
+    _legend(axes, panel, handles)
 
 
-def _legend(axes: Axes, drawn: Sequence[tuple[Any, Series]]) -> None:
-    """One entry per channel where several channels show the same things, else one per series."""
+def _legend_above(panel: Panel, entries: Sequence[tuple[Any, str]]) -> bool:
+    """Whether the legend fits on one line above the axes, where it hides no point."""
+    return not panel.title and sum(len(name) + 4 for _, name in entries) < 60
+
+
+def _legend(axes: Axes, panel: Panel, drawn: Sequence[tuple[Any, Series]]) -> None:
+    """One entry per channel where all series are of channels, else one per series."""
     grouped: dict[str, list[Any]] = {}
     names = {s.channel for _, s in drawn if s.channel}
-    labels = dict.fromkeys(s.label for _, s in drawn if s.channel and s.label)
-    by_channel = len(names) > 1 and all(
-        sum(s.channel is not None and s.label == label for _, s in drawn) == len(names) for label in labels
-    )
+    labels = dict.fromkeys(series_meaning(s) for _, s in drawn if s.channel)
+    by_channel = len(names) > 1 and all(s.channel for _, s in drawn)
     for handle, series in drawn:
         name = series.channel if by_channel and series.channel else series_label(series)
         if name:
@@ -110,10 +128,12 @@ def _legend(axes: Axes, drawn: Sequence[tuple[Any, Series]]) -> None:
     if not grouped or (len(grouped) == 1 and not drawn[0][1].label):
         return
     entries: list[tuple[Any, str]] = [(tuple(h) if len(h) > 1 else h[0], name) for name, h in grouped.items()]
-    title = " · ".join(labels) if by_channel else ""
+    title = " · ".join(filter(None, labels)) if by_channel else ""
+    above = _legend_above(panel, entries)
     axes.legend(
-        [h for h, _ in entries], [n for _, n in entries], loc="best", ncols=2 if len(entries) > 6 else 1,
-        title=title or None, title_fontsize=8.5, handlelength=1.5, handletextpad=0.5, columnspacing=1.0,
+        [h for h, _ in entries], [n for _, n in entries],
+        **({"loc": "lower left", "bbox_to_anchor": (0, 1), "ncols": len(entries)} if above else {"loc": "best", "ncols": 2 if len(entries) > 6 else 1}),
+        title=title if title and len(title) < 48 and not above else None, title_fontsize=8.5, handlelength=1.5, handletextpad=0.5, columnspacing=1.0,
         labelspacing=0.3, borderaxespad=0.4, alignment="left", handler_map={tuple: HandlerTuple(ndivide=1, pad=0)},
     )  # fmt: skip
 
@@ -145,7 +165,9 @@ def _series(axes: Axes, series: Series, order: int, channels: Sequence[str]) -> 
     marker = MARKERS[(order if index is None else index) % len(MARKERS)]
     if series.style == "bars":
         widths = np.diff(x).min() if len(x) > 1 else 1.0
-        return axes.bar(x, y, width=0.9 * widths, color=colour, alpha=0.75, linewidth=0)
+        return axes.bar(
+            x, y, width=(0.9 if len(x) < 40 else 1.0) * widths, color=colour, alpha=0.75, linewidth=0
+        )
     keep = thinned(y)
     x, y = x[keep], y[keep]
     if series.style == "step":
@@ -198,7 +220,37 @@ def _marks(axes: Axes, panel: Panel) -> None:
             )  # fmt: skip
         if mark.x is not None:
             axes.axvline(mark.x, color=MARK, linewidth=0.9, linestyle=(0, (6, 3)))
-            axes.annotate(
-                mark.label, (mark.x, 0), xycoords=("data", "axes fraction"), xytext=(-2.5, 4), textcoords="offset points",
-                ha="right", va="bottom", rotation=90, color=MARK, fontsize=8, annotation_clip=True,
-            )  # fmt: skip
+    for label, x in _gathered(axes, [(m.label, m.x) for m in panel.marks if m.x is not None]):
+        axes.annotate(
+            label, (x, 0), xycoords=("data", "axes fraction"), xytext=(-2.5, 4), textcoords="offset points",
+            ha="right", va="bottom", rotation=90, color=MARK, fontsize=8, annotation_clip=True,
+        )  # fmt: skip
+
+
+def _gathered(axes: Axes, marks: Sequence[tuple[str, float]]) -> list[tuple[str, float]]:
+    """Labels of vertical lines, one for each bundle of lines that stand closer than a label is wide."""
+    out: list[tuple[str, float]] = []
+    right = -math.inf
+    bundles: list[list[tuple[str, float]]] = []
+    for label, x in sorted(marks, key=lambda m: m[1]):
+        at = float(axes.transData.transform((x, 1.0))[0])
+        if at - right < LABEL_WIDTH:
+            bundles[-1].append((label, x))
+        else:
+            bundles.append([(label, x)])
+        right = at
+    for bundle in bundles:
+        words = [label.split() for label, _ in bundle]
+        same = len(bundle) > 1 and len({tuple(w[1:]) for w in words}) == 1 and len(words[0]) > 1
+        heads = ", ".join(sorted(w[0] for w in words))  # 'E turnoff', 'F turnoff' → 'E, F turnoff'
+        label = (
+            " ".join([heads, *words[0][1:]]) if same else ", ".join(dict.fromkeys(one for one, _ in bundle))
+        )
+        out.append((label, bundle[0][1]))
+    return out
+
+
+def _whole(panel: Panel) -> bool:
+    """Whether the abscissa counts something: all its values are whole numbers (exposures, columns, rows)."""
+    values = [np.asarray(s.x, dtype=float) for s in panel.series if len(s.x)]
+    return bool(values) and all(bool(np.all(v == np.round(v))) for v in values)

@@ -180,9 +180,15 @@ class _Assigner:
                 inside = _fits(test, frame) if held is None else folder in held
                 if inside and (not test.date or not day or test.date == day):
                     out.append(test)
-            elif test.date in self.lone_days and test.date == day:
+            elif test.date in self.lone_days and test.date == day and not self._names_another(frame, test):
                 out.append(test)
         return out
+
+    def _names_another(self, frame: Frame, test: Test) -> bool:
+        """Whether a frame's header names another test of the record: a date alone does not outweigh that."""
+        name = str(frame.fields.get("test") or "").strip().casefold()
+        named = self.exact.get(name) or self.plain.get(name) or []
+        return bool(named) and test not in named
 
     def _folders_of(self, test: Test) -> set[str]:
         """Folders on disk that a row's folder names: its parts in a row, or (for a path elsewhere) its last part."""

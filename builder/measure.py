@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -63,7 +64,7 @@ def measure_all(
 
     Procedures that use values of others run after them. A failure costs its own result only.
     """
-    out = MeasuredAll()
+    out = MeasuredAll(findings=planner.unassigned(tests))
     values: Values = {}
     code = code_digest()
     for wave in waves(known):
@@ -147,6 +148,8 @@ def _stored(
         "setting": task.setting,
         "versions": dict(versions),
     }
+    # as the store will give it back, so that the next build makes the same bytes of it
+    detail = json.loads(json.dumps(detail, sort_keys=True))
     return StoredResult(
         task.result_id if done else error_id(task.result_id, code),
         task.block,

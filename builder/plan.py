@@ -11,6 +11,7 @@ from pathlib import Path
 from analysis.contract import ChannelSummary, Measurement, ParameterValue, Role
 from builder.plugins import Known, Reference
 from builder.summaries import Summarised, file_key, frame_key
+from campaign.findings import Finding
 from campaign.frames import Frame
 from campaign.model import Campaign, Detector
 from campaign.record import Test
@@ -156,6 +157,22 @@ class Planner:
     def procedures_of(self, test: Test) -> list[str]:
         """The procedures of a test: those its record names, else those the campaign assigns."""
         return [p for p in (test.procedures or self.campaign.procedures_for(test.name)) if p in self.known]
+
+    def unassigned(self, tests: Sequence[Test]) -> list[Finding]:
+        """A finding for each test that has frames and no procedure, and for each procedure of a row that is not known."""
+        out = []
+        for test in tests:
+            place = f"{test.source} row {test.row}" if test.row else test.key
+            unknown = [p for p in test.procedures if p not in self.known]
+            for name in unknown:
+                what = f"{test.name}: the record names the procedure {name!r}, which does not exist"
+                todo = f"Correct the record; there are: {', '.join(self.known)}."
+                out.append(Finding("unknown-name", what, place, todo, test.block, test.name))
+            if not unknown and self.by_test.get(test.key) and not self.procedures_of(test):
+                what = f"{test.name} has frames, but no procedure analyses it"
+                todo = "Name it in the tests of a [procedures.*] table, if it is to be analysed."
+                out.append(Finding("no-procedure", what, place, todo, test.block, test.name))
+        return out
 
     def plan(
         self,

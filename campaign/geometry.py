@@ -118,7 +118,7 @@ def quadrants(
     overscan: int = 20,
     parallel: int = 20,
 ) -> Geometry:
-    """Four quadrants as of Euclid VIS: E upper left, F upper right, H... each read at its outer corner.
+    """Four quadrants as of Euclid VIS: E upper left, F upper right, G lower right, H lower left, each read at its outer corner.
 
     ``rows`` and ``columns`` are active pixels of a quadrant. Physical image: H lower left, G lower right,
     E upper left, F upper right; prescans outside, serial overscans meet in the middle columns, parallel

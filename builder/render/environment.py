@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from analysis.contract import FLAGS, REASONS
 from builder.draw import channel_index
@@ -28,6 +28,25 @@ def status_class(verdict: Verdict | str) -> str:
 def words(code: str) -> str:
     """A code as words: 'not-reached' → 'not reached'."""
     return code.replace("-", " ").replace("_", " ")
+
+
+def capitalised(text: str) -> str:
+    """A sentence with its first letter large, the others as they are."""
+    return text[:1].upper() + text[1:]
+
+
+_SPELT = {"adu": "ADU", "prnu": "PRNU", "chi2": "χ²", "e": "e⁻", "ptc": "PTC"}
+
+
+def quantity_words(name: str) -> str:
+    """A quantity's name as words: 'read_noise_adu' → 'read noise ADU', 'fit_chi2' → 'fit χ²'."""
+    return " ".join(_SPELT.get(word, word) for word in words(name).split())
+
+
+def symbol(text: str) -> Markup:
+    """A symbol with its subscript set as one: 'σ_R' → σ with R below it. The text stays escaped."""
+    stem, mark, below = text.partition("_")
+    return escape(stem) + Markup("<sub>{}</sub>").format(below) if mark and below else escape(text)
 
 
 @lru_cache(maxsize=8192)
@@ -64,11 +83,15 @@ def environment() -> Environment:
     made.filters |= {
         "status_class": status_class,
         "words": words,
+        "capitalised": capitalised,
+        "quantity_words": quantity_words,
+        "symbol": symbol,
         "channel_index": channel_index,
         "is_external": is_external,
     }
     made.globals |= {
         "a": addresses,
+        "status_class": status_class,
         "SHAPES": SHAPES,
         "Verdict": Verdict,
         "FLAGS": FLAGS,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from analysis.contract import Procedure, Quantity
 from builder.render.format import Shown, aligned, number
-from builder.report import Judged, Outcome
-from campaign.model import Campaign, Limit
+from builder.report import Judged, Outcome, Verdict
+from campaign.model import Campaign, Caveat, Limit
 
 Label = tuple[tuple[str, str], ...]  # (text, address) of what a row is about
 
@@ -30,6 +30,12 @@ class MatrixRow:
     setting: str
     cells: tuple[MatrixCell | None, ...]
 
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """The flags that all its numbers share, where it has several: said once, at the head of the row."""
+        held = [c.judged.measurement.flags for c in self.cells if c]
+        return tuple(f for f in held[0] if all(f in flags for flags in held)) if len(held) > 1 else ()
+
 
 @dataclass(frozen=True)
 class MatrixGroup:
@@ -40,9 +46,22 @@ class MatrixGroup:
     rows: tuple[MatrixRow, ...]
 
     @property
-    def marked(self) -> bool:
-        """Whether a caveat touches any of its measurements: all cells then leave room for the mark."""
-        return any(c.judged.caveats for row in self.rows for c in row.cells if c)
+    def leads(self) -> bool:
+        """Whether it answers what the test was made for: a quantity of performance, with a limit, or failing."""
+        verdicts = {c.judged.verdict for row in self.rows for c in row.cells if c}
+        failed = verdicts & {Verdict.FAIL, Verdict.ERROR} or any(not row.cells for row in self.rows)
+        return self.quantity.kind == "performance" or bool(self.limits) or bool(failed)
+
+    @property
+    def judged(self) -> bool:
+        """Whether any of its numbers has a verdict; where none has, the group's head says so for all."""
+        return any(
+            c.judged.verdict != Verdict.NOT_EVALUATED for row in self.rows for c in row.cells if c
+        ) or bool(self.limits)
+
+    def marked(self, stated: Collection[str]) -> bool:
+        """Whether a caveat beyond those ``stated`` touches any of its numbers: all cells then leave room for the mark."""
+        return any(c.id not in stated for row in self.rows for x in row.cells if x for c in x.judged.caveats)
 
 
 @dataclass(frozen=True)
@@ -60,9 +79,30 @@ class Matrix:
 
     @property
     def setting(self) -> str:
-        """The setting that all rows share, to be said once; '' when they differ."""
-        found = {row.setting for group in self.groups for row in group.rows if row.cells}
-        return found.pop() if len(found) == 1 else ""
+        """The part of the setting that all rows share, to be said once; '' when they share none."""
+        held = [_parts(row.setting) for group in self.groups for row in group.rows if row.cells]
+        return ", ".join(p for p in held[0] if all(p in parts for parts in held)) if held else ""
+
+    def own_setting(self, row: MatrixRow) -> str:
+        """What is left of a row's setting; '' when all was said in the head."""
+        shared = _parts(self.setting)
+        return ", ".join(p for p in _parts(row.setting) if p not in shared)
+
+
+def _parts(setting: str) -> list[str]:
+    """'wavelength=800, exptime=1.75' → its two parts."""
+    return [part.strip() for part in setting.split(",") if part.strip()]
+
+
+def stated_once(outcomes: Iterable[Outcome], bars: Iterable[Caveat]) -> frozenset[str]:
+    """Caveats that touch every number of a page and only inform: their bar under the title says it for all.
+
+    ``bars`` are the caveats that the page shows under its title. Others are marked beside each number they touch.
+    """
+    held = [{c.id for c in j.caveats} for o in outcomes for j in o.measurements]
+    return frozenset(
+        c.id for c in bars if c.severity == "info" and not c.resolved and all(c.id in ids for ids in held)
+    )
 
 
 def matrix(

@@ -21,6 +21,12 @@ def build_page(book: Book, known: Collection[str]) -> Page:
         render("build.html.j2", a.BUILD, context, book.absent),
         "build",
         (HOME,),
-        (("facts", "Facts"), ("durations", "Durations"), ("changes", "Changes"), ("log", "Log")),
+        (
+            ("facts", "Facts"),
+            ("counts", "Tests by verdict"),
+            ("durations", "Durations"),
+            ("changes", "Changes"),
+            ("log", "Log"),
+        ),
         " ".join(f"{name} {value}" for name, value in info.versions.items()),
     )

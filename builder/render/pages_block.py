@@ -8,16 +8,21 @@ from dataclasses import dataclass
 from builder.render import addresses as a
 from builder.render.book import Book
 from builder.render.environment import render, trusted
-from builder.render.matrix import Label, Matrix, key_quantities, matrix
+from builder.render.matrix import Label, Matrix, key_quantities, matrix, stated_once
 from builder.render.page import Crumb, Page
 from builder.render.pages_home import HOME, tally
 from builder.render.pages_record import RecordRow, lettered, numbered
-from builder.report import BlockReport, Outcome, TestReport
+from builder.report import BlockReport, Outcome, TestReport, Verdict
 from campaign.findings import worst_first
 from campaign.frames import FIELDS, Frame
+from campaign.model import Caveat
 from campaign.record import Snapshot
 
 MOST_FINDINGS = 20
+MIDDLE = (
+    ("tests", "Tests"), ("numbers", "Key numbers"), ("discrepancies", "Wrong or unknown"), ("notes", "Notes"),
+)  # fmt: skip
+MIDDLE_WITHOUT_TESTS = (("notes", "Notes"), ("tests", "Tests"), ("discrepancies", "Wrong or unknown"))
 OWN_COLUMNS = frozenset({"exposure", "detector", "type", "exptime", "date", "test"})
 """Fields of a frame that have a column of their own in tables."""
 
@@ -33,6 +38,8 @@ class TestRow:
     procedures: list[str]
     acquired: int
     findings: int
+    why: str
+    caveats: list[Caveat]
 
 
 @dataclass(frozen=True)
@@ -60,8 +67,9 @@ def block_page(book: Book, report: BlockReport, prose: str) -> Page:
         "block": block,
         "tally": tally(t.verdict for t in report.tests),
         "detectors": [d.name for d in book.report.campaign.detectors_of(block)],
-        "tests": [_test_row(book, t) for t in report.tests],
+        "tests": [_test_row(book, report, t) for t in report.tests],
         "matrices": _key_numbers(book, report),
+        "stated": stated_once((o for t in report.tests for o in t.outcomes), report.caveats),
         "findings": findings[:MOST_FINDINGS],
         "more_findings": max(len(findings) - MOST_FINDINGS, 0),
         "body": trusted(prose) if prose else "",
@@ -79,17 +87,20 @@ def block_page(book: Book, report: BlockReport, prose: str) -> Page:
         "block",
         crumbs(),
         (
-            ("facts", "Facts"), ("tests", "Tests"), ("numbers", "Key numbers"), ("discrepancies", "Wrong or unknown"),
-            ("notes", "Notes"), ("links", "Links"), ("record", "Test record"),
+            ("facts", "Facts"), *(MIDDLE if report.tests else MIDDLE_WITHOUT_TESTS), ("links", "Links"),
+            ("record", "Test record"),
         ),
         " ".join(text + [c.text for c in report.caveats]),
         f"{block.kind} {block.id}, {block.status}",
     )  # fmt: skip
 
 
-def _test_row(book: Book, t: TestReport) -> TestRow:
-    page = a.test_page(t.block.id, t.test.name)
-    return TestRow(t, page, book.procedures_of(t), len(t.exposures), len(t.findings))
+def _test_row(book: Book, report: BlockReport, t: TestReport) -> TestRow:
+    """The row of a test; left out is what the row says anyway, and caveats of the whole block (their bars are above)."""
+    page, procedures = a.test_page(t.block.id, t.test.name), book.procedures_of(t)
+    why = "" if t.verdict == Verdict.PLANNED or (not procedures and t.frames) else t.verdict_why
+    own = [c for c in t.caveats if not c.resolved and any(c not in other.caveats for other in report.tests)]
+    return TestRow(t, page, procedures, len(t.exposures), len(t.findings), why, own)
 
 
 def _key_numbers(book: Book, report: BlockReport) -> list[Matrix]:
@@ -129,6 +140,7 @@ def exposures_page(book: Book, report: BlockReport) -> Page:
         "exposures": len({r.frame.exposure for r in report.frames}),
         "fields": fields,
         "choices": {n for n, seen in values.items() if len(seen) <= 12},
+        "constant": {n for n, seen in values.items() if len(seen) == 1 and len(report.frames) > 1},
         "channels": list(dict.fromkeys(c for r in report.frames for c in r.levels)),
         "damaged": report.damaged,
         "caveats": report.caveats,

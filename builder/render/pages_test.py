@@ -8,7 +8,7 @@ from builder.render import addresses as a
 from builder.render.book import Book
 from builder.render.environment import render
 from builder.render.format import listed, number, plural, ranges
-from builder.render.matrix import Label, matrix
+from builder.render.matrix import Label, matrix, stated_once
 from builder.render.page import Page
 from builder.render.pages_block import crumbs, known_fields
 from builder.render.pages_home import tally
@@ -18,6 +18,12 @@ from campaign.frames import Frame
 from campaign.record import Test
 
 MOST_PREVIEWS = 60
+SECTIONS = (
+    ("measurements", "Measurements"), ("figures", "Figures"), ("discrepancies", "Planned and acquired"),
+    ("frames", "Frames"), ("products", "Products"), ("log", "Log"),
+)  # fmt: skip
+MADE = frozenset({"figures", "products", "log"})
+"""Sections that only a test that some procedure analysed has; for others one sentence says it."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,7 @@ def test_page(book: Book, report: TestReport) -> Page:
         "tally": tally(j.verdict for o in report.outcomes for j in o.measurements),
         "raised": _raised(report),
         "matrices": [m for m in matrices if m.groups],
+        "stated": stated_once(report.outcomes, report.caveats),
         "nothing": _nothing(book, report),
         "figures": [(o, f) for o in report.outcomes for f in o.figures],
         "absent": [(o, name, why) for o in report.outcomes for name, why in o.absent.items()],
@@ -88,10 +95,7 @@ def test_page(book: Book, report: TestReport) -> Page:
         render("test.html.j2", path, context, book.absent),
         "test",
         crumbs(block.id),
-        (
-            ("measurements", "Measurements"), ("figures", "Figures"), ("discrepancies", "Planned and acquired"),
-            ("frames", "Frames"), ("products", "Products"), ("log", "Log"),
-        ),
+        tuple(s for s in SECTIONS if report.outcomes or s[0] not in MADE),
         " ".join(text + [c.text for c in report.caveats]),
         f"{test.name} of {block.id}: {report.verdict}",
     )  # fmt: skip

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.contract import ALARMS, FLAGS, REASONS
-from builder.presets import PRESETS, Preset, TypeRule
+from builder.presets import PRESETS, VAGUE, Preset, TypeRule
 from builder.report import SHAPES, Verdict
 from campaign.findings import KINDS, Severity
 from campaign.frames import FIELDS
@@ -73,8 +73,11 @@ def reference_pages() -> dict[str, str]:
 
 
 def plain(text: str) -> str:
-    """Text as MyST that is shown as it was typed, on one line."""
-    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+    """Text as MyST that is shown as it was typed, on one line; what stands in backquotes is code."""
+    parts = " ".join(text.split()).split("`")
+    if len(parts) % 2 == 0:  # a backquote without a partner
+        parts = ["`".join(parts)]
+    return "".join(code(part) if n % 2 else _SPECIAL.sub(r"\\\1", part) for n, part in enumerate(parts))
 
 
 def code(text: str) -> str:
@@ -175,7 +178,10 @@ def _preset(preset: Preset) -> list[str]:
     ]
     out = [_table(("Field", "Meaning", "Keywords"), rows)]
     types = ", ".join(f"{code(p)} → {kind}" for p, kind in preset.types.items())
-    out.append(f"Frame types, by the first pattern that fits what the type keyword says: {types}.")
+    out.append(
+        f"Frame types, by the first pattern that fits what the type keyword says: {types}. ({_capital(VAGUE)} says only that "
+        "the shutter opened: then the file's name or a rule tells, and if neither does the frame counts as other.)"
+    )
     if preset.rules:
         out.append("Where no keyword says the type, by the first rule that holds:")
         out.append("\n".join(f"1. {_rule(rule)}" for rule in preset.rules))
@@ -190,7 +196,7 @@ def _preset(preset: Preset) -> list[str]:
 
 
 def _rule(rule: TypeRule) -> str:
-    return f"**{rule.type}**: {plain(rule.why)}."
+    return f"**{rule.type}** if {plain(rule.why)}."
 
 
 # ── commands ──────────────────────────────────────────────────────────────────────────────────────────────

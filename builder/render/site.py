@@ -21,7 +21,7 @@ DATABASE = "data/calbook.sqlite"
 def render(report: Report, digested: str, prose: Prose, site: Site, store: Store) -> int:
     """Write the site of a report; returns how many files were written.
 
-    ``digested`` is a digest of the report: when neither it nor the code, the templates, the theme nor a file
+    ``digested`` is a digest of the report: when neither it nor the code, the templates, the prose nor a file
     on disk has changed since the last time, nothing is rendered. Files of earlier builds that are no longer
     made are removed. Figures and products come from the store's objects, so nothing is drawn here.
     """
@@ -33,8 +33,10 @@ def render(report: Report, digested: str, prose: Prose, site: Site, store: Store
     common = {"the site's frame": digest(prose.shell.to_json()), "templates": templates_digest()}
     key = digest(digested, common, code_digest(), sorted(files))
     stamp = store.folder / "rendered"
-    if stamp.exists() and stamp.read_text() == key and site.keep_all():
-        return 0
+    if prose.reused and stamp.exists() and stamp.read_text() == key and site.keep_all():
+        if site.written:
+            site.finish()
+        return len(site.written)
     absent = {path for to, path in linked_files(report.campaign).items() if to not in linked}
     made = [*pages(report, prose.bodies, prose.description_html, absent), search_page()]
     parts = page_parts(report)

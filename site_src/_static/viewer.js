@@ -1,4 +1,4 @@
-/* A viewer for frames and figures: zoom, pan, brightness, contrast, blink between two. Opens from a.frame and a.full;
+/* A viewer for frames and figures: zoom, pan, brightness, contrast, blink between two. Opens from a.frame, a.preview and a.full;
    without this script those are plain links to the image. Keys work only while the viewer is open. */
 (function () {
   "use strict";
@@ -87,9 +87,9 @@
   }
   function open(link) {
     if (!dialog) build();
-    const strip = link.closest(".strip"), plot = !strip;
+    const strip = link.closest(".strip, table.data"), plot = !strip;
     const dark = document.documentElement.dataset.theme === "dark";
-    items = (strip ? [...strip.querySelectorAll("a.frame")] : [link]).map((a) => {
+    items = (strip ? [...strip.querySelectorAll("a.frame, tr:not([hidden]) a.preview")] : [link]).map((a) => {
       const shown = plot ? a.querySelector(dark ? "img.only-dark" : "img.only-light") || a.querySelector("img") : null;
       return { link: a, href: shown ? shown.src : a.href, caption: a.dataset.caption || (shown ? a.querySelector("img").alt : "") || a.textContent.trim() };
     });
@@ -100,7 +100,7 @@
     dialog.showModal(); show(); parts.stage.focus();
   }
   document.addEventListener("click", (event) => {
-    const link = event.target.closest && event.target.closest("a.frame, figure.plot a.full");
+    const link = event.target.closest && event.target.closest("a.frame, a.preview, figure.plot a.full");
     if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey || !HTMLDialogElement.prototype.showModal) return;
     event.preventDefault(); open(link);
   });
