@@ -23,7 +23,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-import_app = typer.Typer(help="Bring in a record that was kept another way.", no_args_is_help=True)
+import_app = typer.Typer(help="Bring in a record kept another way.", no_args_is_help=True)
 app.add_typer(import_app, name="import")
 
 Folder = Annotated[Path, typer.Argument(help="The campaign folder: the one that holds campaign.toml.")]
@@ -107,7 +107,7 @@ def _print_findings(findings: list[Any], *, most: int = 20) -> None:
         typer.echo(f"  … and {len(ordered) - most} more; the health page has them all.", err=True)
 
 
-@app.command()
+@app.command(short_help="Build the site: read, index, measure, judge, render.")
 @kind_errors
 def build(
     folder: Folder,
@@ -162,7 +162,7 @@ def build(
     raise typer.Exit(BUILT_WITH_ERRORS if errors else BUILT)
 
 
-@app.command()
+@app.command(short_help="Start a campaign that builds at once.")
 @kind_errors
 def new(
     folder: Annotated[Path, typer.Argument(help="A folder that is empty or does not exist yet.")],
@@ -176,7 +176,7 @@ def new(
     typer.echo(f"Build it with: calbook build {folder}")
 
 
-@app.command()
+@app.command(short_help="Write simulated frames, with known truth.")
 @kind_errors
 def simulate(
     folder: Folder,
@@ -206,7 +206,7 @@ def simulate(
         progress.note("simulate", f"{done.written} files, {done.bytes / 1e6:.1f} MB; truth in {done.truth}")
 
 
-@import_app.command("rst")
+@import_app.command("rst", short_help="Hand-written reStructuredText pages.")
 @kind_errors
 def import_rst(
     files: Annotated[list[Path], typer.Argument(help="Hand-written reStructuredText pages of the record.")],
@@ -225,7 +225,7 @@ def import_rst(
     typer.echo(f"{len(written)} files written, {len(findings)} findings. Build it with: calbook build {into}")
 
 
-@app.command()
+@app.command(short_help="Read the record sources and keep snapshots.")
 @kind_errors
 def pull(folder: Folder, output: Output = None, offline: Offline = False) -> None:
     """Read the record sources and keep a snapshot of each that changed."""
@@ -244,7 +244,7 @@ def pull(folder: Folder, output: Output = None, offline: Offline = False) -> Non
     _finish([*findings, *pull_findings, *row_findings])
 
 
-@app.command()
+@app.command(short_help="List the frames, and the files that are of no use.")
 @kind_errors
 def index(folder: Folder) -> None:
     """List the frames of the data directories, and every file that cannot be used, with the reason."""
@@ -262,7 +262,7 @@ def index(folder: Folder) -> None:
     _finish([*findings, *found.findings])
 
 
-@app.command()
+@app.command(short_help="Check a campaign folder without building.")
 @kind_errors
 def lint(folder: Folder) -> None:
     """Check a campaign folder without building: keys, names, links, placeholders, limits."""
@@ -281,7 +281,7 @@ def _finish(findings: list[Any]) -> None:
     raise typer.Exit(BUILT_WITH_ERRORS if any(f.severity == "error" for f in findings) else BUILT)
 
 
-@app.command()
+@app.command(short_help="Say what made a page change.")
 @kind_errors
 def why(
     folder: Folder,
@@ -298,7 +298,7 @@ def why(
         typer.echo(line)
 
 
-@app.command()
+@app.command(short_help="Serve a built site on this machine only.")
 @kind_errors
 def serve(
     folder: Folder,

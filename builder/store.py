@@ -236,11 +236,6 @@ class Store:
 
     # ── results ───────────────────────────────────────────────────────────────────────────────────────
 
-    def has_result(self, result_id: str) -> bool:
-        """Whether a result of that id is stored."""
-        row = self.db.execute("SELECT 1 FROM results WHERE id = ?", (result_id,)).fetchone()
-        return row is not None
-
     def add_result(self, result: StoredResult, build_id: int) -> None:
         """Add a result with its measurements. Adding the same id again changes nothing."""
         with self.transaction():

@@ -95,6 +95,7 @@ def home_page(book: Book, known: Collection[str], description_html: str) -> Page
         "more_attention": max(len(attention) - MOST_ATTENTION, 0),
         "counts": severities(book),
         "sources": [(s, book.sources.get(s.source)) for s in book.snapshots.values()],
+        "unfresh": sum(s.stale or s.table is None for s in book.snapshots.values()),
         "hardware_words": _hardware_words(book),
         "known": known.__contains__,
     }
@@ -169,7 +170,7 @@ def _attention(book: Book) -> Iterable[Attention]:
     for finding in worst_first(book.findings):
         if finding.severity == Severity.ERROR and finding.kind not in ("source-unread", "procedure-error"):
             page = book.place_of(finding) or a.finding_kind(finding.kind)
-            yield Attention(finding.what, page, finding.where, severity=Severity.ERROR)
+            yield Attention(finding.what, page, finding.where.rpartition("/")[2], severity=Severity.ERROR)
     for caveat in book.caveats:
         if caveat.severity == "major" and not caveat.resolved:
             yield Attention(caveat.text, a.caveat(caveat.id), severity=Severity.WARNING)
