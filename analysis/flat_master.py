@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from math import sqrt
 
 import numpy as np
@@ -104,12 +105,12 @@ def levels_of(
     values = [f.summaries[channel.name].mean - o for f, o in zip(frames, offsets.values, strict=True)]
     if min(values) <= 0:
         raise NoLightError("the level is not above the offset: there is no light")
-    own, normal = [], []
-    for frame, value, offset in zip(frames, values, offsets.values, strict=True):
-        image = frame.pixels.read(channel, channel.image)
-        own.append(checks_of_values((image,), bounds))
-        normal.append(image.astype(np.float32) / np.float32(value) - np.float32(offset / value))
-    sample = (normal[0] - normal[1])[::2, ::2]
+    own = [checks_of_values((f.pixels.read(channel, channel.image),), bounds) for f in frames]
+    normal = [
+        partial(_normalised, frame, channel, offset, value)
+        for frame, offset, value in zip(frames, offsets.values, values, strict=True)
+    ]
+    sample = (normal[0]() - normal[1]())[::2, ::2]
     noise = clipped(sample, _CLIP).std / sqrt(2.0) if np.isfinite(sample).any() else 0.0
     errors = [max(noise * v, 1e-6) / sqrt(channel.image.size) for v in values]
     ruled = flickering(normal, values, electronics, bounds)
@@ -125,26 +126,35 @@ def levels_of(
     return Levels(tuple(values), tuple(between), offsets.error, per_frame, tuple(mutual))
 
 
+def _normalised(frame: FrameInput, channel: Channel, offset: float, level: float) -> NDArray[np.float32]:
+    """A flat less its offset, over its level. Read anew at each call: eighty flats at once do not fit in memory."""
+    image = frame.pixels.read(channel, channel.image)
+    return image.astype(np.float32) / np.float32(level) - np.float32(offset / level)
+
+
 def flickering(
-    normal: Sequence[NDArray[np.float32]],
+    normal: Sequence[Callable[[], NDArray[np.float32]]],
     levels: Sequence[float],
     electronics: ElectronicNoise | None,
     bounds: Bounds,
 ) -> list[tuple[Check, ...]]:
     """Flicker checks (rows, columns) of each of some flats divided by their ``levels`` [ADU], each against the mean of the others.
 
-    The fixed pattern is in both and cancels. A frame that flickers spoils the mean that others are compared with;
+    ``normal`` hand out the flats, as often as they are asked. The fixed pattern is in both and cancels. A frame that flickers spoils the mean that others are compared with;
     so the worst is taken out and the rest are looked at again. Of two frames none can tell which it was:
     both are flagged.
     """
     alive = list(range(len(normal)))
     verdicts: dict[int, tuple[Check, ...]] = {}
     while True:
-        total = np.sum([normal[i] for i in alive], axis=0, dtype=np.float32)
+        total = normal[alive[0]]()
+        for i in alive[1:]:
+            total += normal[i]()
         n = len(alive)
         for i in alive:
+            one = normal[i]()
             with np.errstate(invalid="ignore"):  # infinite pixels: not a number, so left out
-                difference = normal[i] - (total - normal[i]) / np.float32(n - 1)
+                difference = one - (total - one) / np.float32(n - 1)
             verdicts[i] = _flicker_of(difference, levels[i], n, electronics, bounds)
         worst = max(alive, key=lambda i: max(c.effect if c.raised else 0.0 for c in verdicts[i]))
         if n <= 2 or not any(c.raised for c in verdicts[worst]):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from analysis.contract import Measurement
+from builder.blockfolders import BlockFolders
 from builder.judge import Judgement, Place, judge
 from builder.match import Matching
 from builder.plan import NotRun, Task
@@ -31,6 +33,8 @@ from campaign.frames import Frame, FrameFile
 from campaign.model import Block, Campaign, Caveat
 from campaign.names import slug
 from campaign.record import Snapshot, Test
+
+_MORE = re.compile(r" and \d+ more$")
 
 StoredVerdict = tuple[str, str | None, float | None, float | None, str]
 
@@ -73,9 +77,13 @@ class Assembler:
     def __init__(self, gathered: Gathered) -> None:
         self.g = gathered
         self.verdicts: dict[str, StoredVerdict] = {}
+        self._folders = BlockFolders.of(gathered.campaign)
         self._findings: dict[str | None, list[Finding]] = {}
+        self._at: dict[str, list[Finding]] = {}
         for finding in gathered.findings:
             self._findings.setdefault(finding.block, []).append(finding)
+            for place in _places(finding.where):
+                self._at.setdefault(place, []).append(finding)
 
     def blocks(self) -> tuple[BlockReport, ...]:
         """All blocks of the campaign, in its order."""
@@ -88,15 +96,14 @@ class Assembler:
         sources = {s.id for s in self.g.campaign.sources if s.block == block.id} | {
             t.test.source for t in tests
         }
-        folder = block.id.lower()
         return BlockReport(
             block,
             tests,
             tuple(
-                self._frame(f, of_frame.get(frame_key(f)), findings) for f in self.g.frames if f.block == block.id
+                self._frame(f, of_frame.get(frame_key(f))) for f in self.g.frames if f.block == block.id
             ),
             tuple(
-                f for f in self.g.files if f.state != "ok" and folder in (p.lower() for p in f.path.split("/")[:-1])
+                f for f in self.g.files if f.state != "ok" and self._folders.block(f.root, f.path) == block.id
             ),
             tuple(s for s in self.g.snapshots if s.source in sources),
             tuple(self.g.campaign.caveats_for(block.id)),
@@ -105,7 +112,7 @@ class Assembler:
             addresses.block_page(block.id),
         )  # fmt: skip
 
-    def _frame(self, frame: Frame, test: str | None, findings: Sequence[Finding]) -> FrameReport:
+    def _frame(self, frame: Frame, test: str | None) -> FrameReport:
         channels = self.g.summarised.channels.get(frame_key(frame), {})
         preview = self.g.summarised.previews.get(frame_key(frame), "")
         return FrameReport(
@@ -113,7 +120,7 @@ class Assembler:
             test,
             {name: (s.median, s.overscan_mean) for name, s in channels.items()},
             sum(s.saturated for s in channels.values()) if channels else None,
-            tuple(f for f in findings if f.where == frame.file.path or frame.file.path in f.where),
+            tuple(self._at.get(file_key(frame.file), ())),
             f"previews/{preview}" if preview else "",
         )
 
@@ -283,6 +290,11 @@ class Assembler:
             for spec in specs
             if spec.name in made
         ]
+
+
+def _places(where: str) -> set[str]:
+    """The places that a finding names (see ``builder.tally``): 'a.fits, b.fits and 3 more' are two."""
+    return {where, *_MORE.sub("", where).split(", ")}
 
 
 def state_of(blocks: Sequence[BlockReport]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.legend_handler import HandlerTuple
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 from numpy.typing import NDArray
 
 from analysis.figures import Panel, Plot, Series
@@ -34,6 +34,8 @@ from builder.draw import (
 DPI = 96
 DRAWN_POINTS = 4000
 """Points of a series that are drawn; more are thinned evenly, keeping extremes. The CSV has them all."""
+LEFT_OUT = "left out"
+"""Points of a series that says so are crosses."""
 LABEL_WIDTH = 12.0
 """Height of a line of a label, in px: vertical lines closer than this share one."""
 FONT = "DejaVu Sans, Verdana, Segoe UI, Roboto, Helvetica Neue, Arial, sans-serif"
@@ -101,12 +103,16 @@ def _panel(axes: Axes, panel: Panel, channels: Sequence[str]) -> None:
     for axis, scale in (("x", panel.xscale), ("y", panel.yscale)):
         if scale == "log":
             _log_axis(axes, axis)
-    handles = [(_series(axes, series, order, channels), series) for order, series in enumerate(panel.series)]
+    apart = any(s.channel for s in panel.series)  # channels keep their colours to themselves
+    handles = [(_series(axes, s, 0 if apart else n, channels), s) for n, s in enumerate(panel.series)]
     if panel.xscale == "linear" and _whole(panel):
-        axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True, steps=[1, 2, 5, 10]))
     if not any(len(s.x) for s in panel.series):
         axes.text(0.5, 0.5, "no values", ha="center", va="center", color=MUTED, transform=axes.transAxes)
     _marks(axes, panel)
+    for axis, scale in (("x", panel.xscale), ("y", panel.yscale)):
+        if scale == "log":
+            _narrow_log_axis(axes, axis)
     _legend(axes, panel, handles)
 
 
@@ -146,6 +152,16 @@ def _log_axis(axes: Axes, name: str) -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
+def _narrow_log_axis(axes: Axes, name: str) -> None:
+    """Ticks at even steps where the values span less than a decade, within which no power of ten may lie."""
+    axis = axes.xaxis if name == "x" else axes.yaxis
+    low, high = sorted(axis.get_view_interval())
+    if low > 0 and high < 10 * low:
+        axis.set_major_locator(MaxNLocator(5))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.6g}"))
+        axis.set_minor_locator(NullLocator())
+
+
 def _power(value: float, _: int | None = None) -> str:
     """A tick of a logarithmic axis: 0.1, 1, 10, 1000, 10⁵."""
     if value <= 0:
@@ -162,7 +178,9 @@ def _series(axes: Axes, series: Series, order: int, channels: Sequence[str]) -> 
     colour = (
         INK if index is None and order == 0 else CHANNELS[(order if index is None else index) % len(CHANNELS)]
     )
-    marker = MARKERS[(order if index is None else index) % len(MARKERS)]
+    crossed = LEFT_OUT in series.label
+    marker = "x" if crossed else MARKERS[(order if index is None else index) % len(MARKERS)]
+    edge = 1.1 if crossed else 0.0
     if series.style == "bars":
         widths = np.diff(x).min() if len(x) > 1 else 1.0
         return axes.bar(
@@ -177,7 +195,7 @@ def _series(axes: Axes, series: Series, order: int, channels: Sequence[str]) -> 
     if series.yerr is None:
         size = 4.5 if len(x) < 300 else 2.2
         return axes.plot(
-            x, y, linestyle="none", marker=marker, color=colour, markersize=size, markeredgewidth=0
+            x, y, linestyle="none", marker=marker, color=colour, markersize=size, markeredgewidth=edge
         )[0]
     error = np.asarray(series.yerr, dtype=float)[keep]
     error = np.where(np.isfinite(error) & (error >= 0), error, 0.0)
@@ -190,7 +208,7 @@ def _series(axes: Axes, series: Series, order: int, channels: Sequence[str]) -> 
         color=colour,
         elinewidth=0.9,
         capsize=1.5,
-        markeredgewidth=0,
+        markeredgewidth=edge,
     )
     return drawn.lines[0]
 

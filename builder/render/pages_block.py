@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from builder.render import addresses as a
@@ -128,6 +128,14 @@ def known_fields(frames: Iterable[Frame]) -> list[str]:
     return [name for name in (*FIELDS, *extra) if name in have and name not in OWN_COLUMNS]
 
 
+def constant_fields(frames: Sequence[Frame], fields: Iterable[str]) -> dict[str, object]:
+    """Those of the fields that are the same in all of several frames, with their values: said once, not row by row."""
+    if len(frames) < 2:
+        return {}
+    first = frames[0].fields
+    return {n: first[n] for n in fields if n in first and all(f.fields.get(n) == first[n] for f in frames)}
+
+
 def exposures_page(book: Book, report: BlockReport) -> Page:
     """The exposure table of a block: every frame, and every damaged file."""
     block, path = report.block, a.exposures_page(report.block.id)
@@ -140,7 +148,7 @@ def exposures_page(book: Book, report: BlockReport) -> Page:
         "exposures": len({r.frame.exposure for r in report.frames}),
         "fields": fields,
         "choices": {n for n, seen in values.items() if len(seen) <= 12},
-        "constant": {n for n, seen in values.items() if len(seen) == 1 and len(report.frames) > 1},
+        "constant": constant_fields([r.frame for r in report.frames], fields),
         "channels": list(dict.fromkeys(c for r in report.frames for c in r.levels)),
         "damaged": report.damaged,
         "caveats": report.caveats,

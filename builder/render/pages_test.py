@@ -10,14 +10,14 @@ from builder.render.environment import render
 from builder.render.format import listed, number, plural, ranges
 from builder.render.matrix import Label, matrix, stated_once
 from builder.render.page import Page
-from builder.render.pages_block import crumbs, known_fields
+from builder.render.pages_block import constant_fields, crumbs, known_fields
 from builder.render.pages_home import tally
 from builder.report import FrameReport, Outcome, TestReport, Verdict
 from campaign.findings import Finding
 from campaign.frames import Frame
 from campaign.record import Test
 
-MOST_PREVIEWS = 60
+MOST_PREVIEWS = 36
 SECTIONS = (
     ("measurements", "Measurements"), ("figures", "Figures"), ("discrepancies", "Planned and acquired"),
     ("frames", "Frames"), ("products", "Products"), ("log", "Log"),
@@ -55,6 +55,8 @@ def test_page(book: Book, report: TestReport) -> Page:
     procedures = [book.procedures[n] for n in dict.fromkeys(o.procedure.name for o in report.outcomes if o.status != "not run")]  # fmt: skip
     held = [book.frame_of(block.id, f) for f in report.frames]
     strip = [r for r in held if r and r.preview]
+    fields = known_fields(report.frames)
+    constant = constant_fields(report.frames, fields)
     matrices = [matrix(book.report.campaign, p, report.outcomes, _label) for p in procedures]
     context = {
         "book": book,
@@ -72,7 +74,8 @@ def test_page(book: Book, report: TestReport) -> Page:
         "record": book.record_address(test),
         "pulled": book.snapshots.get(test.source),
         "exposures": _exposures(book, report),
-        "fields": known_fields(report.frames),
+        "fields": [n for n in fields if n not in constant],
+        "constant": constant,
         "strip": strip[:MOST_PREVIEWS],
         "more_strip": max(len(strip) - MOST_PREVIEWS, 0),
         "no_frames": _no_frames(report),

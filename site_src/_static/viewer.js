@@ -91,7 +91,7 @@
     const dark = document.documentElement.dataset.theme === "dark";
     items = (strip ? [...strip.querySelectorAll("a.frame, tr:not([hidden]) a.preview")] : [link]).map((a) => {
       const shown = plot ? a.querySelector(dark ? "img.only-dark" : "img.only-light") || a.querySelector("img") : null;
-      return { link: a, href: shown ? shown.src : a.href, caption: a.dataset.caption || (shown ? a.querySelector("img").alt : "") || a.textContent.trim() };
+      return { link: a, href: shown ? shown.src : a.href, caption: a.dataset.caption || (a.querySelector("img") || {}).alt || a.textContent.trim() };
     });
     at = Math.max(0, items.findIndex((i) => i.link === link)); other = -1; back = link;
     parts.many.forEach((n) => (n.hidden = items.length < 2)); parts.scales.forEach((n) => (n.hidden = plot));

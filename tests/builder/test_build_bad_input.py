@@ -96,9 +96,11 @@ def spoil(folder: Path) -> None:
     (folder / "procedures" / "broken.py").write_text("import no_such_module_at_all\n", "utf-8")
     frames = folder / "frames"
     bias(frames / ODD_NAME, 7)
-    for number in (8, 9, 10):
+    bias(frames / "6.fits", 8)  # its name is the end of another's that has a fault
+    for number in (9, 10):
         bias(frames / f"b{number}.fits", number)
-    (frames / "zero.fits").write_bytes(b"")
+    (frames / "B1").mkdir()
+    (frames / "B1" / "zero.fits").write_bytes(b"")
     (frames / "cut.fits").write_bytes((frames / "b1.fits").read_bytes()[:4000])
     (frames / "text.fits").write_text("this is no FITS file\n" * 200, "utf-8")
     bias(frames / "shape.fits", 30, data=np.full((16, 40), 1000, np.uint16))
@@ -164,6 +166,15 @@ def test_is_on_the_health_page(kind: str, what: str, also: str, bad: Built, page
     for f in bad.report.findings:
         assert " ".join(f.what.split()) in health.text, f
         assert " ".join(f.where.split()) in health.text, f
+
+
+def test_a_fault_is_shown_with_its_own_file_only(bad: Built) -> None:
+    block = bad.report.blocks[0]
+    faults = {r.frame.file.path: {f.kind for f in r.findings} for r in block.frames}
+    assert "bad-header" in faults["b6.fits"] and "bad-pixels" in faults["b5.fits"]
+    assert faults["b1.fits"] == faults["6.fits"] == set()
+    # which block a file is of is known by its folder alone, where nothing in it can be read
+    assert [(f.path, f.state) for f in block.damaged] == [("B1/zero.fits", "empty")]
 
 
 def test_everything_says_what_to_do(bad: Built) -> None:
