@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from builder.pixels import open_pixels
+from builder.acquired.pixels import open_pixels
 from campaign.frames import Frame, FrameFile
 from campaign.geometry import Channel, Region
 

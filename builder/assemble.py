@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from analysis.contract import Measurement
-from builder.blockfolders import BlockFolders
+from builder.acquired.blockfolders import BlockFolders
+from builder.acquired.match import Matching
 from builder.judge import Judgement, Place, judge
-from builder.match import Matching
 from builder.plan import NotRun, Task
 from builder.plugins import Known
 from builder.render import addresses
@@ -293,7 +293,7 @@ class Assembler:
 
 
 def _places(where: str) -> set[str]:
-    """The places that a finding names (see ``builder.tally``): 'a.fits, b.fits and 3 more' are two."""
+    """The places that a finding names (see ``builder.acquired.tally``): 'a.fits, b.fits and 3 more' are two."""
     return {where, *_MORE.sub("", where).split(", ")}
 
 

@@ -11,10 +11,10 @@ from functools import partial
 from pathlib import Path
 
 from builder import VERSION
+from builder.acquired.index import Index, IndexedFile, index
+from builder.acquired.match import match
 from builder.assemble import Assembler, Gathered, changes_between, state_of
 from builder.engine import Engine, default_workers
-from builder.index import Index, IndexedFile, index
-from builder.match import match
 from builder.measure import code_digest, measure_all
 from builder.plan import Planner
 from builder.plugins import known_procedures

@@ -248,7 +248,7 @@ def pull(folder: Folder, output: Output = None, offline: Offline = False) -> Non
 @kind_errors
 def index(folder: Folder) -> None:
     """List the frames of the data directories, and every file that cannot be used, with the reason."""
-    from builder.index import index
+    from builder.acquired.index import index
 
     campaign, findings = _load(folder)
     found = index(campaign, {}, workers=1)

@@ -33,7 +33,7 @@ class Measured:
 
 def inputs_of(task: Task) -> Inputs:
     """The inputs of a task: its frames with their summaries and open pixels."""
-    from builder.pixels import open_pixels
+    from builder.acquired.pixels import open_pixels
 
     opened = {
         frame.id: FrameInput(frame, task.summaries[frame.id], open_pixels(frame, task.campaign_root))

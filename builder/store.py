@@ -11,7 +11,7 @@ import json
 import os
 import sqlite3
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -262,31 +262,38 @@ class Store:
 
     def results(self, ids: Iterable[str]) -> dict[str, StoredResult]:
         """Stored results by id, with their measurements in the order they were handed back."""
-        wanted = set(ids)
+        wanted = sorted(set(ids))
         measured: dict[str, list[Measurement]] = {i: [] for i in wanted}
-        for row in self.db.execute(
+        for ident, *m, flags, reason, note in self._of(
+            wanted,
             "SELECT result_id, quantity, channel, setting, value, uncertainty, unit, estimator, n, flags, reason, note "
-            "FROM measurements ORDER BY result_id, position"
+            "FROM measurements WHERE result_id IN ({}) ORDER BY result_id, position",
         ):
-            if row[0] in wanted:
-                measured[row[0]].append(
-                    Measurement(
-                        row[1], row[2] or None, row[3], row[4], row[5], row[6], row[7], row[8],
-                        tuple(json.loads(row[9])), row[10], row[11],
-                    )
-                )  # fmt: skip
+            quantity, channel, setting, value, uncertainty, unit, estimator, n = m
+            measured[ident].append(
+                Measurement(
+                    quantity, channel or None, setting, value, uncertainty, unit, estimator, n,
+                    tuple(json.loads(flags)), reason, note,
+                )
+            )  # fmt: skip
         out = {}
-        for row in self.db.execute(
-            "SELECT id, block, test, detector, procedure, version, status, measured_at, seconds, detail FROM results"
+        for *head, seconds, detail in self._of(
+            wanted,
+            "SELECT id, block, test, detector, procedure, version, status, measured_at, seconds, detail "
+            "FROM results WHERE id IN ({})",
         ):
-            if row[0] in wanted:
-                *head, seconds, detail = row
-                ident, block, test, detector, procedure, version, status, measured_at = head
-                out[ident] = StoredResult(
-                    ident, block, test, detector, procedure, version, status, measured_at, seconds,
-                    json.loads(detail), tuple(measured[ident]),
-                )  # fmt: skip
+            ident, block, test, detector, procedure, version, status, measured_at = head
+            out[ident] = StoredResult(
+                ident, block, test, detector, procedure, version, status, measured_at, seconds,
+                json.loads(detail), tuple(measured[ident]),
+            )  # fmt: skip
         return out
+
+    def _of(self, ids: Sequence[str], query: str) -> Iterator[tuple[Any, ...]]:
+        """The rows of a query for many ids, a few hundred at a time: SQLite bounds the number of parameters."""
+        for start in range(0, len(ids), 500):
+            some = ids[start : start + 500]
+            yield from self.db.execute(query.format(", ".join("?" * len(some))), some)
 
     # ── what is shown, and judged ─────────────────────────────────────────────────────────────────────
 

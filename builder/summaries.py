@@ -70,7 +70,7 @@ def summarise_file(task: FileTask) -> tuple[str, list[dict[str, Any]]]:
     Returns the fingerprint and, per frame, {'channels', 'preview'} or {'error'}.
     """
     from analysis.summary import summarise as summarise_pixels
-    from builder.pixels import fingerprint, open_pixels
+    from builder.acquired.pixels import fingerprint, open_pixels
     from builder.preview import preview
 
     digest = fingerprint(task.campaign_root / task.file.root / task.file.path)

@@ -95,13 +95,19 @@ def _stripped(text: str) -> str:
 
 def aligned(numbers: Sequence[Shown]) -> list[Shown]:
     """The same numbers padded with spaces as wide as digits, so that right-aligned they stand point under point."""
-    values = _padded([n.value for n in numbers])
-    sized = [n.uncertainty for n in numbers if n.uncertainty]
-    uncertainties = iter(_padded(sized, left=True))
-    return [
-        replace(n, value=v, uncertainty=next(uncertainties) if n.uncertainty else "")
-        for n, v in zip(numbers, values, strict=True)
-    ]
+    out = list(numbers)
+    for exponent in {
+        n.exponent for n in numbers
+    }:  # only numbers of one power of ten can stand point under point
+        places = [i for i, n in enumerate(numbers) if n.exponent == exponent]
+        values = _padded([numbers[i].value for i in places])
+        sized = [numbers[i].uncertainty for i in places if numbers[i].uncertainty]
+        uncertainties = iter(_padded(sized, left=True))
+        for i, value in zip(places, values, strict=True):
+            out[i] = replace(
+                numbers[i], value=value, uncertainty=next(uncertainties) if numbers[i].uncertainty else ""
+            )
+    return out
 
 
 def _padded(texts: Sequence[str], *, left: bool = False) -> list[str]:

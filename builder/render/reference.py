@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.contract import ALARMS, FLAGS, REASONS
-from builder.presets import PRESETS, VAGUE, Preset, TypeRule
+from builder.acquired.presets import PRESETS, VAGUE, Preset, TypeRule
 from builder.report import SHAPES, Verdict
 from campaign.findings import KINDS, Severity
 from campaign.frames import FIELDS
@@ -39,7 +39,7 @@ _ROOT = Path(__file__).parents[2]
 _MODULES = (
     "analysis/contract.py",
     "builder/cli.py",
-    "builder/presets.py",
+    "builder/acquired/presets.py",
     "builder/report.py",
     "builder/simulate/settings.py",
     "builder/render/reference.py",

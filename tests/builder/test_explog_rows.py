@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from made_fits import REAL, campaign, image, ramp, write
 
-from builder.explog import read_log
-from builder.index import Index, index
+from builder.acquired.explog import read_log
+from builder.acquired.index import Index, index
 
 COLUMNS = "ObsID\tFile_name\tCCD\tDATE\tTEST\tExptime\tWavelength\tTOI _pump\tOdd one\t\n"
 NAME = "EUC_{}_251116D150614T_ROE1_CCD{}"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from made_fits import REAL, Block, campaign, frame_file, image, primary, ramp, write
 
-from builder.index import Index, index
+from builder.acquired.index import Index, index
 from campaign.findings import Finding
 from campaign.geometry import single
 from campaign.model import Campaign, DataSpec, Detector

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builder.headervalues import celsius, exposure_name, moment, number, plain, seconds, yes_or_no
+from builder.acquired.headervalues import celsius, exposure_name, moment, number, plain, seconds, yes_or_no
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from made_fits import Block, campaign, frame_file, image, ramp, write
 
-from builder.fitsfile import Structure
-from builder.index import IndexedFile, index
-from builder.listing import is_frame_name
+from builder.acquired.fitsfile import Structure
+from builder.acquired.index import IndexedFile, index
+from builder.acquired.listing import is_frame_name
 
 BIAS = {"IMAGETYP": "bias"}
 
@@ -142,7 +142,7 @@ def test_unchanged_files_are_not_opened(tmp_path: Path, monkeypatch: pytest.Monk
         opened.append(path)
         return Structure("unreadable", "opened again")
 
-    monkeypatch.setattr("builder.index.inspect", inspect)
+    monkeypatch.setattr("builder.acquired.index.inspect", inspect)
     again = index(campaign(tmp_path), known)
     assert opened == []
     assert (again.files, again.frames, again.findings) == (first.files, first.frames, first.findings)
@@ -163,7 +163,7 @@ def test_deleted_files_leave_the_index(tmp_path: Path) -> None:
 def test_changed_mapping_needs_no_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     frame_file(tmp_path / "frames" / "a.fits", EXPNUM=1, SHOT=9, **BIAS)
     first = index(campaign(tmp_path), {})
-    monkeypatch.setattr("builder.index.inspect", None)
+    monkeypatch.setattr("builder.acquired.index.inspect", None)
     again = index(campaign(tmp_path, fields={"exposure": ("SHOT",)}), first.known)
     assert first.frames[0].exposure == "1" and again.frames[0].exposure == "9"
 
@@ -182,7 +182,7 @@ def test_workers_give_the_same(tmp_path: Path) -> None:
 
 
 def test_indexing_imports_nothing_heavy(tmp_path: Path) -> None:
-    code = "import sys, builder.index, builder.match; print([m for m in ('astropy', 'numpy', 'scipy') if m in sys.modules])"
+    code = "import sys, builder.acquired.index, builder.acquired.match; print([m for m in ('astropy', 'numpy', 'scipy') if m in sys.modules])"
     checkout = Path(__file__).resolve().parents[2]
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=checkout, capture_output=True, text=True, check=True

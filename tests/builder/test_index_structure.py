@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from made_fits import REAL, header, image, padded, primary, ramp, write
 
-from builder.cards import HeaderError, data_size, read_cards
-from builder.fitsfile import inspect
+from builder.acquired.cards import HeaderError, data_size, read_cards
+from builder.acquired.fitsfile import inspect
 
 GOOD = image(ramp(), {"OBSID": 7, "TEST": "PTC01"})
 DATA = 2880 + ramp().nbytes

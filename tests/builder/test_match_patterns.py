@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from made_fits import campaign, frame_file
 
-from builder.index import index
-from builder.match import Matching, match
+from builder.acquired.index import index
+from builder.acquired.match import Matching, match
 from campaign.record import Test
 
 NAMES = ("night1/flat-a.fits", "night1/flat-b.fits", "night2/FLAT-c.fits", "night2/dark-a.fits")

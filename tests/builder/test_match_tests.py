@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_fits import Block, campaign
 
-from builder.compare import gaps, spans
-from builder.match import Matching, expected_exposures, match
+from builder.acquired.compare import gaps, spans
+from builder.acquired.match import Matching, expected_exposures, match
 from campaign.findings import Finding
 from campaign.frames import FieldValue, Frame, FrameFile
 from campaign.model import Campaign

@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from made_fits import REAL, Block, campaign, image, primary, ramp, write
 
-from builder import pixels
-from builder.index import index
-from builder.pixels import FilePixels, PixelsLost, fingerprint, open_pixels
+from builder.acquired import pixels
+from builder.acquired.index import index
+from builder.acquired.pixels import FilePixels, PixelsLost, fingerprint, open_pixels
 from campaign.frames import Frame, FrameFile
 from campaign.geometry import Channel, Region, single
 

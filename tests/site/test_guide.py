@@ -14,9 +14,9 @@ from page_reader import Read, read
 
 from analysis.contract import ALARMS, FLAGS, REASONS
 from analysis.procedures import builtin
+from builder.acquired.presets import PRESETS
 from builder.cli import app
 from builder.exports import COLUMNS
-from builder.presets import PRESETS
 from builder.render import addresses
 from builder.render.prose import Prose, build_prose
 from builder.render.reference import MEANINGS, commands, reference_pages, reference_sources

@@ -6,8 +6,8 @@ from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from builder.headers import agree
-from builder.tally import Tally
+from builder.acquired.headers import agree
+from builder.acquired.tally import Tally
 from campaign.frames import FieldValue, Frame
 from campaign.model import Campaign
 from campaign.record import Test

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
-from builder.compare import check_test, is_pattern
-from builder.tally import Tally
+from builder.acquired.compare import check_test, is_pattern
+from builder.acquired.tally import Tally
 from campaign.findings import Finding
 from campaign.frames import Frame
 from campaign.model import Campaign

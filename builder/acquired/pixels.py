@@ -18,7 +18,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from builder.fitsfile import Hdu, inspect
+from builder.acquired.fitsfile import Hdu, inspect
 from campaign.frames import Frame, FrameFile
 from campaign.geometry import Channel, Region
 

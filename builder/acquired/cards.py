@@ -1,6 +1,6 @@
 """FITS header cards: values as text by keyword, and the size of the data that a header describes.
 
-Values stay text here, as the camera wrote them; ``builder.headervalues`` makes them numbers, times and types. Cards are
+Values stay text here, as the camera wrote them; ``builder.acquired.headervalues`` makes them numbers, times and types. Cards are
 80 characters each (FITS standard 4.0, section 4).
 """
 

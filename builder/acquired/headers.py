@@ -15,9 +15,9 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import NamedTuple
 
-from builder.headervalues import celsius, exposure_name, moment, plain, seconds, yes_or_no
-from builder.presets import PRESETS, TYPES, Preset
-from builder.tally import Tally
+from builder.acquired.headervalues import celsius, exposure_name, moment, plain, seconds, yes_or_no
+from builder.acquired.presets import PRESETS, TYPES, Preset
+from builder.acquired.tally import Tally
 from campaign.findings import Finding
 from campaign.frames import FieldValue
 from campaign.model import Campaign

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
-from builder.headers import HeaderMap, Said, read_value, with_number
-from builder.headervalues import exposure_name
-from builder.tally import Tally
+from builder.acquired.headers import HeaderMap, Said, read_value, with_number
+from builder.acquired.headervalues import exposure_name
+from builder.acquired.tally import Tally
 from campaign.findings import Finding
 
 EXPOSURE = ("obsid", "expnum", "exposure")

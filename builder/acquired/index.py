@@ -12,13 +12,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from builder.blockfolders import BlockFolders
-from builder.explog import LogBook, read_log
-from builder.fitsfile import Hdu, Structure, inspect
-from builder.framing import Framer
-from builder.headers import HeaderMap, header_map
-from builder.listing import Listing, list_data
-from builder.tally import Tally
+from builder.acquired.blockfolders import BlockFolders
+from builder.acquired.explog import LogBook, read_log
+from builder.acquired.fitsfile import Hdu, Structure, inspect
+from builder.acquired.framing import Framer
+from builder.acquired.headers import HeaderMap, header_map
+from builder.acquired.listing import Listing, list_data
+from builder.acquired.tally import Tally
 from campaign.findings import Finding
 from campaign.frames import Frame, FrameFile
 from campaign.model import Campaign

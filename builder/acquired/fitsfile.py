@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal, Protocol
 
-from builder.cards import CARD, HeaderError, data_size, read_cards, whole
+from builder.acquired.cards import CARD, HeaderError, data_size, read_cards, whole
 
 BLOCK = 2880
 MOST_BLOCKS = 1000  # a header longer than this has lost its END

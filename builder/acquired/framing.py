@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
-from builder.blockfolders import BlockFolders
-from builder.explog import FILE, LogBook, read_row, stem
-from builder.fitsfile import Hdu
-from builder.frametypes import frame_type
-from builder.headers import HeaderMap, Said, combine, read_header, read_name
-from builder.headervalues import exposure_name
-from builder.layout import Held, fits, held_images
-from builder.tally import Tally
+from builder.acquired.blockfolders import BlockFolders
+from builder.acquired.explog import FILE, LogBook, read_row, stem
+from builder.acquired.fitsfile import Hdu
+from builder.acquired.frametypes import frame_type
+from builder.acquired.headers import HeaderMap, Said, combine, read_header, read_name
+from builder.acquired.headervalues import exposure_name
+from builder.acquired.layout import Held, fits, held_images
+from builder.acquired.tally import Tally
 from campaign.frames import Frame, FrameFile
 from campaign.model import Campaign, Detector
 

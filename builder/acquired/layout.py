@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from builder.fitsfile import Hdu
-from builder.headers import HeaderMap
+from builder.acquired.fitsfile import Hdu
+from builder.acquired.headers import HeaderMap
 from campaign.geometry import Geometry
 from campaign.model import Detector
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 
-from builder.headers import HeaderMap, Said, contradict
-from builder.headervalues import plain
-from builder.presets import VAGUE, TypeRule
-from builder.tally import Tally
+from builder.acquired.headers import HeaderMap, Said, contradict
+from builder.acquired.headervalues import plain
+from builder.acquired.presets import VAGUE, TypeRule
+from builder.acquired.tally import Tally
 
 
 def frame_type(
