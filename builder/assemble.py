@@ -106,7 +106,7 @@ class Assembler:
                 f for f in self.g.files if f.state != "ok" and self._folders.block(f.root, f.path) == block.id
             ),
             tuple(s for s in self.g.snapshots if s.source in sources),
-            tuple(self.g.campaign.caveats_for(block.id)),
+            tuple(c for c in self.g.campaign.caveats_for(block.id) if c.scope.overlaps(block.start, block.end)),
             findings,
             self.g.bodies.get(block.id, ""),
             addresses.block_page(block.id),

@@ -215,6 +215,13 @@ class Scope(Model):
             and (day is None or self.end is None or day <= self.end)
         )
 
+    def overlaps(self, start: Date | None, end: Date | None) -> bool:
+        """Whether the scope's days touch the days from ``start`` to ``end``. An open end touches everything."""
+        return not (
+            (self.start is not None and end is not None and end < self.start)
+            or (self.end is not None and start is not None and start > self.end)
+        )
+
 
 class Caveat(Model):
     """A known problem, with its scope."""

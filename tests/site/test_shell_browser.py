@@ -18,7 +18,15 @@ from builder.draw import draw
 from builder.render import addresses
 from builder.render.page import Page
 from builder.render.prose import build_prose
-from builder.render.search import NAV, SEARCH_DATA, nav_script, search_page, search_script
+from builder.render.search import (
+    CHECKED,
+    NAV,
+    SEARCH_DATA,
+    checked_script,
+    nav_script,
+    search_page,
+    search_script,
+)
 from builder.render.write import Site
 
 CHROMIUM = shutil.which("chromium")
@@ -100,6 +108,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for page in pages:
         out.write(page.path, prose.shell.page(page))
     out.write(NAV, nav_script(report, prose.guide_pages))
+    out.write(CHECKED, checked_script({}))
     out.write(SEARCH_DATA, search_script(pages, prose.guide_pages))
     out.finish()
     return out.out

@@ -1,0 +1,73 @@
+"""What a compliance matrix says once instead of in every cell: shared settings, shared flags, caveats of the whole page."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from report_fixture import make_report
+
+from builder.render.environment import quantity_words, symbol
+from builder.render.matrix import Matrix, MatrixCell, MatrixGroup, MatrixRow, stated_once
+from builder.report import Judged, Outcome
+from campaign.model import Caveat
+
+OUTCOME: Outcome = next(o for o in make_report().outcomes() if len(o.measurements) > 3)
+QUANTITY = OUTCOME.procedure.quantities[0]
+
+
+def row(setting: str, *flags: tuple[str, ...]) -> MatrixRow:
+    first = OUTCOME.measurements[0]
+    cells = tuple(
+        MatrixCell(replace(first, measurement=replace(first.measurement, flags=f)), None) for f in flags
+    )
+    return MatrixRow((("CCD1", "detectors/CCD1.html"),), OUTCOME, setting, cells)
+
+
+def matrix(*rows: MatrixRow) -> Matrix:
+    return Matrix(OUTCOME.procedure, ("E", "F"), (MatrixGroup(QUANTITY, (), rows),))
+
+
+@pytest.mark.parametrize(
+    ("settings", "shared", "own"),
+    [
+        (["wavelength=800, exptime=1", "wavelength=800, exptime=2"], "wavelength=800", ["exptime=1", "exptime=2"]),
+        (["600 nm", "600 nm"], "600 nm", ["", ""]),
+        (["a=1", "a=2"], "", ["a=1", "a=2"]),
+        (["", "a=1"], "", ["", "a=1"]),
+    ],
+)  # fmt: skip
+def test_settings_are_split_into_shared_and_own(settings: list[str], shared: str, own: list[str]) -> None:
+    rows = [row(s, ()) for s in settings]
+    held = matrix(*rows)
+    assert held.setting == shared
+    assert [held.own_setting(r) for r in rows] == own
+
+
+def test_only_flags_of_all_numbers_head_the_row() -> None:
+    assert row("", ("drift", "few-frames"), ("drift",)).flags == ("drift",)
+    assert row("", ("drift",), ()).flags == ()
+    assert row("", ("drift",)).flags == ()  # one number carries its own
+
+
+def test_only_informing_caveats_of_every_number_are_said_once() -> None:
+    everywhere = Caveat(id="all", text="simulated", severity="info")
+    serious = Caveat(id="serious", text="lamp", severity="minor")
+    somewhere = Caveat(id="some", text="one channel", severity="info")
+
+    def with_caveats(held: Judged, n: int) -> Judged:
+        return replace(held, caveats=(everywhere, serious, *([somewhere] if n == 0 else [])))
+
+    outcome = replace(
+        OUTCOME, measurements=tuple(with_caveats(j, n) for n, j in enumerate(OUTCOME.measurements))
+    )
+    assert stated_once([outcome], [everywhere, serious, somewhere]) == {"all"}
+    assert stated_once([outcome], [serious]) == frozenset()
+
+
+def test_names_and_symbols_read_as_people_write_them() -> None:
+    assert quantity_words("read_noise_adu") == "read noise ADU"
+    assert quantity_words("fit_chi2") == "fit χ²"
+    assert symbol("σ_R") == "σ<sub>R</sub>"
+    assert symbol("<b>_<i>") == "&lt;b&gt;<sub>&lt;i&gt;</sub>"
+    assert symbol("g") == "g"
