@@ -11,6 +11,7 @@ from analysis.contract import Measurement
 from builder.acquired.blockfolders import BlockFolders
 from builder.acquired.match import Matching
 from builder.judge import Judgement, Place, judge
+from builder.measure import MeasuredAll, measurement_id
 from builder.plan import NotRun, Task
 from builder.plugins import Known
 from builder.render import addresses
@@ -47,28 +48,15 @@ class Gathered:
     known: Mapping[str, Known]
     tests: Sequence[Test]
     snapshots: Sequence[Snapshot]
-    frames: Sequence[Frame]
     files: Sequence[FrameFile]
     matching: Matching
     summarised: Summarised
-    tasks: Mapping[str, Sequence[Task | NotRun]]  # by test key
-    results: Mapping[str, StoredResult]  # stored, by id
-    failed: Mapping[str, StoredResult]  # not stored: failures that may not happen again
+    measured: MeasuredAll
     history: Mapping[tuple[str, str, str, str], Sequence[str]]  # results shown before, newest first
     earlier_results: Mapping[str, StoredResult]
     verdict_history: Mapping[str, Sequence[StoredVerdict]]
     findings: Sequence[Finding]
     bodies: Mapping[str, str] = field(default_factory=dict)
-
-
-def measurement_id(result_id: str, measurement: Measurement, default_setting: str) -> str:
-    """The permanent name of a measurement: result, quantity, channel, and setting where it is not the test's."""
-    parts = [result_id, measurement.quantity]
-    if measurement.channel:
-        parts.append(measurement.channel)
-    if measurement.setting != default_setting:
-        parts.append(slug(measurement.setting))
-    return ".".join(parts)
 
 
 class Assembler:
@@ -100,7 +88,7 @@ class Assembler:
             block,
             tests,
             tuple(
-                self._frame(f, of_frame.get(frame_key(f))) for f in self.g.frames if f.block == block.id
+                self._frame(f, of_frame.get(frame_key(f))) for f in self.g.matching.frames if f.block == block.id
             ),
             tuple(
                 f for f in self.g.files if f.state != "ok" and self._folders.block(f.root, f.path) == block.id
@@ -127,7 +115,7 @@ class Assembler:
     def _test(self, block: Block, test: Test) -> TestReport:
         frames = self.g.matching.by_test.get(test.key, ())
         findings = tuple(f for f in self._findings.get(block.id, ()) if f.test == test.name)
-        outcomes = tuple(self._outcome(block, test, t) for t in self.g.tasks.get(test.key, ()))
+        outcomes = tuple(self._outcome(block, test, t) for t in self.g.measured.tasks.get(test.key, ()))
         verdict, why = self._verdict(test, block, frames, outcomes, findings)
         day = test.date or block.start
         return TestReport(
@@ -180,7 +168,7 @@ class Assembler:
             return Outcome(
                 "", task.block, task.test, task.detector.name, procedure, "not run", task.why, inputs=inputs
             )
-        stored = self.g.results.get(task.result_id) or self.g.failed[task.result_id]
+        stored = self.g.measured.result(task.result_id)
         detail = stored.detail
         place = Place(procedure.name, task.block, task.test, task.detector.name, test.date or block.start)
         return Outcome(

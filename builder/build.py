@@ -77,19 +77,20 @@ class Built:
 def build(options: Options, progress: Progress) -> Built:
     """Build the site of a campaign. Raises NotBuiltError when there is no usable campaign, StoreError."""
     started = options.now()
+    with progress.stage("load"):
+        campaign, findings = load(options.folder)
+        if campaign is None:
+            raise NotBuiltError(findings)
+        known, plugin_findings = known_procedures(campaign.plugins)
+        quantities = {n: [q.name for q in k.procedure.quantities] for n, k in known.items()}
+        findings += [*plugin_findings, *lint(campaign), *check_quantities(campaign, quantities)]
     with (
         Store(_output(options.out) / "store") as store,
         Engine(options.workers or default_workers()) as engine,
     ):
-        with progress.stage("load"):
-            campaign, findings = load(options.folder)
-            if campaign is None:
-                raise NotBuiltError(findings)
-            known, plugin_findings = known_procedures(campaign.plugins)
-            quantities = {n: [q.name for q in k.procedure.quantities] for n, k in known.items()}
-            findings += [*plugin_findings, *lint(campaign), *check_quantities(campaign, quantities)]
-        with progress.stage("simulate") as advance:
-            findings += _simulate(campaign, engine.workers, advance)
+        if campaign.simulate.get("on_build"):
+            with progress.stage("simulate") as advance:
+                findings += _simulate(campaign, engine.workers, advance)
         with progress.stage("pull"):
             snapshots, tests, asked, found = _pull(campaign, store, options)
             findings += found
@@ -120,14 +121,23 @@ def build(options: Options, progress: Progress) -> Built:
             prose = build_prose(campaign, site, store.folder / "prose", CHECKOUT / "site_src" / "guide")
             findings += prose.findings
         with progress.stage("judge"):
-            earlier = store.results(r for results in history.values() for r in results if r)
             assembler = Assembler(
                 Gathered(
-                    campaign, known, tests, snapshots, matching.frames, indexed.files, matching, summarised,
-                    measured.tasks, measured.results, measured.failed, history, earlier, store.verdicts(),
-                    worst_first(findings), prose.bodies,
+                    campaign=campaign,
+                    known=known,
+                    tests=tests,
+                    snapshots=snapshots,
+                    files=indexed.files,
+                    matching=matching,
+                    summarised=summarised,
+                    measured=measured,
+                    history=history,
+                    earlier_results=store.results(r for results in history.values() for r in results if r),
+                    verdict_history=store.verdicts(),
+                    findings=worst_first(findings),
+                    bodies=prose.bodies,
                 )
-            )  # fmt: skip
+            )
             blocks = assembler.blocks()
             store.judge(assembler.verdicts, build_id)
             store.show(
@@ -194,8 +204,6 @@ def _index(campaign: Campaign, store: Store) -> tuple[Index, int]:
 
 def _simulate(campaign: Campaign, workers: int, advance: Callable[[int, int], None]) -> list[Finding]:
     """Frames that a campaign asks to be simulated at build time, where they are absent."""
-    if not campaign.simulate.get("on_build"):
-        return []
     from builder.simulate import simulate, validate
 
     findings = validate(campaign)

@@ -10,13 +10,13 @@ from datetime import datetime
 from pathlib import Path
 
 from analysis.contract import ContractError, Measurement
-from builder.assemble import measurement_id
 from builder.engine import Engine
 from builder.plan import NotRun, Planner, Task, waves
 from builder.plugins import Known
 from builder.run import Measured, measure
 from builder.store import Store, StoredResult
 from campaign.findings import Finding
+from campaign.names import slug
 from campaign.record import Test
 
 Values = dict[tuple[str, str, str, str], list[tuple[str, str, Measurement]]]
@@ -32,6 +32,20 @@ class MeasuredAll:
     findings: list[Finding] = field(default_factory=list)
     run: int = 0
     reused: int = 0
+
+    def result(self, result_id: str) -> StoredResult:
+        """The result of a task, stored or failed. Raises KeyError for a task that was not run."""
+        return self.results[result_id] if result_id in self.results else self.failed[result_id]
+
+
+def measurement_id(result_id: str, measurement: Measurement, default_setting: str) -> str:
+    """The permanent name of a measurement: result, quantity, channel, and setting where it is not the test's."""
+    parts = [result_id, measurement.quantity]
+    if measurement.channel:
+        parts.append(measurement.channel)
+    if measurement.setting != default_setting:
+        parts.append(slug(measurement.setting))
+    return ".".join(parts)
 
 
 def error_id(result_id: str, code: str) -> str:
