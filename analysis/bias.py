@@ -259,19 +259,19 @@ PROCEDURE = Procedure(
         FigureSpec(
             "stability",
             "Offset and noise against exposure",
-            "Level of each frame less the channel's mean, and the noise of each frame with the one before. "
+            "Level of each frame less the channel's mean, with the error from pixel noise, and the noise of each frame with the one before. "
             "Look for steps, drifts common to all channels, and a single frame that differs.",
         ),
         FigureSpec(
             "differences",
             "Differences of consecutive frames",
-            "All differences with the normal distribution of the read noise found. Wings beyond the line are "
+            "All differences (√2 times the noise of one frame) with the normal distribution of the read noise found. Wings beyond the line are "
             "cosmic rays or unstable pixels; steps missing from the histogram are converter faults.",
         ),
         FigureSpec(
             "profiles",
             "Rows and columns of the master",
-            "Medians of the master's rows and columns. Look for a rise at the first columns read, bands, single columns.",
+            "Means of the master's rows and columns without outlying pixels, at their place on the detector. Look for a rise at the first columns read, bands, single columns.",
         ),
         FigureSpec(
             "master",
@@ -299,10 +299,18 @@ unless the frames scatter by more, in which case the scatter counts.
 Read noise: half the variance of the clipped difference of each frame with the one before, averaged over pairs. Rounding by the
 converter adds 1/12 ADU², which is taken off (unless remove_rounding is off, or the noise is below half an ADU).
 
+    σ_R² = ½ ⟨var(Fᵢ − Fᵢ₋₁)⟩ − 1/12 [ADU²],  σ_R [e⁻] = g σ_R [ADU]
+    F: frames [ADU];  g: gain [e⁻/ADU]
+
 Structure: frames are split into odd and even ones and each half is stacked. What the two masters have in common about their smooth
-shapes is structure, what they have not is noise; the covariance is split into columns, rows and single pixels.""",
+shapes is structure, what they have not is noise; the covariance is split into columns, rows and single pixels.
+
+    σ_S² = cov(m_odd − s_odd, m_even − s_even) = σ_C² + σ_L² + σ_F² [ADU²]
+    m: half masters;  s: their smooth shapes, 2-D polynomials
+
+Gradients keep the sign of reading: positive when the level grows away from the readout node.""",
     references=(
-        "J. Janesick, Photon Transfer, SPIE Press 2007 (read noise, fixed pattern).",
+        "J. Janesick, Photon Transfer, SPIE Press 2007, chapters 3 and 11 (noise sources, read noise).",
         "A. C. Cohen, 1950, Ann. Math. Stat. 21, 557 (normal distribution from a truncated sample).",
         "EMVA Standard 1288, release 4.0 (quantisation noise 1/12).",
     ),

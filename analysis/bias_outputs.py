@@ -14,6 +14,7 @@ from analysis.figures import ImageMap, Mark, Panel, Plot, Series
 from analysis.offsets import Offset
 from analysis.read_noise import Noise
 from analysis.stack import Stack
+from analysis.statistics import MAD_TO_SIGMA
 from analysis.structure import mosaic, profile_of
 from campaign.geometry import Channel
 from campaign.model import Detector
@@ -63,7 +64,8 @@ def _stability(found: Sequence[OfChannel]) -> Plot:
         at = [number(f, i) for i, f in enumerate(one.frames)]
         level = np.array(one.levels)
         name = one.channel.name
-        levels.append(Series(at, level - level.mean(), name, name))
+        own = max(one.noise.raw, 1e-6) / np.sqrt([f.summaries[name].n for f in one.frames])
+        levels.append(Series(at, level - level.mean(), name, name, own if one.noise.variances else None))
         order = {f.frame.id: x for f, x in zip(one.frames, at, strict=True)}
         rms = np.sqrt(np.maximum(one.noise.variances, 0.0))
         error = np.array(one.noise.errors) / (2.0 * np.maximum(rms, 1e-6))
@@ -96,13 +98,30 @@ def _profiles(found: Sequence[OfChannel], axis: int) -> Panel:
     for one in found:
         if one.master is None:
             continue
-        profile = profile_of(one.master.mean, axis)
+        profile = _profile(one.master.mean, axis)
         thin = max(1, -(-profile.size // 500))
         first = one.channel.image.y0 if axis == 0 else one.channel.image.x0
         x = first + np.arange(profile.size, dtype=np.float64)
         series.append(Series(x[::thin], profile[::thin], one.channel.name, one.channel.name, style="line"))
     where = "row" if axis == 0 else "column"
-    return Panel(where, f"median of the {where}, less the channel's mean [ADU]", tuple(series))
+    return Panel(where, f"{where} less channel's mean [ADU]", tuple(series))
+
+
+def _profile(master: NDArray[np.float32], axis: int) -> NDArray[np.float64]:
+    """Mean of each row (axis 0) or column (axis 1) of what lies within five σ of its median.
+
+    A median alone shows the converter's steps: means of few frames of whole numbers have few values.
+    """
+    middle = profile_of(master, axis)
+    apart = master - (middle[:, np.newaxis] if axis == 0 else middle).astype(np.float32)
+    known = np.abs(apart[np.isfinite(apart)])
+    if not known.size:
+        return middle
+    near = np.abs(apart) <= max(5.0 * MAD_TO_SIGMA * float(np.median(known)), 1.0)
+    count = near.sum(axis=1 - axis)
+    shift = np.where(near, apart, np.float32(0)).sum(axis=1 - axis, dtype=np.float64)
+    profile: NDArray[np.float64] = middle + shift / np.maximum(count, 1)
+    return profile
 
 
 def hand_on(results: Results, found: Sequence[OfChannel]) -> None:

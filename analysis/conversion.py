@@ -8,7 +8,11 @@ from math import hypot
 from analysis.contract import ALARMS, Inputs, Use
 from campaign.geometry import Channel
 
-GAIN = Use("photon_transfer", "gain", "measured gain of each channel [e⁻/ADU]")
+GAIN = Use(
+    "photon_transfer",
+    "gain",
+    "measured gain of each channel [e⁻/ADU]: the test's own, else the first of the block",
+)
 
 
 @dataclass(frozen=True)

@@ -50,9 +50,9 @@ QUANTITIES = (
         "dark_current_95", "D₉₅", "ADU/s", "Rate that 95 % of the master's pixels do not exceed, noise included",
         f"95 % quantile of the {_STACK}",
     ),
-    Quantity("hot_pixels", "N_hot", "1", "Pixels whose rate exceeds the threshold", f"count in the {_STACK}", "health"),
+    Quantity("hot_pixels", "N_hot", "pixels", "Pixels whose rate exceeds the threshold", f"count in the {_STACK}", "health"),
     Quantity(
-        "hot_columns", "N_col", "1", "Columns with at least hot_column_pixels hot pixels, and more than chance gives", f"count in the {_STACK}", "health"
+        "hot_columns", "N_col", "columns", "Columns with at least hot_column_pixels hot pixels, and more than chance gives", f"count in the {_STACK}", "health"
     ),
     Quantity(
         "glow_rows", "G_y", "ADU/s", "Rate of the last tenth of the rows read less that of the first",
@@ -251,13 +251,13 @@ PROCEDURE = Procedure(
     figures=(
         FigureSpec(
             "levels", "Dark level against exposure time",
-            "Clipped level of each frame, and the line whose slope is the dark current. Look for curvature, and for a "
+            "Clipped level of each frame, and the line whose slope is the dark current; with fewer than three exposure times it is drawn from zero and tests nothing. Look for curvature, and for a "
             "frame off the line: its offset moved, or its exposure time is wrong.",
         ),
         FigureSpec(
             "rates", "Distribution of pixel rates",
             "Rates of the master's pixels. The core is noise and the typical dark current, the tail is hot pixels; "
-            "the thin line is the threshold.",
+            "the dashed lines are the dark current found and the threshold for hot pixels.",
         ),
         FigureSpec("master", "Master dark", "Rate of each pixel; hot pixels are marked. Look for glow at edges and amplifiers."),
     ),
@@ -272,7 +272,12 @@ PROCEDURE = Procedure(
 Level of a frame: clipped mean of its image less the frame's overscan, else less the mean level of bias frames.
 
 Dark current: with three or more different exposure times a weighted straight line with free intercept, so that a wrong offset does not
-matter; else the level over time. The error includes the offset's: pixel noise of the overscan, or the bias frames' scatter
+matter; else the level over time.
+
+    D = Σ w (t − t̄) L / Σ w (t − t̄)²,  w = 1 / σ_L²;  else  D = ⟨L / t⟩ [ADU/s];  D [e⁻/s] = g D [ADU/s]
+    L: level [ADU] with its error σ_L;  t: exposure time [s], t̄ its weighted mean;  g: gain [e⁻/ADU]
+
+The error includes the offset's: pixel noise of the overscan, or the bias frames' scatter
 (each dark frame's offset wanders as theirs do) and the error of their mean.
 
 A value below zero by more than three errors is flagged negative; within three errors of zero it is consistent with it.

@@ -35,7 +35,7 @@ QUANTITIES = (
     ),
     Quantity(
         "prnu", "PRNU", "%", "Photo-response non-uniformity: rms of the pixels' response about its smooth shape, noise taken out",
-        "root of the covariance of two half masters about their smooth shapes, over the level squared",
+        "root of the covariance of two half masters, each over the smooth shape of the illumination",
     ),
     Quantity(
         "non_uniformity", "U", "%", "Range of the illumination over the channel",
@@ -241,7 +241,7 @@ PROCEDURE = Procedure(
             "Level of each flat over the mean of its setting. Look for drifts common to all channels: that is the lamp.",
         ),
         FigureSpec(
-            "master", "Master flat", "Mean of the flats over the mean level. Look for dust, bad columns, edges and the shape of the illumination.",
+            "master", "Master flat", "Mean of the flats of the first setting over the mean level; defects are marked unless there are thousands. Look for dust, bad columns, edges and the shape of the illumination.",
         ),
         FigureSpec(
             "response", "Response of the pixels",
@@ -267,7 +267,10 @@ than pixel noise mean that the light flickered. Such flats, and clamped or satur
 
 Flats are brought to their mean level and stacked in two halves, odd and even, with 5 σ clipping. The smooth shape is a 2-D polynomial through medians of cells.
 What the halves have in common about it is the pixels' response, what they have not is noise; so the PRNU is free of photon noise without
-knowing the gain. Its square may come out below zero when there is none.""",
+knowing the gain. Its square may come out below zero when there is none.
+
+    PRNU² = cov(m_odd / s, m_even / s)
+    m: half masters at the mean level;  s: smooth shape of the whole master""",
     references=(
         "J. Janesick, Photon Transfer, SPIE Press 2007, chapter 3 (fixed pattern noise).",
         "EMVA Standard 1288, release 4.0 (photo-response non-uniformity).",

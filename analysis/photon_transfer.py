@@ -89,18 +89,18 @@ PROCEDURE = Procedure(
     figures=(
         FigureSpec(
             "transfer_curve", "Photon transfer curve",
-            "Variance of a frame against its level, with the fitted curves. Crosses are pairs left out. Look for pairs off the curve, "
-            "and for where the variance turns over.",
+            "Variance of one frame against its level, both without the offset, with the fitted curves. Crosses are pairs left out; the "
+            "thin lines are the turnoffs, where full well is read. Look for pairs off the curve, and for variance that sags before its turnoff.",
         ),
         FigureSpec(
             "residuals", "Residuals of the fit",
-            "Variance less the fit, in percent of the fit, with sampling errors. Look for a bend: a model that does not "
-            "describe the data moves the gain.",
+            "Variance less the fit, in percent of the fit, with sampling errors, up to the turnoff. Crosses are pairs that the fit leaves "
+            "out. Look for a bend: a model that does not describe the data moves the gain.",
         ),
         FigureSpec(
             "gain_by_level", "Gain of each pair",
-            "Level over variance above that of read noise. It rises with the level by the brighter-fatter effect; scatter beyond the errors means "
-            "unsteady light.",
+            "Level over the variance less that of read noise, pair by pair, up to the turnoff; pairs with a flag are not shown. It rises with the "
+            "level by the brighter-fatter effect, towards the gain at its low end; scatter beyond the errors means unsteady light.",
         ),
     ),
     products=(ProductSpec("points", "ecsv", "the points of the curves: levels, variances, errors, flags, and whether they were used"),),
@@ -117,13 +117,25 @@ Flats are paired with the next of equal exposure time; no flat serves twice. Off
 a pair is weighted by its partner's level over the mean level; half the variance of the difference, about the means of tiles, belongs to the
 harmonic mean of the two levels. Saturated pixels, defects and what lies beyond the clip are left out.
 
+    C = ½ var(w₁ F₁ − w₂ F₂),  w₁ = 2 μ₂ / (μ₁ + μ₂),  w₂ = 2 μ₁ / (μ₁ + μ₂),  at the level μ = 2 μ₁ μ₂ / (μ₁ + μ₂)
+    F: flats less their offsets [ADU];  μ: their levels [ADU];  C: variance of one frame [ADU²]
+
 A pair is left out when its lamp drifted, its rows or columns scatter by more than pixel noise, or its pixels pile up at one level. The
 flags of pairs left out below the turnoff stand beside the results. Pairs saturated at the bright end cost only themselves.
 
 The curve is fitted up to the turnoff of the variance, and to where points follow the model, with weights from the fitted law. With too few
-levels for a fit, the gain is that of two flats and two biases, averaged over pairs.""",
+levels for a fit, the gain is that of two flats and two biases, averaged over pairs.
+
+    exponential:  C(μ) = [exp(2 a₀₀ g μ) − 1] / (2 g² a₀₀) + n / g²
+    quadratic:  C(μ) = μ / g + a₀₀ μ² + n / g²
+    pairs:  g = μ / (C − C₀)
+    g: gain [e⁻/ADU];  a₀₀ [1/e⁻], below zero where charge repels charge;  n [e⁻²]: noise at zero level;  C₀ [ADU²]: variance without light
+
+The read noise is that of the intercept, σ_R² = n − g²/12 (rounding of the converter), where that is known to a tenth; else that of bias frames,
+else of the overscan, times the gain. The estimator beside each number says which. The full well is read at the turnoff, the level of largest variance, so no finer than the
+steps of exposure time; it is the onset of blooming or of the converter's end, not the end of linearity.""",
     references=(
-        "P. Astier et al., 2019, A&A 629, A36 (equation 16: shape of the curve).",
+        "P. Astier et al., 2019, A&A 629, A36 (equation 16: shape of the curve, with a₀₀ alone; the quadratic is its expansion).",
         "J. Janesick, Photon Transfer, SPIE Press 2007, chapters 5 and 6 (pairs, read noise).",
         "EMVA Standard 1288, release 4.0 (rounding noise).",
     ),

@@ -72,14 +72,24 @@ def _transfer_curve(curves: Sequence[Curve]) -> Plot:
     return Plot((panel,))
 
 
+def _to_turnoff(curve: Curve) -> tuple[Point, ...]:
+    """The clean pairs up to the turnoff: beyond, neither a model nor a gain holds, and they would hide the rest."""
+    limit = curve.turnoff.level if curve.turnoff else np.inf
+    return tuple(p for p in curve.clean if p.difference and p.difference.level <= limit * 1.001)
+
+
 def _residuals(curves: Sequence[Curve]) -> Plot:
     series = []
     for curve in curves:
         if curve.fit is None:
             continue
-        x, y, e = columns(curve.clean)
-        law = curve.fit.variance(x)
-        series.append(Series(x, 100 * (y / law - 1), _label(curve, curves), curve.channel, 100 * e / law))
+        label, shown = _label(curve, curves), _to_turnoff(curve)
+        left = [p for p in shown if p not in curve.used]
+        for points, what in ((curve.used, label), (left, f"{label}, left out")):
+            if points:
+                x, y, e = columns(points)
+                law = curve.fit.variance(x)
+                series.append(Series(x, 100 * (y / law - 1), what, curve.channel, 100 * e / law))
     marks = (Mark("fit", y=0.0),)
     return Plot((Panel("level above offset [ADU]", "variance less fit [%]", tuple(series), marks),))
 
@@ -93,7 +103,7 @@ def _gain_by_level(curves: Sequence[Curve]) -> Plot:
             floor = curve.fit.noise_squared / curve.fit.gain**2
         else:
             continue
-        x, y, e = columns(curve.clean)
+        x, y, e = columns(_to_turnoff(curve))
         lit = y > floor + 3 * e
         if lit.any():
             x, y, e = x[lit], y[lit] - floor, e[lit]

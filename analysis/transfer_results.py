@@ -24,7 +24,7 @@ QUANTITIES = (
         "gain", "g", "e⁻/ADU", "Electrons for one step of the converter (e⁻/ADU, not its inverse)", _EXPONENTIAL
     ),
     Quantity(
-        "gain_pairs", "g₂", "e⁻/ADU", "The gain from pairs at one level, as a cross-check: high by −a00 g μ",
+        "gain_pairs", "g₂", "e⁻/ADU", "The gain from pairs at one level, as a cross-check: high by the fraction −a₀₀ g μ",
         _FROM_PAIRS, "health",
     ),
     Quantity("read_noise", "σ_R", "e⁻", "Noise of reading one pixel, in electrons", _NOISE_FIT),
@@ -47,7 +47,7 @@ QUANTITIES = (
     ),
     Quantity(
         "fit_chi2", "χ²/ν", "", "Squared residuals of the fit over the degrees of freedom",
-        "residuals over the sampling error of each variance", "health",
+        "squares of residuals over the sampling error of each variance, summed, over pairs less parameters", "health",
     ),
     Quantity(
         "pairs_used", "N", "pairs", "Pairs of flats that the gain rests on", "count", "engineering",

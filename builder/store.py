@@ -102,6 +102,7 @@ def put_object(objects: Path, data: bytes, suffix: str) -> str:
     path = objects / name
     if not path.exists():
         write_atomically(path, data)
+        path.chmod(0o444)  # the site links to it: nobody may change it in place
     return name
 
 

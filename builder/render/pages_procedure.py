@@ -55,6 +55,12 @@ def procedures_page(book: Book) -> Page:
     return Page(a.PROCEDURES, "Procedures", body, "procedure", (HOME,), (), "procedures index")
 
 
+def _paragraphs(text: str) -> list[tuple[str, bool]]:
+    """Paragraphs of a declaration, and whether each is formulas: those whose lines are indented keep their lines."""
+    found = [p.strip("\n") for p in text.split("\n\n") if p.strip()]
+    return [("\n".join(line.strip() for line in p.splitlines()), p.startswith("    ")) for p in found]
+
+
 def procedure_page(book: Book, procedure: Procedure) -> Page:
     """The page of a procedure: its declaration in full, its limits here, its tests."""
     path = a.procedure_page(procedure.name)
@@ -62,7 +68,7 @@ def procedure_page(book: Book, procedure: Procedure) -> Page:
     context = {
         "book": book,
         "p": procedure,
-        "algorithm": [p.strip() for p in procedure.algorithm.split("\n\n") if p.strip()],
+        "algorithm": _paragraphs(procedure.algorithm),
         "limits": [x for x in book.limits if x.quantity.partition(".")[0] == procedure.name],
         "given": use.parameters if use else {},
         "tests": _tests(book, procedure.name),

@@ -73,5 +73,6 @@ def _used(book: Book, what: str, measurement: str) -> tuple[str, str, str | None
         return what, measurement, None, ("", "")
     outcome, judged = found
     m = judged.measurement
+    what = f"{what}, from {outcome.test}{' at ' + m.setting if m.setting else ''}"
     text = "no value" if m.value is None else f"{number(m.value, m.uncertainty).text} {m.unit}".strip()
     return what, measurement, a.measurement_page(outcome.result_id, judged.id), (text, exact(m.value))

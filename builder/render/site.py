@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 
 from builder import exports
 from builder.render import addresses
@@ -59,25 +60,24 @@ def render(report: Report, digested: str, prose: Prose, site: Site, store: Store
 
 
 def _objects(report: Report, site: Site, store: Store) -> None:
-    """Copy what pages show from the store. Names of objects tell their content: a file that is there is right."""
-    for path, name, content in _wanted(report, store):
-        if not site.keep(path, content):
-            site.copy(path, store.objects / name)
+    """Give the site what its pages show of the store. The name of an object is the digest of its content."""
+    for path, name in _wanted(report, store):
+        site.link(path, store.objects / name, PurePosixPath(name).stem)
 
 
-def _wanted(report: Report, store: Store) -> Iterator[tuple[str, str, str]]:
+def _wanted(report: Report, store: Store) -> Iterator[tuple[str, str]]:
+    """(address in the site, name of the object) of every figure, preview and product."""
     for block in report.blocks:
         for frame in block.frames:
             if frame.preview:
-                yield frame.preview, frame.preview.removeprefix("previews/"), ""
+                yield frame.preview, frame.preview.removeprefix("previews/")
     results = store.results(o.result_id for o in report.outcomes() if o.products)
     for outcome in report.outcomes():
         for figure in outcome.figures:
-            for path in filter(None, {figure.light, figure.dark, figure.data, figure.interactive}):
-                yield path, path.removeprefix("figures/"), ""
+            for path in filter(None, (figure.light, figure.dark, figure.data, figure.interactive)):
+                yield path, path.removeprefix("figures/")
         for product in outcome.products:
-            stored = results[outcome.result_id].detail["products"][product.name]
-            yield product.href, stored["object"], product.digest[:32]
+            yield product.href, results[outcome.result_id].detail["products"][product.name]["object"]
 
 
 def _exports(report: Report, site: Site, store: Store) -> None:

@@ -65,6 +65,25 @@ class Site:
         self._record(path, digest, target)
         return True
 
+    def link(self, path: str, source: Path, digest: str) -> bool:
+        """Give the site a file of the store, whose content has this digest, without a second copy on the disk.
+
+        Where the file system has no hard links it is copied. Raises OSError when it cannot be read.
+        """
+        if self.keep(path, digest):
+            return False
+        target = self._announce(path)
+        temporary = self.out / PART
+        temporary.unlink(missing_ok=True)
+        try:
+            os.link(source, temporary)
+        except OSError:
+            shutil.copyfile(source, temporary)
+        os.replace(temporary, target)  # noqa: PTH105
+        temporary.unlink(missing_ok=True)  # a rename onto a link of the same file leaves it
+        self._record(path, digest, target)
+        return True
+
     def keep(self, path: str, digest: str = "") -> bool:
         """Say that a file is still wanted; False when it is not there as it was written (or not of that digest)."""
         known = self._made.get(path) or self._known.get(path)

@@ -99,3 +99,21 @@ def test_copies_follow_their_source(tmp_path: Path) -> None:
     source.write_bytes(b"another")
     assert site.copy("files/plan.pdf", source)
     assert (tmp_path / "site/files/plan.pdf").read_bytes() == b"another"
+
+
+def test_a_linked_object_takes_no_second_copy_and_is_linked_once(tmp_path: Path) -> None:
+    from blake3 import blake3
+
+    source = tmp_path / "object.svg"
+    source.write_bytes(b"<svg/>")
+    digest = blake3(b"<svg/>").hexdigest(length=16)
+    site = Site(tmp_path / "site")
+    assert site.link("figures/a.svg", source, digest)
+    assert not site.link("figures/a.svg", source, digest)
+    site.finish()
+    assert (tmp_path / "site/figures/a.svg").samefile(source)
+    (tmp_path / "site" / MANIFEST).unlink()
+    again = Site(tmp_path / "site")
+    assert again.link("figures/a.svg", source, digest), "an unknown file is made anew"
+    again.finish()
+    assert sorted(p.name for p in (tmp_path / "site").iterdir()) == [MANIFEST, "figures"]
