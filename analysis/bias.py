@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.bias_outputs import OfChannel, draw, hand_on
+from analysis.checks import clamped
 from analysis.contract import (
     FigureSpec,
     FrameInput,
@@ -110,10 +111,17 @@ def _flags(frames: tuple[FrameInput, ...], channel: Channel) -> tuple[str, ...]:
     summaries = [f.summaries[channel.name] for f in frames]
     flags = {
         "bad-pixels": any(s.not_finite for s in summaries),
-        "clamped": any(piled_up(s) for s in summaries),
+        "clamped": any(_clamped(f, channel) for f in frames),
         "saturated": any(s.saturated > 0.001 * s.n for s in summaries),
     }
     return tuple(name for name, is_so in flags.items() if is_so)
+
+
+def _clamped(frame: FrameInput, channel: Channel) -> bool:
+    """Whether values pile up at one end: the summary says where to look, the pixels whether it is more than a thin tail."""
+    if not piled_up(frame.summaries[channel.name]):
+        return False
+    return clamped(frame.pixels.read(channel, channel.image)).raised
 
 
 def _levels(inputs: Inputs, results: Results, one: OfChannel) -> None:
@@ -299,14 +307,14 @@ unless the frames scatter by more, in which case the scatter counts.
 Read noise: half the variance of the clipped difference of each frame with the one before, averaged over pairs. Rounding by the
 converter adds 1/12 ADU², which is taken off (unless remove_rounding is off, or the noise is below half an ADU).
 
-    σ_R² = ½ ⟨var(Fᵢ − Fᵢ₋₁)⟩ − 1/12 [ADU²],  σ_R [e⁻] = g σ_R [ADU]
-    F: frames [ADU];  g: gain [e⁻/ADU]
+    σ² = ½ ⟨var(Fᵢ − Fᵢ₋₁)⟩ − 1/12
+    σ: read noise [ADU], times g in electrons;  F: frames [ADU];  g: gain [e⁻/ADU]
 
 Structure: frames are split into odd and even ones and each half is stacked. What the two masters have in common about their smooth
 shapes is structure, what they have not is noise; the covariance is split into columns, rows and single pixels.
 
-    σ_S² = cov(m_odd − s_odd, m_even − s_even) = σ_C² + σ_L² + σ_F² [ADU²]
-    m: half masters;  s: their smooth shapes, 2-D polynomials
+    structure² = cov(m₁ − s₁, m₂ − s₂) = columns² + rows² + pixels²
+    m₁, m₂: masters of the odd and the even frames [ADU];  s₁, s₂: their smooth shapes, 2-D polynomials
 
 Gradients keep the sign of reading: positive when the level grows away from the readout node.""",
     references=(

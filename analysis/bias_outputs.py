@@ -60,6 +60,8 @@ def _stability(found: Sequence[OfChannel]) -> Plot:
         return float(index if frame.frame.number is None else frame.frame.number)
 
     levels, noise = [], []
+    numbered = all(f.frame.number is not None for one in found for f in one.frames)
+    abscissa = "exposure" if numbered else "frame, in order from 0"
     for one in found:
         at = [number(f, i) for i, f in enumerate(one.frames)]
         level = np.array(one.levels)
@@ -72,8 +74,8 @@ def _stability(found: Sequence[OfChannel]) -> Plot:
         noise.append(Series([order[f.frame.id] for f in one.noise.last], rms, name, name, error))
     return Plot(
         (
-            Panel("exposure", "offset less its mean [ADU]", tuple(levels), (Mark("mean", y=0.0),)),
-            Panel("exposure", "noise, with rounding [ADU]", tuple(noise)),
+            Panel(abscissa, "offset less its mean [ADU]", tuple(levels), (Mark("mean", y=0.0),)),
+            Panel(abscissa, "noise, with rounding [ADU]", tuple(noise)),
         )
     )
 
@@ -104,7 +106,7 @@ def _profiles(found: Sequence[OfChannel], axis: int) -> Panel:
         x = first + np.arange(profile.size, dtype=np.float64)
         series.append(Series(x[::thin], profile[::thin], one.channel.name, one.channel.name, style="line"))
     where = "row" if axis == 0 else "column"
-    return Panel(where, f"{where} less channel's mean [ADU]", tuple(series))
+    return Panel(where, f"{where} less mean [ADU]", tuple(series))
 
 
 def _profile(master: NDArray[np.float32], axis: int) -> NDArray[np.float64]:

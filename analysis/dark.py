@@ -216,10 +216,17 @@ def _master(
         results.value(
             quantity, count, sqrt(max(count, 1)), channel=name, n=finite.size, flags=few, note=notes
         )
-    below, q95, above = (float(q) for q in np.quantile(finite, [0.94, 0.95, 0.96]))
-    error = sqrt(0.95 * 0.05 / finite.size) * (above - below) / 0.02
+    under, q95, above = (float(q) for q in np.quantile(finite, [0.94, 0.95, 0.96]))
+    error = sqrt(0.95 * 0.05 / finite.size) * (above - under) / 0.02
+    # the distribution is centred on the dark current: where that is negative, so is all that is read from it
+    below = [f for f in sign_flags(one.current.value, one.current.error) if f == "negative"]
     results.value(
-        "dark_current_95", q95, hypot(error, one.current.error), channel=name, n=finite.size, flags=few
+        "dark_current_95",
+        q95,
+        hypot(error, one.current.error),
+        channel=name,
+        n=finite.size,
+        flags=[*few, *below],
     )
     for quantity, axis in (("glow_rows", 0), ("glow_columns", 1)):
         try:
@@ -259,7 +266,7 @@ PROCEDURE = Procedure(
             "Rates of the master's pixels. The core is noise and the typical dark current, the tail is hot pixels; "
             "the dashed lines are the dark current found and the threshold for hot pixels.",
         ),
-        FigureSpec("master", "Master dark", "Rate of each pixel; hot pixels are marked. Look for glow at edges and amplifiers."),
+        FigureSpec("master", "Master dark", "Rate of each pixel; hot pixels are marked, of very many only the hottest. Look for glow at edges and amplifiers."),
     ),
     products=(
         ProductSpec("master_dark", "fits", "rate of each pixel, and its error (…_ERR) [ADU/s]"),

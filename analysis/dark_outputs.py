@@ -75,12 +75,12 @@ def _rates(one: OfChannel, master: Stack) -> Panel:
     step = max((high - low) / 200.0, (q84 - q16) / 6.0)
     counts, edges = np.histogram(rates, bins=max(int((high - low) / step), 1), range=(low, high))
     above = int((rates > high).sum())
-    label = "pixels" if not above else f"pixels ({above} above the axis)"
+    title = f"{one.channel.name}: {above} hotter than shown" if above else one.channel.name
     series = Series(
-        (edges[1:] + edges[:-1]) / 2.0, counts.astype(np.float64), label, one.channel.name, style="step"
+        (edges[1:] + edges[:-1]) / 2.0, counts.astype(np.float64), "pixels", one.channel.name, style="step"
     )
     marks = (Mark(one.threshold_label, x=one.threshold), Mark("dark current", x=one.current.value))
-    return Panel("rate [ADU/s]", "pixels", (series,), marks, title=one.channel.name, yscale="log")
+    return Panel("rate [ADU/s]", "pixels", (series,), marks, title=title, yscale="log")
 
 
 def hand_on(results: Results, found: Sequence[OfChannel]) -> None:

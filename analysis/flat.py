@@ -245,7 +245,7 @@ PROCEDURE = Procedure(
         ),
         FigureSpec(
             "response", "Response of the pixels",
-            "Histogram of the master over its smooth shape, with the normal distribution of PRNU and noise. Wings are defects.",
+            "Histogram of the master over its smooth shape, with the normal distribution of PRNU and noise. Wings are defects, dust and edges.",
         ),
         FigureSpec(
             "profiles", "Rows and columns of the response", "Medians of the rows and columns of the master over its smooth shape. Look for single "
@@ -269,8 +269,8 @@ Flats are brought to their mean level and stacked in two halves, odd and even, w
 What the halves have in common about it is the pixels' response, what they have not is noise; so the PRNU is free of photon noise without
 knowing the gain. Its square may come out below zero when there is none.
 
-    PRNU² = cov(m_odd / s, m_even / s)
-    m: half masters at the mean level;  s: smooth shape of the whole master""",
+    PRNU² = cov(m₁ / s, m₂ / s)
+    m₁, m₂: masters of the odd and the even flats, at the mean level;  s: smooth shape of the whole master""",
     references=(
         "J. Janesick, Photon Transfer, SPIE Press 2007, chapter 3 (fixed pattern noise).",
         "EMVA Standard 1288, release 4.0 (photo-response non-uniformity).",

@@ -71,7 +71,9 @@ def _levels(found: Sequence[OfChannel]) -> Plot:
         error = 100 * np.array(one.levels.errors) / y.mean()
         series.append(Series(x, 100 * (y / y.mean() - 1), _name(one), one.channel.name, error))
     marks = (Mark("mean", y=0.0),)
-    return Plot((Panel("exposure", "level less its mean [%]", tuple(series), marks),))
+    numbered = all(e.isdigit() for one in found for e in one.exposures)
+    abscissa = "exposure" if numbered else "flat of its setting, in order from 0"
+    return Plot((Panel(abscissa, "level less its mean [%]", tuple(series), marks),))
 
 
 def _map(results: Results, detector: Detector, have: Sequence[tuple[OfChannel, Master]]) -> ImageMap:

@@ -89,7 +89,7 @@ PROCEDURE = Procedure(
     figures=(
         FigureSpec(
             "transfer_curve", "Photon transfer curve",
-            "Variance of one frame against its level, both without the offset, with the fitted curves. Crosses are pairs left out; the "
+            "Variance of one frame against its level above the offset, with the fitted curves. Crosses are pairs left out; the "
             "thin lines are the turnoffs, where full well is read. Look for pairs off the curve, and for variance that sags before its turnoff.",
         ),
         FigureSpec(
@@ -117,7 +117,8 @@ Flats are paired with the next of equal exposure time; no flat serves twice. Off
 a pair is weighted by its partner's level over the mean level; half the variance of the difference, about the means of tiles, belongs to the
 harmonic mean of the two levels. Saturated pixels, defects and what lies beyond the clip are left out.
 
-    C = ½ var(w₁ F₁ − w₂ F₂),  w₁ = 2 μ₂ / (μ₁ + μ₂),  w₂ = 2 μ₁ / (μ₁ + μ₂),  at the level μ = 2 μ₁ μ₂ / (μ₁ + μ₂)
+    C = ½ var(w₁ F₁ − w₂ F₂)  with  w₁ = 2 μ₂ / (μ₁ + μ₂),  w₂ = 2 μ₁ / (μ₁ + μ₂)
+    μ = 2 μ₁ μ₂ / (μ₁ + μ₂)
     F: flats less their offsets [ADU];  μ: their levels [ADU];  C: variance of one frame [ADU²]
 
 A pair is left out when its lamp drifted, its rows or columns scatter by more than pixel noise, or its pixels pile up at one level. The
@@ -131,7 +132,7 @@ levels for a fit, the gain is that of two flats and two biases, averaged over pa
     pairs:  g = μ / (C − C₀)
     g: gain [e⁻/ADU];  a₀₀ [1/e⁻], below zero where charge repels charge;  n [e⁻²]: noise at zero level;  C₀ [ADU²]: variance without light
 
-The read noise is that of the intercept, σ_R² = n − g²/12 (rounding of the converter), where that is known to a tenth; else that of bias frames,
+The read noise is that of the intercept, σ² = n − g²/12 (less the rounding of the converter), where that is known to a tenth; else that of bias frames,
 else of the overscan, times the gain. The estimator beside each number says which. The full well is read at the turnoff, the level of largest variance, so no finer than the
 steps of exposure time; it is the onset of blooming or of the converter's end, not the end of linearity.""",
     references=(

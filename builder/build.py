@@ -26,7 +26,7 @@ from builder.render.write import Site
 from builder.report import BuildInfo, Change, Report
 from builder.store import Store
 from builder.summaries import summarise
-from campaign.findings import Finding, worst_first
+from campaign.findings import Finding, untold, worst_first
 from campaign.lint import check_quantities, lint
 from campaign.load import load
 from campaign.model import Campaign
@@ -97,7 +97,7 @@ def build(options: Options, progress: Progress) -> Built:
             progress.note("pull", f"{len(snapshots)} sources, {len(tests)} tests")
         with progress.stage("index"):
             indexed, changed = _index(campaign, store)
-            findings += indexed.findings
+            findings += untold(indexed.findings, findings)
             progress.note("index", f"{len(indexed.files)} files, {changed} new or changed")
         with progress.stage("match"):
             matching = match(campaign, tests, indexed.frames)
@@ -119,7 +119,7 @@ def build(options: Options, progress: Progress) -> Built:
         with progress.stage("prose"):
             site = Site(options.out / "site")
             prose = build_prose(campaign, site, store.folder / "prose", CHECKOUT / "site_src" / "guide")
-            findings += prose.findings
+            findings += untold(prose.findings, findings)
         with progress.stage("judge"):
             assembler = Assembler(
                 Gathered(

@@ -65,7 +65,8 @@ def kind_errors(function: Callable[..., Any]) -> Callable[..., Any]:
         except KeyboardInterrupt:
             message = "Stopped. What was finished is kept: the same command goes on from here."
         except FileExistsError as error:
-            message = str(error)
+            at = error.filename
+            message = f"{at} is a file: name a folder, or one that is not there yet." if at else str(error)
         except OSError as error:
             message = f"{error.strerror or error}: {error.filename or ''}".rstrip(": ")
         typer.echo(f"calbook: {message}", err=True)
@@ -107,6 +108,15 @@ def _print_findings(findings: list[Any], *, most: int = 20) -> None:
         typer.echo(f"  … and {len(ordered) - most} more; the health page has them all.", err=True)
 
 
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def _command() -> str:
+    """The command as it was typed; bytes of a path that are no text are shown as escapes."""
+    return shlex.join(["calbook", *sys.argv[1:]]).encode("utf-8", "backslashreplace").decode()
+
+
 @app.command(short_help="Build the site: read, index, measure, judge, render.")
 @kind_errors
 def build(
@@ -135,7 +145,7 @@ def build(
         output,
         workers,
         offline,
-        shlex.join(["calbook", *sys.argv[1:]]),
+        _command(),
     )
     try:
         built = build(options, Progress(quiet=quiet))
@@ -150,9 +160,9 @@ def build(
     if not quiet:
         tests = len(report.tests())
         typer.echo(
-            f"{report.campaign.title}: {tests} tests: {counts['pass']} pass, {counts['warn']} warn, {counts['fail']} fail, "
-            f"{counts['error']} error, {counts['missing']} with missing frames; {len(report.findings)} findings "
-            f"({len(errors)} errors) on the health page."
+            f"{report.campaign.title}: {_counted(tests, 'test')}: {counts['pass']} pass, {counts['warn']} warn, {counts['fail']} fail, "
+            f"{counts['error']} error, {counts['missing']} with missing frames; {_counted(len(report.findings), 'finding')} "
+            f"({_counted(len(errors), 'error')}) on the health page."
         )  # fmt: skip
         if built.unchanged:
             typer.echo("Nothing changed since the last build.")
@@ -249,6 +259,7 @@ def pull(folder: Folder, output: Output = None, offline: Offline = False) -> Non
 def index(folder: Folder) -> None:
     """List the frames of the data directories, and every file that cannot be used, with the reason."""
     from builder.acquired.index import index
+    from campaign.findings import untold
 
     campaign, findings = _load(folder)
     found = index(campaign, {}, workers=1)
@@ -259,7 +270,7 @@ def index(folder: Folder) -> None:
     for (block, detector, kind), count in sorted(types.items()):
         typer.echo(f"  {block:<16}{detector:<12}{kind:<8}{count}")
     typer.echo(f"{len(found.files)} files, {len(found.frames)} frames")
-    _finish([*findings, *found.findings])
+    _finish([*findings, *untold(found.findings, findings)])
 
 
 @app.command(short_help="Check a campaign folder without building.")
@@ -277,7 +288,7 @@ def lint(folder: Folder) -> None:
 
 def _finish(findings: list[Any]) -> None:
     _print_findings(findings, most=10**9)
-    typer.echo(f"{len(findings)} findings")
+    typer.echo(_counted(len(findings), "finding"))
     raise typer.Exit(BUILT_WITH_ERRORS if any(f.severity == "error" for f in findings) else BUILT)
 
 
@@ -294,7 +305,12 @@ def why(
     store = (output or _campaign_folder(folder) / "build") / "store"
     if not (store / "calbook.sqlite").exists():
         raise UsageError(f"{folder} was never built: calbook build {folder}")
-    for line in explain(store, what):
+    lines = explain(store, what)
+    if not lines:
+        raise UsageError(
+            f"The site has no page {what!r}. Give its address, as in blocks/B/tests/T.html, or block/test."
+        )
+    for line in lines:
         typer.echo(line)
 
 

@@ -12,6 +12,8 @@ from matplotlib.legend_handler import HandlerTuple
 from analysis.figures import Panel, Series
 from builder.draw import MARK, series_label, series_meaning
 
+LEFT_OUT = "left out"
+"""Points of a series that says so are crosses."""
 LABEL_WIDTH = 12.0
 """Height of a line of a label, in px: vertical lines closer than this share one."""
 
@@ -22,7 +24,10 @@ def legend(axes: Axes, panel: Panel, drawn: Sequence[tuple[Any, Series]]) -> Non
     names = {s.channel for _, s in drawn if s.channel}
     labels = dict.fromkeys(series_meaning(s) for _, s in drawn if s.channel)
     by_channel = len(names) > 1 and all(s.channel for _, s in drawn)
+    told = {s.channel for _, s in drawn if LEFT_OUT not in s.label}
     for handle, series in drawn:
+        if by_channel and series.channel in told and LEFT_OUT in series.label:
+            continue  # its cross would lie over the channel's own marker
         name = series.channel if by_channel and series.channel else series_label(series)
         if name:
             grouped.setdefault(name, []).append(handle)

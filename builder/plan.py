@@ -162,7 +162,7 @@ class Planner:
         """A finding for each test that has frames and no procedure, and for each procedure of a row that is not known."""
         out = []
         for test in tests:
-            place = f"{test.source} row {test.row}" if test.row else test.key
+            place = f"{test.source}, row {test.row}" if test.row else test.key
             unknown = [p for p in test.procedures if p not in self.known]
             for name in unknown:
                 what = f"{test.name}: the record names the procedure {name!r}, which does not exist"

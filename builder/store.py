@@ -121,6 +121,10 @@ class Store:
             self.db.execute("PRAGMA foreign_keys=ON")
             self._migrate()
         except sqlite3.DatabaseError as error:
+            if not os.access(folder, os.W_OK):
+                raise StoreError(
+                    f"{folder} cannot be written to: name another place with --output."
+                ) from error
             raise StoreError(
                 f"{self.path} is not a usable database ({error}). Move it away to start a new one; "
                 "frames and records are not affected, but the history of values is in that file."

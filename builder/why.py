@@ -11,7 +11,7 @@ from builder.store import Store
 def explain(store_folder: Path, what: str) -> list[str]:
     """Lines that say when a page was last written and which of its parts had changed.
 
-    ``what`` is a page's address or 'block/test'.
+    ``what`` is a page's address, 'block/test' or a block. Empty when the site has no such page.
     """
     with Store(store_folder) as store:
         history = store.page_history(what)
@@ -24,9 +24,7 @@ def explain(store_folder: Path, what: str) -> list[str]:
             page = addresses.block_page(what)
             history = store.page_history(page)
     if not history:
-        return [
-            f"The site has no page {what!r}. Give its address, as in blocks/B/tests/T.html, or block/test."
-        ]
+        return []
     lines = [f"{page}: written by {len(history)} build{'s' if len(history) > 1 else ''}"]
     for i, (build, started, _, parts) in enumerate(history):
         if i + 1 == len(history):

@@ -6,6 +6,7 @@ health page. Every kind is declared here once; a test proves that each kind can 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -202,6 +203,21 @@ class Finding:
     def severity(self) -> Severity:
         """The severity of the finding's kind."""
         return KINDS[self.kind].severity
+
+
+def untold(found: Iterable[Finding], told: Iterable[Finding]) -> list[Finding]:
+    """What a later stage found and an earlier one has not told: a dead link is the same by its place, a missing
+    folder by its name. All other findings are kept."""
+    known = {_same(f) for f in told} - {None}
+    return [f for f in found if _same(f) not in known]
+
+
+def _same(finding: Finding) -> tuple[str, str] | None:
+    if finding.kind == "dead-link" and finding.where:
+        return finding.kind, finding.where
+    if finding.kind == "missing-folder" and (name := re.search(r"(['\"]).+\1", finding.what)):
+        return finding.kind, name[0]
+    return None
 
 
 def worst_first(findings: Iterable[Finding]) -> list[Finding]:

@@ -53,7 +53,7 @@ def load(folder: Path) -> tuple[Campaign | None, list[Finding]]:
     limits = _read_tables(root, ("limits",), LimitFile, "limit", findings)
     known = cross_check.known_names(entry, detectors, (block.value.id for block in blocks))
     findings += cross_check.campaign_names(entry, known)
-    file, name = entry.value, entry.value.campaign.id or root.resolve().name or "campaign"
+    file, name = entry.value, entry.value.campaign.id or _folder_name(root) or "campaign"
     if not file.campaign.title.strip():
         what = f"the campaign has no title; {name!r} is shown instead"
         where = entry.where("campaign", "title")
@@ -78,6 +78,11 @@ def load(folder: Path) -> tuple[Campaign | None, list[Finding]]:
         simulate=file.simulate,
     )
     return campaign, findings
+
+
+def _folder_name(root: Path) -> str:
+    """The folder's name as text: bytes that are none are shown as escapes, so that it can be written anywhere."""
+    return root.resolve().name.encode("utf-8", "backslashreplace").decode()
 
 
 def _read_head(root: Path, findings: list[Finding]) -> Entry[CampaignFile] | None:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from analysis.bias import PROCEDURE
 from analysis.contract import FrameInput, ImageProduct, Measurement, TableProduct
 from analysis.structure import structure
+from analysis.summary import piled_up
 from campaign.geometry import quadrants, single, with_gains
 
 CAMERA = detector(single(rows=48, columns=48, overscan=20))
@@ -93,6 +94,26 @@ def test_clamped_converter_is_flagged() -> None:
     results = measured(PROCEDURE, inputs(PROCEDURE, CAMERA, {"bias": low}))
     for quantity in ("offset", "read_noise"):
         assert "clamped" in value(results, quantity).flags
+
+
+def test_the_thin_end_of_a_skew_tail_is_no_clamp() -> None:
+    """Structure skews the distribution, so that its end holds more than a normal one would, and less than the level before."""
+    rng = np.random.default_rng(9)
+    tail = np.zeros((48, 48))
+    tail.flat[:110] = np.repeat([5.0, 6.0, 7.0, 8.0], [60, 30, 15, 5])
+    given = [
+        frame_input(digitised(_with_overscan(1000.0 + tail + np.clip(rng.normal(0, 1.0, (48, 48)), -3, 1))), CAMERA, "bias", i)
+        for i in range(6)
+    ]  # fmt: skip
+    assert any(piled_up(f.summaries["A"]) for f in given)
+    results = measured(PROCEDURE, inputs(PROCEDURE, CAMERA, {"bias": given}))
+    assert "clamped" not in value(results, "offset").flags
+
+
+def _with_overscan(image: NDArray[np.float64]) -> NDArray[np.float64]:
+    whole = np.full(CAMERA.geometry.shape, 1000.0)
+    whole[:, :48] = image
+    return whole
 
 
 def test_quantised_noise_is_flagged_and_left_as_it_is() -> None:

@@ -68,7 +68,9 @@ def test_dark_current_and_its_uncertainty(
 
 def test_a_negative_dark_current_is_never_a_clean_number() -> None:
     rng = np.random.default_rng(13)
-    below = value(campaign(rng, [100] * 4, 10, rate=-0.05, drift=0.2), "dark_current")
+    found = campaign(rng, [100] * 4, 10, rate=-0.05, drift=0.2)
+    below = value(found, "dark_current")
+    assert "negative" in value(found, "dark_current_95").flags
     assert below.value is not None and below.value < 0 and "negative" in below.flags
     nothing = value(campaign(rng, [100] * 4, 10, rate=0.0, drift=0.2), "dark_current")
     assert "consistent-with-zero" in nothing.flags and "negative" not in nothing.flags

@@ -81,7 +81,7 @@ def spoil(folder: Path) -> None:
     """Everything that is wrong with the files of the campaign."""
     (folder / "blocks" / "B1.md").write_text(
         "---\ntitle: First block\nstart: 2025-02-01\nstatsu: done\nlinks:\n  - label: plan\n    href: ../../etc/passwd\n---\n\n"
-        "Notes with <script>alert('prose')</script>.\n",
+        "Notes with <script>alert('prose')</script>.\n\n[one](gone.md) [two](lost.md)\n",
         "utf-8",
     )
     (folder / "blocks" / "B2.md").write_text("---\ntitle: Second block\n---\n", "utf-8")
@@ -166,6 +166,13 @@ def test_is_on_the_health_page(kind: str, what: str, also: str, bad: Built, page
     for f in bad.report.findings:
         assert " ".join(f.what.split()) in health.text, f
         assert " ".join(f.where.split()) in health.text, f
+
+
+def test_what_two_stages_find_is_told_once(bad: Built) -> None:
+    found = [f.where for f in bad.report.findings if f.kind in ("missing-folder", "dead-link")]
+    assert [w for w in found if w.startswith("campaign.toml")] == [w for w in found if "blocks/" not in w]
+    assert len([w for w in found if w.startswith("campaign.toml")]) == 1
+    assert len([w for w in found if w.startswith("blocks/B1.md")]) == 2  # of two links, each once
 
 
 def test_a_fault_is_shown_with_its_own_file_only(bad: Built) -> None:

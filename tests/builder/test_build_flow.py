@@ -113,7 +113,9 @@ def test_why_tells_what_made_a_page(folder: Path) -> None:
         told = runner.invoke(app, ["why", str(folder), what])
         assert told.exit_code == 0
         assert "made for the first time" in told.output
-    assert "nowhere" in runner.invoke(app, ["why", str(folder), "nowhere.html"]).output
+    unknown = runner.invoke(app, ["why", str(folder), "nowhere.html"])
+    assert unknown.exit_code == 2
+    assert "nowhere" in unknown.output
 
 
 @pytest.fixture(scope="module")

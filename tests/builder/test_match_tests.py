@@ -128,7 +128,7 @@ def test_two_tests_may_share_exposures() -> None:
 def test_no_frames_and_when_that_is_no_fault() -> None:
     row = Test("BORN", "PTC01", exposures=((5, 9),), source="record", row=7)
     (finding,) = run([], row).findings
-    assert finding.kind == "no-frames" and "5–9" in finding.what and finding.where == "record row 7"
+    assert finding.kind == "no-frames" and "5–9" in finding.what and finding.where == "record, row 7"
     assert run([], Test("BORN", "X", exposures=((5, 9),), status=" Planned ")).findings == []
     for block in (Block(id="BORN", data_archived=True), Block(id="BORN", status="planned")):
         assert match(made(blocks=(block,)), [row], []).findings == []

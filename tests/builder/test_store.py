@@ -40,6 +40,15 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "store")
 
 
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_must_not_be_written_to(tmp_path: Path) -> None:
+    Store(tmp_path / "store").db.close()
+    (tmp_path / "store").chmod(0o500)
+    (tmp_path / "store" / "calbook.sqlite").chmod(0o400)
+    with pytest.raises(StoreError, match="--output"):
+        Store(tmp_path / "store")
+
+
 def test_a_result_reads_back_as_it_was(store: Store) -> None:
     build = store.begin(NOW, "c", {})
     for ident, value in (("r1", 0.1 + 0.2), ("r2", None)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import date
 from pathlib import Path
 
@@ -470,3 +471,14 @@ def test_whatever_the_files_hold_the_folder_loads(
     )
     _, findings = load(tmp_path)
     assert all(f.what and f.where for f in findings)
+
+
+def test_a_folder_whose_name_is_no_text(tmp_path: Path) -> None:
+    root = Path(os.fsdecode(os.fsencode(tmp_path) + b"/bad\xffname"))
+    try:
+        root.mkdir()
+    except OSError:
+        pytest.skip("this file system holds names that are text only")
+    campaign, _ = loaded(write(root, campaign_toml=HEAD))
+    assert campaign.id == "bad\\udcffname"
+    campaign.id.encode()
