@@ -66,12 +66,13 @@ class Options:
 
 @dataclass(frozen=True)
 class Built:
-    """A finished build: the report, where its first page is, and how many pages were written."""
+    """A finished build: the report, where its first page is, how many files were written, pages that failed."""
 
     report: Report
     home: Path
     written: int
     unchanged: bool
+    undrawn: tuple[tuple[str, str], ...] = ()
 
 
 def build(options: Options, progress: Progress) -> Built:
@@ -154,12 +155,12 @@ def build(options: Options, progress: Progress) -> Built:
             if unchanged:
                 store.forget(build_id)
             site.write(CHECKED, checked_script(asked))
-            written = render(report, digest, prose, site, store)
-            progress.note("render", f"{written} files written")
+            rendered = render(report, digest, prose, site, store)
+            progress.note("render", f"{rendered.written} files written")
         if not unchanged:
             changes = [(c.kind, c.what, c.page) for c in report.changes]
             store.finish(build_id, options.now(), digest, state_of(blocks), changes, progress.seconds)
-    return Built(report, options.out / "site" / "index.html", written, unchanged)
+    return Built(report, options.out / "site" / "index.html", rendered.written, unchanged, rendered.undrawn)
 
 
 def _output(out: Path) -> Path:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+import tempfile
+import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import wraps
@@ -69,10 +71,21 @@ def kind_errors(function: Callable[..., Any]) -> Callable[..., Any]:
             message = f"{at} is a file: name a folder, or one that is not there yet." if at else str(error)
         except OSError as error:
             message = f"{error.strerror or error}: {error.filename or ''}".rstrip(": ")
+        except (typer.Exit, typer.Abort):
+            raise
+        except Exception as error:  # not foreseen: a fault of ours, told without frightening anybody
+            message = f"a fault of calbook, not of your campaign: {type(error).__name__}: {error}\nDetails: {_keep(error)}"
         typer.echo(f"calbook: {message}", err=True)
         raise typer.Exit(NOT_BUILT)
 
     return guarded
+
+
+def _keep(error: Exception) -> str:
+    """Write where an error arose to a file of its own, and name it."""
+    with tempfile.NamedTemporaryFile("w", prefix="calbook-fault-", suffix=".txt", delete=False) as out:
+        traceback.print_exception(error, file=out)
+    return out.name
 
 
 def _now() -> datetime:
@@ -168,8 +181,10 @@ def build(
             typer.echo("Nothing changed since the last build.")
     elif errors:
         _print_findings(errors)
+    for path, fault in built.undrawn:
+        typer.echo(f"  {path} could not be drawn: {fault}", err=True)
     typer.echo(str(built.home))
-    raise typer.Exit(BUILT_WITH_ERRORS if errors else BUILT)
+    raise typer.Exit(BUILT_WITH_ERRORS if errors or built.undrawn else BUILT)
 
 
 @app.command(short_help="Start a campaign that builds at once.")

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from analysis.contract import ChannelSummary, Measurement, ParameterValue, Role
+from analysis.contract import ChannelSummary, Measurement, ParameterValue, Procedure, Role
 from builder.plugins import Known, Reference
 from builder.summaries import Summarised, file_key, frame_key
 from campaign.findings import Finding
@@ -121,12 +121,18 @@ def fill_roles(
     return out
 
 
+def declared(procedure: Procedure) -> list[object]:
+    """What a procedure promises: a result made under another promise is another result, whatever its version says."""
+    quantities = [[q.name, q.unit, q.estimator, q.per] for q in procedure.quantities]
+    return [quantities, [f.name for f in procedure.figures], [[p.name, p.form] for p in procedure.products]]
+
+
 def result_id(
-    reference: Reference, version: str, detector: Detector, task_parts: Mapping[str, object]
+    reference: Reference, procedure: Procedure, detector: Detector, task_parts: Mapping[str, object]
 ) -> str:
     """The identity of a result: everything it depends on, digested."""
     parts = {
-        "procedure": [reference.name, version, reference.source],
+        "procedure": [reference.name, procedure.version, reference.source, declared(procedure)],
         "detector": [detector.name, asdict(detector.geometry)],
         **task_parts,
     }
@@ -251,7 +257,7 @@ class Planner:
             "setting": setting,
         }
         return Task(
-            result_id(known.reference, known.procedure.version, detector, parts),
+            result_id(known.reference, known.procedure, detector, parts),
             test.block, test.name, detector, known.reference, roles,
             {i: self.summarised.channels[frame_key(f)] for i, f in frames.items()},
             prints, parameters, used, tuple(used_ids), setting, self.campaign.root,

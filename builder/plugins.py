@@ -18,7 +18,7 @@ class Reference:
     """How a worker finds a procedure again: by name among the built-in ones, or by the plug-in's file.
 
     ``source`` is a digest of a plug-in's file: it is edited without a new version, so its results depend
-    on what it says. Built-in procedures are identified by their version alone.
+    on what it says. Built-in procedures are identified by their version and what they declare.
     """
 
     name: str

@@ -78,6 +78,7 @@ class _Import:
             self._write_block(block)
         self._write_campaign()
         self._write_caveats()
+        self._write_findings()
         return self.written, self.findings
 
     # ── reading ───────────────────────────────────────────────────────────────────────────────────────
@@ -242,6 +243,13 @@ class _Import:
             if block:
                 text += f"scope = {{ blocks = [{_toml(block)}] }}\n"
         self._write("caveats.toml", text)
+
+    def _write_findings(self) -> None:
+        """Keep beside the pages what was not placed or had to be repaired: the terminal forgets it."""
+        if self.findings:
+            lines = [f"- {f.where}: {f.kind}: {f.what}" for f in self.findings]
+            head = "# What the import could not place, or repaired\n\nThe pages themselves are beside this file.\n\n"
+            self._write("documents/imported/NOT_PLACED.md", head + "\n".join(lines))
 
 
 def _table(values: dict[str, str | date] | dict[str, str]) -> str:

@@ -37,13 +37,6 @@ def lettered(table: Table) -> list[tuple[str, str]]:
     return [(name, letters.get(name, "")) for name in table.columns]
 
 
-def record_pages(book: Book) -> Iterable[Page]:
-    """A page for each record source."""
-    tests = {(t.test.source, t.test.row): t for t in book.report.tests() if t.test.source and t.test.row}
-    for snapshot in book.snapshots.values():
-        yield _record_page(book, snapshot, [*_rows(snapshot, tests)])
-
-
 def _rows(snapshot: Snapshot, tests: Mapping[tuple[str, int], TestReport]) -> Iterable[RecordRow]:
     for row in numbered(snapshot.table) if snapshot.table else []:
         test = tests.get((snapshot.source, row.number))
@@ -54,7 +47,10 @@ def _rows(snapshot: Snapshot, tests: Mapping[tuple[str, int], TestReport]) -> It
             yield row
 
 
-def _record_page(book: Book, snapshot: Snapshot, rows: list[RecordRow]) -> Page:
+def record_page(book: Book, snapshot: Snapshot) -> Page:
+    """The page of a record source."""
+    tests = {(t.test.source, t.test.row): t for t in book.report.tests() if t.test.source and t.test.row}
+    rows = [*_rows(snapshot, tests)]
     path = a.record_page(snapshot.source)
     context = {
         "book": book, "s": snapshot, "declared": book.sources.get(snapshot.source), "rows": rows, "lettered": lettered,

@@ -52,9 +52,25 @@ def _block_parts(block: BlockReport) -> dict[str, str]:
     }
 
 
+def _home_parts(report: Report) -> dict[str, str]:
+    campaign = report.campaign
+    states = [
+        (b.block.id, b.block.status, [(t.test.name, t.verdict, t.verdict_why) for t in b.tests])
+        for b in report.blocks
+    ]
+    return {
+        "status of the tests": digest(states),
+        "findings": digest(report.findings),
+        "caveats": digest(campaign.caveats),
+        "record sources": digest(report.snapshots),
+        "facts of the campaign": digest(campaign.title, campaign.description, campaign.documents, campaign.people, campaign.blocks),
+        "what changed since the build before": digest(report.changes, report.info.previous),
+    }  # fmt: skip
+
+
 def page_parts(report: Report) -> Mapping[str, Mapping[str, str]]:
-    """The parts of the pages that have some of their own: those of tests and blocks, by address."""
-    out: dict[str, Mapping[str, str]] = {}
+    """The parts of the pages that have some of their own: those of home, blocks and tests, by address."""
+    out: dict[str, Mapping[str, str]] = {addresses.HOME: _home_parts(report)}
     for block in report.blocks:
         out[block.page] = out[addresses.exposures_page(block.block.id)] = _block_parts(block)
         for test in block.tests:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from builder import exports
 from builder.render import addresses
 from builder.render.links import linked_files
-from builder.render.pages import pages
+from builder.render.pages import UNDRAWN, pages
 from builder.render.parts import code_digest, digest, page_parts, templates_digest
 from builder.render.prose import Prose
 from builder.render.search import NAV, SEARCH_DATA, nav_script, search_page, search_script
@@ -19,8 +20,16 @@ from builder.store import Store, write_atomically
 DATABASE = "data/calbook.sqlite"
 
 
-def render(report: Report, digested: str, prose: Prose, site: Site, store: Store) -> int:
-    """Write the site of a report; returns how many files were written.
+@dataclass(frozen=True)
+class Rendered:
+    """How many files were written, and the pages that could not be drawn: (address, error)."""
+
+    written: int
+    undrawn: tuple[tuple[str, str], ...] = ()
+
+
+def render(report: Report, digested: str, prose: Prose, site: Site, store: Store) -> Rendered:
+    """Write the site of a report.
 
     ``digested`` is a digest of the report: when neither it nor the code, the templates, the prose nor a file
     on disk has changed since the last time, nothing is rendered. Files of earlier builds that are no longer
@@ -37,7 +46,7 @@ def render(report: Report, digested: str, prose: Prose, site: Site, store: Store
     if prose.reused and stamp.exists() and stamp.read_text() == key and site.keep_all():
         if site.written:
             site.finish()
-        return len(site.written)
+        return Rendered(len(site.written))
     absent = {path for to, path in linked_files(report.campaign).items() if to not in linked}
     made = [*pages(report, prose.bodies, prose.description_html, absent), search_page()]
     parts = page_parts(report)
@@ -55,8 +64,12 @@ def render(report: Report, digested: str, prose: Prose, site: Site, store: Store
     _exports(report, site, store)
     written = len(site.written)
     site.finish()
-    write_atomically(stamp, key.encode())
-    return written
+    undrawn = tuple((p.path, p.description) for p in made if p.kind == UNDRAWN)
+    if undrawn:  # so that the next build tries again
+        stamp.unlink(missing_ok=True)
+    else:
+        write_atomically(stamp, key.encode())
+    return Rendered(written, undrawn)
 
 
 def _objects(report: Report, site: Site, store: Store) -> None:

@@ -101,16 +101,22 @@ def test_setting_joins_the_fields_named() -> None:
 def test_a_result_is_another_when_anything_it_depends_on_is() -> None:
     detector = Detector(name="CCD1", geometry=single(rows=8, columns=8))
     wide = Detector(name="CCD1", geometry=single(rows=8, columns=9))
-    reference = Reference("bias")
-    base = result_id(reference, "1", detector, {"roles": {"bias": ["x"]}, "parameters": {"sigma": 3.0}})
-    others = [
-        result_id(reference, "2", detector, {"roles": {"bias": ["x"]}, "parameters": {"sigma": 3.0}}),
-        result_id(reference, "1", wide, {"roles": {"bias": ["x"]}, "parameters": {"sigma": 3.0}}),
-        result_id(reference, "1", detector, {"roles": {"bias": ["y"]}, "parameters": {"sigma": 3.0}}),
-        result_id(reference, "1", detector, {"roles": {"bias": ["x"]}, "parameters": {"sigma": 4.0}}),
-        result_id(dataclasses.replace(reference, source="abc"), "1", detector, {"roles": {"bias": ["x"]}, "parameters": {"sigma": 3.0}}),
-    ]  # fmt: skip
-    assert len({base, *others}) == 6
-    assert base == result_id(
-        reference, "1", detector, {"parameters": {"sigma": 3.0}, "roles": {"bias": ["x"]}}
+    own = known("bias")
+    newer = dataclasses.replace(
+        own.procedure, history=(*own.procedure.history, Version("2", "2020-01-02", "better"))
     )
+    other_unit = dataclasses.replace(own.procedure, quantities=(Quantity("q", "q", "ADU", "d", "e"),))
+    reworded = dataclasses.replace(own.procedure, title="another title", purpose="told differently")
+    edited = dataclasses.replace(own.reference, source="abc")
+    parts = {"roles": {"bias": ["x"]}, "parameters": {"sigma": 3.0}}
+    base = result_id(own.reference, own.procedure, detector, parts)
+    others = [
+        result_id(own.reference, newer, detector, parts),
+        result_id(own.reference, other_unit, detector, parts),
+        result_id(own.reference, own.procedure, wide, parts),
+        result_id(own.reference, own.procedure, detector, parts | {"roles": {"bias": ["y"]}}),
+        result_id(own.reference, own.procedure, detector, parts | {"parameters": {"sigma": 4.0}}),
+        result_id(edited, own.procedure, detector, parts),
+    ]
+    assert len({base, *others}) == 7
+    assert base == result_id(own.reference, reworded, detector, dict(reversed(parts.items())))

@@ -121,6 +121,12 @@ def test_the_folder_loads_and_says_what_was_broken(imported: Path) -> None:
     assert {c.scope.blocks for c in campaign.caveats} == {("ALPHA",), ("BETA",), ()}
 
 
+def test_what_was_not_placed_is_kept_in_the_folder(imported: Path) -> None:
+    kept = (imported / "documents/imported/NOT_PLACED.md").read_text()
+    assert "units.rst:" in kept
+    assert "lacks its closing underscore" in kept
+
+
 def test_relative_links_resolve_against_the_base(tmp_path: Path) -> None:
     page = tmp_path / "units.rst"
     page.write_text(PAGE)
