@@ -11,7 +11,7 @@ from campaign.geometry import Channel
 GAIN = Use(
     "photon_transfer",
     "gain",
-    "measured gain of each channel [e⁻/ADU]: the test's own, else the first of the block",
+    "measured gain of each channel [e⁻/ADU]: the test's own, else the block's best: free of doubts, of the same setting, most certain",
 )
 
 

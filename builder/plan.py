@@ -6,9 +6,10 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from math import inf
 from pathlib import Path
 
-from analysis.contract import ChannelSummary, Measurement, ParameterValue, Procedure, Role
+from analysis.contract import ALARMS, ChannelSummary, Measurement, ParameterValue, Procedure, Role
 from builder.plugins import Known, Reference
 from builder.summaries import Summarised, file_key, frame_key
 from campaign.findings import Finding
@@ -121,6 +122,22 @@ def fill_roles(
     return out
 
 
+def preference(
+    made_by: str, measurement: Measurement, test: str, setting: str
+) -> tuple[bool, bool, bool, float]:
+    """Which of several measured values another procedure uses: the least of these.
+
+    The test's own first; else one without a flag that makes it doubtful, then of the same setting, then the
+    one with the smallest uncertainty.
+    """
+    return (
+        made_by != test,
+        bool(ALARMS & set(measurement.flags)),
+        measurement.setting != setting,
+        inf if measurement.uncertainty is None else measurement.uncertainty,
+    )
+
+
 def declared(procedure: Procedure) -> list[object]:
     """What a procedure promises: a result made under another promise is another result, whatever its version says."""
     quantities = [[q.name, q.unit, q.estimator, q.per] for q in procedure.quantities]
@@ -231,20 +248,19 @@ class Planner:
         own: Sequence[Frame],
         values: Mapping[tuple[str, str, str, str], Sequence[tuple[str, str, Measurement]]],
     ) -> Task:
+        setting = setting_of(self.campaign, own)
         used: dict[tuple[str, str], dict[str, Measurement]] = {}
         used_ids: list[tuple[str, str]] = []
         for u in known.procedure.uses:
             candidates = values.get((test.block, detector.name, u.procedure, u.quantity), ())
             for channel in (c.name for c in detector.geometry.channels):
                 fit = [c for c in candidates if c[2].channel == channel and c[2].value is not None]
-                # the test's own value first, else the first of the block
-                fit.sort(key=lambda c: c[0] != test.name)
+                fit.sort(key=lambda c: preference(c[0], c[2], test.name, setting))
                 if fit:
                     used.setdefault((u.procedure, u.quantity), {})[channel] = fit[0][2]
                     used_ids.append((f"{u.procedure}.{u.quantity} of {channel}", fit[0][1]))
         frames = {f.id: f for held in roles.values() for f in held}
         prints = {i: self.summarised.fingerprints[file_key(f.file)] for i, f in frames.items()}
-        setting = setting_of(self.campaign, own)
         parts = {
             "block": test.block,
             "test": test.name,

@@ -10,6 +10,9 @@ from builder.render.format import Shown, aligned, number
 from builder.report import Judged, Outcome, Verdict
 from campaign.model import Campaign, Caveat, Limit
 
+TELLING = frozenset({Verdict.FAIL, Verdict.ERROR, Verdict.WARN, Verdict.NOT_REACHED})
+"""Verdicts that somebody should look at, whatever page they stand on."""
+
 Label = tuple[tuple[str, str], ...]  # (text, address) of what a row is about
 
 
@@ -53,6 +56,12 @@ class MatrixGroup:
         return self.quantity.kind == "performance" or bool(self.limits) or bool(failed)
 
     @property
+    def matters(self) -> bool:
+        """Whether a page of a whole block shows it unfolded: a limit judges it, or a number of it needs a look."""
+        verdicts = {c.judged.verdict for row in self.rows for c in row.cells if c}
+        return bool(self.limits) or bool(verdicts & TELLING)
+
+    @property
     def judged(self) -> bool:
         """Whether any of its numbers has a verdict; where none has, the group's head says so for all."""
         return any(
@@ -82,6 +91,18 @@ class Matrix:
         """The part of the setting that all rows share, to be said once; '' when they share none."""
         held = [_parts(row.setting) for group in self.groups for row in group.rows if row.cells]
         return ", ".join(p for p in held[0] if all(p in parts for parts in held)) if held else ""
+
+    @property
+    def telling(self) -> tuple[MatrixGroup, ...]:
+        """The groups that matter; the first alone where none does but an outcome stopped: its row says so."""
+        stopped = any(not row.cells for group in self.groups for row in group.rows)
+        return tuple(g for g in self.groups if g.matters) or (self.groups[:1] if stopped else ())
+
+    @property
+    def folded(self) -> tuple[MatrixGroup, ...]:
+        """The groups that are not telling."""
+        shown = {g.quantity.name for g in self.telling}
+        return tuple(g for g in self.groups if g.quantity.name not in shown)
 
     def own_setting(self, row: MatrixRow) -> str:
         """What is left of a row's setting; '' when all was said in the head."""

@@ -19,8 +19,10 @@ from campaign.model import Caveat
 from campaign.record import Snapshot
 
 MOST_FINDINGS = 20
+FIRST_FINDINGS = 6
+"""Findings, worst first, that stand open on the page; others up to ``MOST_FINDINGS`` are folded."""
 MIDDLE = (
-    ("tests", "Tests"), ("numbers", "Key numbers"), ("discrepancies", "Wrong or unknown"), ("notes", "Notes"),
+    ("tests", "Tests"), ("discrepancies", "Wrong or unknown"), ("notes", "Notes"), ("numbers", "Key numbers"),
 )  # fmt: skip
 MIDDLE_WITHOUT_TESTS = (("notes", "Notes"), ("tests", "Tests"), ("discrepancies", "Wrong or unknown"))
 OWN_COLUMNS = frozenset({"exposure", "detector", "type", "exptime", "date", "test"})
@@ -70,7 +72,8 @@ def block_page(book: Book, report: BlockReport, prose: str) -> Page:
         "tests": [_test_row(book, report, t) for t in report.tests],
         "matrices": _key_numbers(book, report),
         "stated": stated_once((o for t in report.tests for o in t.outcomes), report.caveats),
-        "findings": findings[:MOST_FINDINGS],
+        "findings": findings[:FIRST_FINDINGS],
+        "folded_findings": findings[FIRST_FINDINGS:MOST_FINDINGS],
         "more_findings": max(len(findings) - MOST_FINDINGS, 0),
         "body": trusted(prose) if prose else "",
         "snapshots": [_block_record(report, s) for s in report.snapshots],

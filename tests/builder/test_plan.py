@@ -7,8 +7,8 @@ import dataclasses
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.contract import Inputs, Procedure, Quantity, Results, Role, Use, Version
-from builder.plan import fill_roles, result_id, setting_of, waves
+from analysis.contract import Inputs, Measurement, Procedure, Quantity, Results, Role, Use, Version
+from builder.plan import fill_roles, preference, result_id, setting_of, waves
 from builder.plugins import Known, Reference
 from campaign.frames import Frame, FrameFile
 from campaign.geometry import single
@@ -89,6 +89,20 @@ def test_a_role_that_may_not_borrow_does_not() -> None:
 def test_any_takes_every_frame() -> None:
     own = [frame(1, "other"), frame(2, "dark")]
     assert fill_roles((BIAS,), {"bias": "any"}, own, [])["bias"] == tuple(own)
+
+
+def test_the_best_value_of_another_procedure_is_used() -> None:
+    def gain(test: str, setting: str, error: float, *flags: str) -> tuple[str, Measurement]:
+        return test, Measurement("gain", "E", setting, 3.3, error, "e⁻/ADU", "fit", 10, flags)
+
+    own = gain("PTC01", "w=800", 0.5, "lamp-drift")
+    doubtful = gain("PTC02", "w=590", 0.01, "lamp-drift")
+    rough, fine = gain("PTC03", "w=590", 0.3), gain("PTC04", "w=590", 0.2)
+    elsewhere = gain("PTC05", "w=800", 0.1)
+    ordered = sorted(
+        [doubtful, elsewhere, rough, own, fine], key=lambda c: preference(c[0], c[1], "PTC01", "w=590")
+    )
+    assert [test for test, _ in ordered] == ["PTC01", "PTC04", "PTC03", "PTC05", "PTC02"]
 
 
 def test_setting_joins_the_fields_named() -> None:
