@@ -10,7 +10,7 @@ from builder.render.format import Shown, aligned, number
 from builder.report import Judged, Outcome, Verdict
 from campaign.model import Campaign, Caveat, Limit
 
-TELLING = frozenset({Verdict.FAIL, Verdict.ERROR, Verdict.WARN, Verdict.NOT_REACHED})
+TELLING = frozenset({Verdict.FAIL, Verdict.ERROR, Verdict.WARN})
 """Verdicts that somebody should look at, whatever page they stand on."""
 
 Label = tuple[tuple[str, str], ...]  # (text, address) of what a row is about
@@ -56,10 +56,11 @@ class MatrixGroup:
         return self.quantity.kind == "performance" or bool(self.limits) or bool(failed)
 
     @property
-    def matters(self) -> bool:
-        """Whether a page of a whole block shows it unfolded: a limit judges it, or a number of it needs a look."""
-        verdicts = {c.judged.verdict for row in self.rows for c in row.cells if c}
-        return bool(self.limits) or bool(verdicts & TELLING)
+    def telling(self) -> frozenset[str]:
+        """Ids of the results with a number here that somebody should look at."""
+        return frozenset(
+            row.outcome.result_id for row in self.rows for c in row.cells if c and c.judged.verdict in TELLING
+        )
 
     @property
     def judged(self) -> bool:
@@ -93,15 +94,19 @@ class Matrix:
         return ", ".join(p for p in held[0] if all(p in parts for parts in held)) if held else ""
 
     @property
-    def telling(self) -> tuple[MatrixGroup, ...]:
-        """The groups that matter; the first alone where none does but an outcome stopped: its row says so."""
+    def unfolded(self) -> tuple[MatrixGroup, ...]:
+        """What a page of a whole block shows first: quantities that a limit judges, and those with a result to look at
+        that no judged quantity shows already. Where none is and an outcome stopped, the first: its row says so.
+        """
+        said = {name for g in self.groups if g.limits for name in g.telling}
         stopped = any(not row.cells for group in self.groups for row in group.rows)
-        return tuple(g for g in self.groups if g.matters) or (self.groups[:1] if stopped else ())
+        held = tuple(g for g in self.groups if g.limits or g.telling - said)
+        return held or (self.groups[:1] if stopped else ())
 
     @property
     def folded(self) -> tuple[MatrixGroup, ...]:
-        """The groups that are not telling."""
-        shown = {g.quantity.name for g in self.telling}
+        """The other groups."""
+        shown = {g.quantity.name for g in self.unfolded}
         return tuple(g for g in self.groups if g.quantity.name not in shown)
 
     def own_setting(self, row: MatrixRow) -> str:

@@ -19,7 +19,7 @@ from campaign.model import Caveat
 from campaign.record import Snapshot
 
 MOST_FINDINGS = 20
-FIRST_FINDINGS = 6
+FIRST_FINDINGS = 3
 """Findings, worst first, that stand open on the page; others up to ``MOST_FINDINGS`` are folded."""
 MIDDLE = (
     ("tests", "Tests"), ("discrepancies", "Wrong or unknown"), ("notes", "Notes"), ("numbers", "Key numbers"),

@@ -44,7 +44,7 @@ CONTRAST = """(selector) => {
 }"""
 
 TOLD_BY_COLOUR = (
-    ".status .word, .status .shape, .tag, .severity, .flag, .channel, .verdict, .caveat-severity, .caveat-by, .muted, .none, .empty, .tally li, "
+    ".status .word, .status .shape, .tag, .severity, .flag, .channel, .matrix td > b, .caveat-severity, .caveat-by, .muted, .none, .empty, .tally li, "
     ".badge-count, td small, .own-limit, .table-count, main a, .crumbs a, figcaption, .navigator a, .bd-header a"
 )
 

@@ -126,13 +126,23 @@ class Html:
         return {e.attributes["id"] for e in self.elements if "id" in e.attributes}
 
 
+def _name_measurement(cell: Element, href: str) -> None:
+    """A matrix cell that names no measurement is of the one that its first link leads to."""
+    held = cell.attributes
+    if "cell" in held.get("class", "").split() and "data-value" in held and "#" in href:
+        held.setdefault("data-measurement", unquote(href.partition("#")[2]))
+
+
 class _Reader(HTMLParser):
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self.page = Html()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.page.elements.append(Element(tag, {n: v or "" for n, v in attrs}))
+        element = Element(tag, {n: v or "" for n, v in attrs})
+        if tag == "a" and self.page.elements:
+            _name_measurement(self.page.elements[-1], element.attributes.get("href", ""))
+        self.page.elements.append(element)
 
     def handle_data(self, data: str) -> None:
         self.page.text += data

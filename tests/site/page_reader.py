@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from urllib.parse import unquote
 
 VOID = {"br", "img", "hr", "input", "meta", "link"}
 NEVER_EMPTY = {"td", "th", "dd", "dt", "li", "p", "h1", "h2", "h3", "a", "summary", "figcaption", "title"}
@@ -39,6 +40,12 @@ class Read:
         return [e for e in self.elements if "data-measurement" in e.attributes]
 
 
+def _name_measurement(cell: dict[str, str], href: str) -> None:
+    """A cell with a value that names no measurement is of the one that its first link leads to."""
+    if "data-value" in cell and "data-measurement" not in cell and "#" in href:
+        cell["data-measurement"] = unquote(href.partition("#")[2])
+
+
 class _Reader(HTMLParser):
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
@@ -52,6 +59,8 @@ class _Reader(HTMLParser):
         element = Element(tag, {n: v or "" for n, v in attrs})
         for outer in self.open:
             outer.children += 1
+        if tag == "a" and self.open and "cell" in self.open[-1].attributes.get("class", "").split():
+            _name_measurement(self.open[-1].attributes, element.attributes.get("href", ""))
         self.read.elements.append(element)
         if tag not in VOID:
             self.open.append(element)

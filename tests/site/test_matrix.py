@@ -9,8 +9,8 @@ from report_fixture import make_report
 
 from builder.render.environment import quantity_words, symbol
 from builder.render.matrix import Matrix, MatrixCell, MatrixGroup, MatrixRow, stated_once
-from builder.report import Judged, Outcome
-from campaign.model import Caveat
+from builder.report import Judged, Outcome, Verdict
+from campaign.model import Caveat, Limit
 
 OUTCOME: Outcome = next(o for o in make_report().outcomes() if len(o.measurements) > 3)
 QUANTITY = OUTCOME.procedure.quantities[0]
@@ -71,3 +71,24 @@ def test_names_and_symbols_read_as_people_write_them() -> None:
     assert symbol("σ_R") == "σ<sub>R</sub>"
     assert symbol("<b>_<i>") == "&lt;b&gt;<sub>&lt;i&gt;</sub>"
     assert symbol("g") == "g"
+
+
+def test_a_block_unfolds_what_a_limit_judges_or_needs_a_look() -> None:
+    """Quantities without limits are folded until one of their numbers warns; a stopped outcome is never folded away."""
+
+    def group(verdict: Verdict, n: int, stopped: bool = False) -> MatrixGroup:
+        held = row("", ()) if not stopped else replace(row(""), cells=())
+        cells = tuple(replace(c, judged=replace(c.judged, verdict=verdict)) for c in held.cells if c)
+        return MatrixGroup(replace(QUANTITY, name=f"q{n}"), (), (replace(held, cells=cells),))
+
+    quiet, loud = group(Verdict.NOT_EVALUATED, 1), group(Verdict.WARN, 2)
+    held = Matrix(OUTCOME.procedure, ("E",), (quiet, loud))
+    assert (held.unfolded, held.folded) == ((loud,), (quiet,))
+    limited = replace(quiet, limits=(Limit(id="L", quantity="q1"),))
+    assert replace(held, groups=(limited, loud)).folded == ()
+    judged = replace(loud, limits=limited.limits)
+    again = replace(loud, quantity=quiet.quantity)
+    assert replace(held, groups=(judged, again)).folded == (again,)  # the same result warns above already
+    assert replace(held, groups=(quiet,)).unfolded == ()
+    stopped = group(Verdict.ERROR, 3, stopped=True)
+    assert replace(held, groups=(stopped, quiet)).unfolded == (stopped,)
