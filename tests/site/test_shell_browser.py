@@ -231,16 +231,21 @@ def test_the_viewer_steps_and_gives_the_focus_back(watched: Watched) -> None:
     page.keyboard.press("Enter")
     page.wait_for_selector("dialog.viewer[open]")
     assert page.inner_text(".viewer-caption") == "frame 1"
+    shown = "name => document.querySelector('.viewer-caption').innerText === name"
     page.keyboard.press(".")
-    assert page.inner_text(".viewer-caption") == "frame 2"
+    page.wait_for_function(shown, arg="frame 2")
     page.keyboard.press(".")
-    assert page.inner_text(".viewer-caption") == "frame 0"
+    page.wait_for_function(shown, arg="frame 0")
     before = page.locator(".viewer-stage img").get_attribute("style")
     page.keyboard.press("+")
-    assert page.locator(".viewer-stage img").get_attribute("style") != before
+    page.wait_for_function(
+        "before => document.querySelector('.viewer-stage img').getAttribute('style') !== before", arg=before
+    )
     page.keyboard.press("Escape")
-    assert page.locator("dialog.viewer[open]").count() == 0
-    assert page.evaluate("document.activeElement.dataset.caption") == "frame 1"
+    page.wait_for_selector("dialog.viewer[open]", state="hidden")
+    page.wait_for_function(
+        "document.activeElement.dataset.caption === 'frame 1'"
+    )  # the close event comes later
 
 
 @pytest.mark.skipif(not (VENDOR / "uplot.js").exists(), reason="the front-end libraries are not installed")
