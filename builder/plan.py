@@ -185,16 +185,15 @@ class Planner:
         """A finding for each test that has frames and no procedure, and for each procedure of a row that is not known."""
         out = []
         for test in tests:
-            place = f"{test.source}, row {test.row}" if test.row else test.key
             unknown = [p for p in test.procedures if p not in self.known]
             for name in unknown:
                 what = f"{test.name}: the record names the procedure {name!r}, which does not exist"
                 todo = f"Correct the record; there are: {', '.join(self.known)}."
-                out.append(Finding("unknown-name", what, place, todo, test.block, test.name))
+                out.append(Finding("unknown-name", what, test.place, todo, test.block, test.name))
             if not unknown and self.by_test.get(test.key) and not self.procedures_of(test):
                 what = f"{test.name} has frames, but no procedure analyses it"
                 todo = "Name it in the tests of a [procedures.*] table, if it is to be analysed."
-                out.append(Finding("no-procedure", what, place, todo, test.block, test.name))
+                out.append(Finding("no-procedure", what, test.place, todo, test.block, test.name))
         return out
 
     def plan(

@@ -72,8 +72,9 @@ class Test:
     """One executed (or planned) measurement: a row of the test record.
 
     ``exposures`` are inclusive ranges of exposure numbers. ``frames`` is the number of exposures that the
-    record says were taken, ``exptime`` the commanded time [s]; None where it does not say. ``cells`` holds
-    the whole row, by the source's own column names.
+    record says were taken, ``exptime`` the commanded time [s]; None where it does not say. ``source``, ``table`` (in words:
+    the file and its sheet) and ``row`` say where it is written; ``cells`` holds the whole row, by the source's own
+    column names.
     """
 
     __test__ = False
@@ -90,6 +91,7 @@ class Test:
     date: Date | None = None
     procedures: tuple[str, ...] = ()
     source: str = ""
+    table: str = ""
     row: int = 0
     cells: Mapping[str, Cell] = field(default_factory=dict)
 
@@ -97,3 +99,8 @@ class Test:
     def key(self) -> str:
         """block/test: unique in the campaign."""
         return f"{self.block}/{self.name}"
+
+    @property
+    def place(self) -> str:
+        """Where it is written, in words; its key when no row is known."""
+        return f"{self.table or self.source}, row {self.row}" if self.row else self.key

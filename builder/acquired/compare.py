@@ -43,9 +43,14 @@ def check_test(campaign: Campaign, test: Test, frames: Sequence[Frame], begun: b
 
 
 def _say(tally: Tally, kind: str, test: Test, what: str, todo: str, detector: str | None = None) -> None:
-    place = f"{test.source}, row {test.row}" if test.row else test.key
     tally.add(
-        kind, f"{test.name}: {what}", place, todo=todo, block=test.block, test=test.name, detector=detector
+        kind,
+        f"{test.name}: {what}",
+        test.place,
+        todo=todo,
+        block=test.block,
+        test=test.name,
+        detector=detector,
     )
 
 

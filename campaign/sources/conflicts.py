@@ -12,11 +12,6 @@ from campaign.sources.grid import listed
 from campaign.sources.ranges import Range, shared, shown
 
 
-def place_of(test: Test) -> str:
-    """Where a test is written."""
-    return f"{test.source}, row {test.row}"
-
-
 def numbered(rows: Iterable[TestRow]) -> tuple[list[TestRow], list[Finding]]:
     """The rows with names unique in their block: a name's second bearer becomes NAME.2, and so on."""
     rows = list(rows)
@@ -64,13 +59,13 @@ def _overlap(test: Test, earlier: list[Test]) -> Finding | None:
     if same:
         what = f"{test.name} shares its exposures with {same[0].name} ({shown(test.exposures)})"
         todo = "Nothing, if it analyses anew what was acquired for the other; else correct the range"
-        return Finding("overlap", what, place_of(test), todo, test.block, test.name)
+        return Finding("overlap", what, test.place, todo, test.block, test.name)
     both = [(t.name, common) for t in earlier if (common := _common(test.exposures, t.exposures))]
     if not both:
         return None
     claims = listed((f"{name} ({shown(common)})" for name, common in both), 4)
     what = f"{test.name} claims exposures that these tests claim too: {claims}"
-    return Finding("overlap", what, place_of(test), "Correct the ranges", test.block, test.name)
+    return Finding("overlap", what, test.place, "Correct the ranges", test.block, test.name)
 
 
 def _common(a: tuple[Range, ...], b: tuple[Range, ...]) -> tuple[Range, ...]:

@@ -41,7 +41,7 @@ class TestRow:
     @property
     def place(self) -> str:
         """Where the row stands."""
-        return f"{self.source}, row {self.number}"
+        return f"{self.notes.place}, row {self.number}"
 
 
 class RowReader:
@@ -71,6 +71,7 @@ class RowReader:
             date=day,
             procedures=tuple(p.strip() for p in procedures if p.strip()),
             source=self.at.source,
+            table=self.at.notes.place,
             row=self.at.number,
             cells=self.row,
         )
