@@ -9,7 +9,6 @@ from pathlib import PurePosixPath
 from builder import exports
 from builder.render import addresses
 from builder.render.links import linked_files
-from builder.render.pages import UNDRAWN, pages
 from builder.render.parts import code_digest, digest, page_parts, templates_digest
 from builder.render.prose import Prose
 from builder.render.search import NAV, SEARCH_DATA, nav_script, search_page, search_script
@@ -47,6 +46,8 @@ def render(report: Report, digested: str, prose: Prose, site: Site, store: Store
         if site.written:
             site.finish()
         return Rendered(len(site.written))
+    from builder.render.pages import UNDRAWN, pages  # Jinja is not loaded by a build that changes nothing
+
     absent = {path for to, path in linked_files(report.campaign).items() if to not in linked}
     made = [*pages(report, prose.bodies, prose.description_html, absent), search_page()]
     parts = page_parts(report)
