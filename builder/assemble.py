@@ -191,7 +191,6 @@ class Assembler:
             detail.get("versions", {}),
             stored.measured_at,
             stored.seconds,
-            False,
             addresses.result_page(stored.id),
         )
 

@@ -127,7 +127,6 @@ class Outcome:
     versions: Mapping[str, str] = field(default_factory=dict)
     measured_at: str = ""
     seconds: float = 0.0
-    reused: bool = False
     page: str = ""
 
     @property

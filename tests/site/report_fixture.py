@@ -261,7 +261,7 @@ def _outcome(
         (("bias.read_noise", f"{0xB0:020x}.read_noise.E"), ("bias.offset", "ffffffffffffffffffff.offset.E"))
         if procedure.uses else (),
         {p.name: p.default for p in procedure.parameters}, {"calbook": "0.1.0", "numpy": "2.1"},
-        "2019-03-20T17:58:00+00:00", 1.234, serial % 2 == 0, addresses.result_page(result),
+        "2019-03-20T17:58:00+00:00", 1.234, addresses.result_page(result),
     )  # fmt: skip
 
 
