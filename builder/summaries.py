@@ -129,7 +129,8 @@ def summarise(
         out.fingerprints[key] = digest
         new_prints.append((key, _stat(task.file), digest))
         for (frame, detector), summary in zip(task.frames, summaries, strict=True):
-            new_rows[summary_key(digest, frame, detector)] = json.dumps(summary)
+            if "error" not in summary:  # a failure is not kept: a full disk today says nothing of tomorrow
+                new_rows[summary_key(digest, frame, detector)] = json.dumps(summary)
             _take(out, frame, summary)
         if len(new_rows) >= 64 or done == len(tasks):
             store.save_fingerprints(new_prints)

@@ -9,6 +9,7 @@ from tiny_campaign import built, make
 from typer.testing import CliRunner
 
 from builder import build as flow
+from builder import preview
 from builder.cli import app
 from builder.render import pages
 
@@ -57,3 +58,20 @@ def test_what_nobody_foresaw_has_a_message_and_its_details_in_a_file(
     assert "Traceback" not in ran.output
     (kept,) = tmp_path.glob("calbook-fault-*.txt")
     assert "ValueError: no such <filter>" in kept.read_text()
+
+
+def test_a_frame_that_could_not_be_read_once_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make(tmp_path / "tiny")
+
+    def full(*_: object) -> bytes:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(preview, "preview", full)
+        first = built(folder).report
+    assert any(f.kind == "damaged-file" and "No space left" in f.what for f in first.findings)
+    again = built(folder).report
+    assert [f for f in again.findings if f.kind == "damaged-file"] == []
+    assert all(t.outcomes for t in again.tests() if t.frames)
