@@ -236,6 +236,11 @@ def test_the_viewer_steps_and_gives_the_focus_back(watched: Watched) -> None:
     page.wait_for_function(shown, arg="frame 2")
     page.keyboard.press(".")
     page.wait_for_function(shown, arg="frame 0")
+    # an image that has just arrived is fitted to the stage: zoom only after that, or it is undone
+    page.evaluate(
+        "document.querySelector('.viewer-stage img').decode().then(() => new Promise("
+        "done => requestAnimationFrame(() => requestAnimationFrame(done))))"
+    )
     before = page.locator(".viewer-stage img").get_attribute("style")
     page.keyboard.press("+")
     page.wait_for_function(
