@@ -181,8 +181,18 @@ Product = ImageProduct | TableProduct
 class Pixels(Protocol):
     """Pixels of one frame."""
 
-    def read(self, channel: Channel, region: Region) -> NDArray[np.generic]:
-        """The pixels of a region [ADU], shape ``region.shape``: uint16 where the file holds that, else float32."""
+    def read(
+        self, channel: Channel, region: Region, out: NDArray[np.generic] | None = None
+    ) -> NDArray[np.generic]:
+        """The pixels of a region [ADU], shape ``region.shape``, of ``dtype(channel)``.
+
+        With ``out``, of that shape and of uint16 or float32, they are written there and it is handed back: memory
+        used again costs far less than new memory.
+        """
+        ...
+
+    def dtype(self, channel: Channel) -> np.dtype[np.generic]:
+        """The type that ``read`` hands out: uint16 where the file holds that, else float32 or float64."""
         ...
 
 

@@ -56,6 +56,8 @@ class Options:
     output: Path | None = None
     workers: int = 0
     offline: bool = False
+    scheduler: str = ""  # address of a Dask scheduler; '' for this machine
+    verify: bool = False  # hash every frame again, also those whose size, time and inode are as before
     command: str = "calbook build"
 
     @property
@@ -87,7 +89,7 @@ def build(options: Options, progress: Progress) -> Built:
         findings += [*plugin_findings, *lint(campaign), *check_quantities(campaign, quantities)]
     with (
         Store(_output(options.out) / "store") as store,
-        Engine(options.workers or default_workers()) as engine,
+        Engine(options.workers or default_workers(), options.scheduler) as engine,
     ):
         if campaign.simulate.get("on_build"):
             with progress.stage("simulate") as advance:

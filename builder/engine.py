@@ -38,8 +38,9 @@ def one_thread_each() -> None:
 class Engine:
     """Runs functions over items. Close it, or use it as a context manager."""
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, workers: int, scheduler: str = "") -> None:
         self.workers = workers
+        self.scheduler = scheduler
         self._pool: Executor | None = None
 
     def __enter__(self) -> Engine:
@@ -50,11 +51,12 @@ class Engine:
             self._pool.shutdown(wait=exc[0] is None, cancel_futures=True)
 
     def run(
-        self, function: Callable[[Item], Result], items: Sequence[Item]
+        self, function: Callable[[Item], Result], items: Sequence[Item], batch: int = 1
     ) -> Iterator[tuple[Item, Result | Exception]]:
         """Apply a function to every item; yield (item, result or exception) as each is done.
 
-        ``function`` and items must be picklable. An exception costs only its item.
+        ``function`` and items must be picklable. An exception costs only its item. ``batch`` items go to a worker at
+        once: what they share is then sent once, and a handover costs little where an item's work is small.
         """
         if self.workers == 1 or (len(items) < SMALL and self._pool is None):
             for item in items:
@@ -67,12 +69,26 @@ class Engine:
             one_thread_each()
             # not fork: the parent may hold threads (progress, numba) whose locks a fork would copy
             self._pool = ProcessPoolExecutor(self.workers, mp_context=multiprocessing.get_context("spawn"))
-        futures = {self._pool.submit(function, item): item for item in items}
+        batches = [items[i : i + batch] for i in range(0, len(items), batch)]
+        futures = {self._pool.submit(_each, function, held): held for held in batches}
         for future in as_completed(futures):
             try:
-                yield futures[future], future.result()
+                yield from zip(futures[future], future.result(), strict=True)
             except BrokenProcessPool:
                 self._pool = None
-                yield futures[future], WorkerLost("a worker process was killed; is there enough memory?")
+                for item in futures[future]:
+                    yield item, WorkerLost("a worker process was killed; is there enough memory?")
             except Exception as error:
-                yield futures[future], error
+                for item in futures[future]:
+                    yield item, error
+
+
+def _each(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result | Exception]:
+    """Runs in a worker: the result or the exception of each item."""
+    out: list[Result | Exception] = []
+    for item in items:
+        try:
+            out.append(function(item))
+        except Exception as error:
+            out.append(error)
+    return out

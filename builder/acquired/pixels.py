@@ -75,10 +75,13 @@ class _Plane:
         return np.dtype(np.float64 if self.bitpix in (32, 64) else np.float32)
 
     def decode(self, raw: NDArray[np.generic], out: NDArray[np.generic]) -> None:
-        """Numbers as stored → values [ADU], into ``out`` of the same shape and of ``dtype``."""
-        if self.unsigned:
+        """Numbers as stored → values [ADU], into ``out`` of the same shape and of ``dtype`` or a wider type."""
+        if self.unsigned and out.dtype == np.uint16:
             np.copyto(out, raw.view(">u2"))
             np.bitwise_xor(out, np.uint16(0x8000), out=out)
+        elif self.unsigned:
+            np.copyto(out, raw, casting="unsafe")
+            np.add(out, np.float32(32768), out=out)
         elif self.zero == 0 and self.scale == 1:
             np.copyto(out, raw, casting="unsafe")
         else:
@@ -106,31 +109,43 @@ class FilePixels:
     def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "_held": {}, "_planes": {}}
 
-    def read(self, channel: Channel, region: Region) -> NDArray[np.generic]:
-        """The pixels of a region [ADU], shape ``region.shape``: a new array of native byte order.
+    def read(
+        self, channel: Channel, region: Region, out: NDArray[np.generic] | None = None
+    ) -> NDArray[np.generic]:
+        """The pixels of a region [ADU], shape ``region.shape``, of native byte order: a new array, or ``out``.
 
         uint16 where the file holds that, float64 for 32-bit integers, else float32; BLANK becomes NaN. Raises
         PixelsLost when the file is not what was indexed, ValueError when the region leaves the image.
         """
-        number = self.frame.hdus.get(channel.name, self.frame.hdus.get("", -1))
-        plane = self._plane(number)
+        plane = self._of(channel)
         if not (0 <= region.y0 <= region.y1 <= plane.rows and 0 <= region.x0 <= region.x1 <= plane.columns):
             raise ValueError(f"{region} leaves the image of {plane.rows} × {plane.columns} pixels")
         try:
             with self.path.open("rb", buffering=0) as file:
                 packed = file.read(2) == b"\x1f\x8b"
                 self._check(os.fstat(file.fileno()))
+                if out is None:
+                    out = np.empty(region.shape, plane.dtype)
                 if plane.kind == "compressed" or packed:
-                    return np.array(self._whole(plane, packed)[region.slices])
-                return _read_rows(file, plane, region)
+                    np.copyto(out, self._whole(plane, packed)[region.slices], casting="unsafe")
+                else:
+                    _read_rows(file, plane, region, out)
+                return out
         except PixelsLost:
             raise
         except (OSError, EOFError, zlib.error) as error:
             raise PixelsLost(f"{self.path.name}: {getattr(error, 'strerror', None) or error}") from error
 
+    def dtype(self, channel: Channel) -> np.dtype[np.generic]:
+        """The type that ``read`` hands out. Raises what ``read`` raises."""
+        return self._of(channel).dtype
+
     def close(self) -> None:
         """Let go of decompressed images."""
         self._held.clear()
+
+    def _of(self, channel: Channel) -> _Plane:
+        return self._plane(self.frame.hdus.get(channel.name, self.frame.hdus.get("", -1)))
 
     def _plane(self, number: int) -> _Plane:
         if number not in self._planes:
@@ -161,14 +176,13 @@ def open_pixels(frame: Frame, campaign_root: Path) -> FilePixels:
     return FilePixels(frame, campaign_root / frame.file.root / frame.file.path)
 
 
-def _read_rows(file: BinaryIO, plane: _Plane, region: Region) -> NDArray[np.generic]:
-    """A region of a plain image, in bands of rows from its first pixel to its last.
+def _read_rows(file: BinaryIO, plane: _Plane, region: Region, out: NDArray[np.generic]) -> None:
+    """A region of a plain image into ``out``, in bands of rows from its first pixel to its last.
 
     Rows are read whole even for a few columns: a call per row costs more than the bytes between (measured: 4×).
     """
-    out = np.empty(region.shape, plane.dtype)
     if not out.size:
-        return out
+        return
     size = plane.stored.itemsize
     rows = max(1, BAND // (plane.columns * size))
     buffer = bytearray(rows * plane.columns * size)
@@ -179,7 +193,6 @@ def _read_rows(file: BinaryIO, plane: _Plane, region: Region) -> NDArray[np.gene
         _fill(file, memoryview(buffer)[: (last - first) * size], plane.offset + first * size)
         raw = np.ndarray((count, region.shape[1]), plane.stored, buffer, strides=(plane.columns * size, size))
         plane.decode(raw, out[y - region.y0 : y - region.y0 + count])
-    return out
 
 
 def _fill(file: BinaryIO, buffer: memoryview, offset: int) -> None:

@@ -22,9 +22,18 @@ class ArrayPixels:
         self.image = image
         self.reads = 0
 
-    def read(self, channel: Channel, region: Region) -> NDArray[np.generic]:
+    def dtype(self, channel: Channel) -> np.dtype[np.generic]:
+        return self.image.dtype
+
+    def read(
+        self, channel: Channel, region: Region, out: NDArray[np.generic] | None = None
+    ) -> NDArray[np.generic]:
         self.reads += 1
-        return self.image[region.slices]
+        found = self.image[region.slices]
+        if out is None:
+            return found
+        np.copyto(out, found, casting="unsafe")
+        return out
 
 
 def detector(geometry: Geometry, name: str = "CCD1") -> Detector:

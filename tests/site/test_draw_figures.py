@@ -223,9 +223,18 @@ class Held:
     def __init__(self, data: NDArray[np.generic]) -> None:
         self.data, self.count = data, 0
 
-    def read(self, channel: Channel, region: Region) -> NDArray[np.generic]:
+    def dtype(self, channel: Channel) -> np.dtype[np.generic]:
+        return self.data.dtype
+
+    def read(
+        self, channel: Channel, region: Region, out: NDArray[np.generic] | None = None
+    ) -> NDArray[np.generic]:
         self.count += region.size
-        return self.data[region.slices]
+        found = self.data[region.slices]
+        if out is None:
+            return found
+        np.copyto(out, found, casting="unsafe")
+        return out
 
 
 def test_a_preview_shows_structure_and_reads_each_pixel_once() -> None:
