@@ -54,7 +54,7 @@ lock: ## resolve the lock files anew
 	$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --extra node -c requirements.lock pyproject.toml -o requirements-node.lock
-	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --extra dev --extra bench -c requirements.lock pyproject.toml -o requirements-dev.lock
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --extra dev --extra bench --extra cluster -c requirements.lock pyproject.toml -o requirements-dev.lock
 
 clean: ## remove the built site (the store, with its history and snapshots, stays)
 	rm -rf $(if $(OUTPUT),$(OUTPUT),$(CAMPAIGN)/build)/site
