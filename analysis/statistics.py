@@ -91,9 +91,7 @@ def clipped_histogram(found: Histogram, sigma: float = 3.0, rounds: int = 10) ->
     total = found.n
     centre = found.quantile(0.5)
     levels = found.levels
-    order = np.argsort(np.abs(levels - centre), kind="stable")
-    mad_at = int(np.searchsorted(np.cumsum(found.counts[order]), total / 2))
-    spread = float(abs(levels[order[mad_at]] - centre)) * MAD_TO_SIGMA * _caution(total)
+    spread = _median_deviation(found, centre) * MAD_TO_SIGMA * _caution(total)
     mean, std, bounds, done = centre, spread, (0, 0), 0
     while done < rounds:
         reach = sigma * max(std, _FLOOR_STEPS)
@@ -179,6 +177,19 @@ def mean_of_frames(values: Sequence[float], errors: Sequence[float]) -> tuple[fl
         return mean, error, False
     widening = float(special.stdtrit(n - 1, 0.841344746068543))
     return mean, max(error, float(x.std(ddof=1)) / sqrt(n) * widening), True
+
+
+def _median_deviation(found: Histogram, centre: float) -> float:
+    """The smallest distance from a whole or half level that half of all values do not exceed."""
+    last = found.counts.size - 1
+    below, above = int(np.floor(centre)) - found.low, int(np.ceil(centre)) - found.low
+    both = np.zeros(max(below, last - above) + 1, np.int64)  # values at either side, by distance
+    both[: last - above + 1] += found.counts[above:]
+    both[: below + 1] += found.counts[below::-1]
+    if below == above:
+        both[0] = found.counts[below]
+    at = int(np.searchsorted(np.cumsum(both), found.n / 2))
+    return at + (found.low + above - centre)
 
 
 def _check(sigma: float, rounds: int) -> None:
