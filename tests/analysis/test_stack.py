@@ -119,7 +119,7 @@ def test_offsets_and_rows_and_regions_and_threads() -> None:
 def test_bands_join_without_a_seam(monkeypatch: pytest.MonkeyPatch) -> None:
     values = cube(12)
     whole = clipped_mean_stack(readers(values), WHOLE)
-    monkeypatch.setattr("analysis.stack._BAND_VALUES", 12 * SHAPE[1] * 4)
+    monkeypatch.setattr("analysis.stack_bands._BAND_BYTES", 12 * SHAPE[1] * 16)
     banded = clipped_mean_stack(readers(values), WHOLE)
     np.testing.assert_array_equal(whole.mean, banded.mean)
 
