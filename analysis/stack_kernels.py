@@ -106,8 +106,8 @@ def _middle(ordered: Floats, k: int, upper: int) -> np.float32:
         have += 1
     if have == 0:
         return np.float32(np.nan)
-    low, high = ordered[(have - 1) // 2, k], ordered[have // 2, k]
-    return np.float32(0.5) * (low + high) if upper else low
+    low: np.float32 = ordered[(have - 1) // 2, k]
+    return np.float32(0.5) * (low + ordered[have // 2, k]) if upper else low
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
