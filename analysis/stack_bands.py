@@ -18,8 +18,8 @@ Reader = Callable[[Region], NDArray[np.generic]]
 Level = float | NDArray[np.floating]
 """What is subtracted of a frame: one level, or a column of row levels, shape (rows, 1)."""
 
-_BAND_BYTES = 16_000_000
-"""For each thread: fewer and larger reads cost less, up to there."""
+_BAND_BYTES = 8_000_000
+"""For each thread: larger bands would save few reads, and count towards the peak of memory."""
 
 
 @dataclass(frozen=True)
