@@ -15,16 +15,18 @@ from builder.acquired.index import Index, IndexedFile, index
 from builder.acquired.match import match
 from builder.assemble import Assembler, Gathered, changes_between, state_of
 from builder.engine import Engine, default_workers
+from builder.lock import WriteLock
 from builder.measure import code_digest, measure_all
 from builder.plan import Planner
 from builder.plugins import known_procedures
 from builder.progress import Progress
+from builder.recover import recover
 from builder.render.prose import build_prose
 from builder.render.search import CHECKED, checked_script
 from builder.render.site import render
 from builder.render.write import Site
 from builder.report import BuildInfo, Change, Report
-from builder.store import Store
+from builder.store import PARTS, Store
 from builder.summaries import summarise
 from campaign.findings import Finding, untold, worst_first
 from campaign.lint import check_quantities, lint
@@ -59,6 +61,8 @@ class Options:
     scheduler: str = ""  # address of a Dask scheduler; '' for this machine
     verify: bool = False  # hash every frame again, also those whose size, time and inode are as before
     command: str = "calbook build"
+    wait: float = 0.0  # seconds to wait for another build of the same output folder
+    say: Callable[[str], None] = lambda text: None  # what a person should know while it runs
 
     @property
     def out(self) -> Path:
@@ -78,7 +82,10 @@ class Built:
 
 
 def build(options: Options, progress: Progress) -> Built:
-    """Build the site of a campaign. Raises NotBuiltError when there is no usable campaign, StoreError."""
+    """Build the site of a campaign.
+
+    Raises NotBuiltError when there is no usable campaign, StoreError, LockedError, ClusterError.
+    """
     started = options.now()
     with progress.stage("load"):
         campaign, findings = load(options.folder)
@@ -88,9 +95,17 @@ def build(options: Options, progress: Progress) -> Built:
         quantities = {n: [q.name for q in k.procedure.quantities] for n, k in known.items()}
         findings += [*plugin_findings, *lint(campaign), *check_quantities(campaign, quantities)]
     with (
-        Store(_output(options.out) / "store") as store,
-        Engine(options.workers or default_workers(), options.scheduler) as engine,
+        WriteLock(
+            _output(options.out) / "store", started, options.command, options.wait, options.say
+        ) as lock,
+        Store(options.out / "store") as store,
+        Engine(
+            options.workers or default_workers(),
+            options.scheduler or campaign.build.scheduler,
+            shared=store.objects / PARTS,
+        ) as engine,
     ):
+        store.lost = _recover(lock, store, options)
         if campaign.simulate.get("on_build"):
             with progress.stage("simulate") as advance:
                 findings += _simulate(campaign, engine.workers, advance)
@@ -171,6 +186,16 @@ def _output(out: Path) -> Path:
     if not ignore.exists():
         ignore.write_text("*\n")
     return out
+
+
+def _recover(lock: WriteLock, store: Store, options: Options) -> set[str]:
+    """Clear up after a build that was cut off; returns the objects that have to be made again."""
+    recovered = recover(store, lock.cut_off)
+    if lock.recovered is not None:
+        options.say(f"The build of {lock.recovered} was cut off; what it finished is kept.")
+    if recovered.damaged or recovered.lost:
+        options.say(f"{len(recovered.lost)} objects of the store were lost or damaged: they are made again.")
+    return recovered.lost
 
 
 def _pull(
