@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -95,17 +96,13 @@ def build(options: Options, progress: Progress) -> Built:
         quantities = {n: [q.name for q in k.procedure.quantities] for n, k in known.items()}
         findings += [*plugin_findings, *lint(campaign), *check_quantities(campaign, quantities)]
     with (
-        WriteLock(
-            _output(options.out) / "store", started, options.command, options.wait, options.say
-        ) as lock,
-        Store(options.out / "store") as store,
+        _store(options, started) as store,
         Engine(
             options.workers or default_workers(),
             options.scheduler or campaign.build.scheduler,
             shared=store.objects / PARTS,
         ) as engine,
     ):
-        store.lost = _recover(lock, store, options)
         if campaign.simulate.get("on_build"):
             with progress.stage("simulate") as advance:
                 findings += _simulate(campaign, engine.workers, advance)
@@ -188,14 +185,23 @@ def _output(out: Path) -> Path:
     return out
 
 
-def _recover(lock: WriteLock, store: Store, options: Options) -> set[str]:
-    """Clear up after a build that was cut off; returns the objects that have to be made again."""
-    recovered = recover(store, lock.cut_off)
-    if lock.recovered is not None:
-        options.say(f"The build of {lock.recovered} was cut off; what it finished is kept.")
-    if recovered.damaged or recovered.lost:
-        options.say(f"{len(recovered.lost)} objects of the store were lost or damaged: they are made again.")
-    return recovered.lost
+@contextmanager
+def _store(options: Options, started: datetime) -> Iterator[Store]:
+    """The store, locked for this build, and cleared of what a build left behind that was cut off."""
+    folder = _output(options.out) / "store"
+    with (
+        WriteLock(folder, started, options.command, options.wait, options.say) as lock,
+        Store(folder) as store,
+    ):
+        recovered = recover(store, lock.cut_off)
+        store.lost = recovered.lost
+        if lock.recovered is not None:
+            options.say(f"The build of {lock.recovered} was cut off; what it finished is kept.")
+        if recovered.lost:
+            options.say(
+                f"{len(recovered.lost)} objects of the store were lost or damaged: they are made again."
+            )
+        yield store
 
 
 def _pull(

@@ -25,6 +25,7 @@ from concurrent.futures import Executor, Future
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -102,8 +103,6 @@ class WorkerPool(Executor):
     # ── the manager's thread ──────────────────────────────────────────────────────────────────────────
 
     def _manage(self) -> None:
-        # workers inherit the mask: a Ctrl-C while one starts would else end in its traceback on the terminal
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
         stillborn = 0
         try:
             while not self._closing.is_set():
@@ -127,6 +126,10 @@ class WorkerPool(Executor):
         process = self._context.Process(
             target=serve, args=(theirs, os.getpid(), self.warm), name="calbook worker", daemon=True
         )
+        # workers inherit the mask: a Ctrl-C while one starts would else end in its traceback on the terminal;
+        # the first start of the tracker unblocks SIGINT again, so it must not happen within ours
+        resource_tracker.ensure_running()
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
         process.start()
         theirs.close()  # so that its end is seen when the worker dies
         return Worker(process, ours)
