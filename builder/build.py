@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -15,16 +16,18 @@ from builder.acquired.index import Index, IndexedFile, index
 from builder.acquired.match import match
 from builder.assemble import Assembler, Gathered, changes_between, state_of
 from builder.engine import Engine, default_workers
+from builder.lock import WriteLock
 from builder.measure import code_digest, measure_all
 from builder.plan import Planner
 from builder.plugins import known_procedures
 from builder.progress import Progress
+from builder.recover import recover
 from builder.render.prose import build_prose
 from builder.render.search import CHECKED, checked_script
 from builder.render.site import render
 from builder.render.write import Site
 from builder.report import BuildInfo, Change, Report
-from builder.store import Store
+from builder.store import PARTS, Store
 from builder.summaries import summarise
 from campaign.findings import Finding, untold, worst_first
 from campaign.lint import check_quantities, lint
@@ -59,6 +62,8 @@ class Options:
     scheduler: str = ""  # address of a Dask scheduler; '' for this machine
     verify: bool = False  # hash every frame again, also those whose size, time and inode are as before
     command: str = "calbook build"
+    wait: float = 0.0  # seconds to wait for another build of the same output folder
+    say: Callable[[str], None] = lambda text: None  # what a person should know while it runs
 
     @property
     def out(self) -> Path:
@@ -78,7 +83,10 @@ class Built:
 
 
 def build(options: Options, progress: Progress) -> Built:
-    """Build the site of a campaign. Raises NotBuiltError when there is no usable campaign, StoreError."""
+    """Build the site of a campaign.
+
+    Raises NotBuiltError when there is no usable campaign, StoreError, LockedError, ClusterError.
+    """
     started = options.now()
     with progress.stage("load"):
         campaign, findings = load(options.folder)
@@ -88,8 +96,12 @@ def build(options: Options, progress: Progress) -> Built:
         quantities = {n: [q.name for q in k.procedure.quantities] for n, k in known.items()}
         findings += [*plugin_findings, *lint(campaign), *check_quantities(campaign, quantities)]
     with (
-        Store(_output(options.out) / "store") as store,
-        Engine(options.workers or default_workers(), options.scheduler) as engine,
+        _store(options, started) as store,
+        Engine(
+            options.workers or default_workers(),
+            options.scheduler or campaign.build.scheduler,
+            shared=store.objects / PARTS,
+        ) as engine,
     ):
         if campaign.simulate.get("on_build"):
             with progress.stage("simulate") as advance:
@@ -171,6 +183,25 @@ def _output(out: Path) -> Path:
     if not ignore.exists():
         ignore.write_text("*\n")
     return out
+
+
+@contextmanager
+def _store(options: Options, started: datetime) -> Iterator[Store]:
+    """The store, locked for this build, and cleared of what a build left behind that was cut off."""
+    folder = _output(options.out) / "store"
+    with (
+        WriteLock(folder, started, options.command, options.wait, options.say) as lock,
+        Store(folder) as store,
+    ):
+        recovered = recover(store, lock.cut_off)
+        store.lost = recovered.lost
+        if lock.recovered is not None:
+            options.say(f"The build of {lock.recovered} was cut off; what it finished is kept.")
+        if recovered.lost:
+            options.say(
+                f"{len(recovered.lost)} objects of the store were lost or damaged: they are made again."
+            )
+        yield store
 
 
 def _pull(

@@ -44,6 +44,17 @@ Workers = Annotated[
         "--workers", "-j", min=0, help="Worker processes; 0 for one per processor.", show_default=False
     ),
 ]
+Scheduler = Annotated[
+    str,
+    typer.Option(
+        "--scheduler",
+        help="Address of a running Dask scheduler, as in tcp://host:8786. Default: this machine.",
+    ),
+]
+Wait = Annotated[
+    float,
+    typer.Option("--wait", min=0, help="Seconds to wait for another process that writes to the same place."),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say only what is wrong.")]
 
 BUILT, BUILT_WITH_ERRORS, NOT_BUILT = 0, 1, 2
@@ -58,14 +69,19 @@ def kind_errors(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(function)
     def guarded(*args: Any, **kwargs: Any) -> Any:
+        from builder.cluster import ClusterError
+        from builder.stop import Stopped, stoppable
         from builder.store import StoreError
 
         try:
-            return function(*args, **kwargs)
-        except (UsageError, StoreError) as error:
+            with stoppable():
+                return function(*args, **kwargs)
+        except (UsageError, StoreError, ClusterError) as error:
             message = str(error)
-        except KeyboardInterrupt:
-            message = "Stopped. What was finished is kept: the same command goes on from here."
+        except KeyboardInterrupt as error:
+            stop = error if isinstance(error, Stopped) else Stopped()
+            typer.echo(f"\ncalbook: {stop}", err=True)
+            raise typer.Exit(stop.status) from None
         except FileExistsError as error:
             at = error.filename
             message = f"{at} is a file: name a folder, or one that is not there yet." if at else str(error)
@@ -136,20 +152,23 @@ def build(
     folder: Folder,
     output: Output = None,
     workers: Workers = 0,
+    scheduler: Scheduler = "",
     offline: Offline = False,
+    wait: Wait = 0.0,
     quiet: Quiet = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print every finding.")] = False,
 ) -> None:
     """Build the site of a campaign: read, index, measure, judge and render what is new.
 
     Exit status: 0 built; 1 built, with errors in it (failed procedures, damaged files, unread sources);
-    2 not built.
+    2 not built; 130 or 143 stopped by Ctrl-C or SIGTERM.
     """
     from builder.engine import one_thread_each
 
     one_thread_each()  # before anything loads numpy
     from builder.build import NotBuiltError, Options, build
     from builder.progress import Progress
+    from builder.stop import Stopped
 
     options = Options(
         _campaign_folder(folder),
@@ -158,10 +177,17 @@ def build(
         output,
         workers,
         offline,
-        _command(),
+        scheduler,
+        command=_command(),
+        wait=wait,
+        say=lambda text: None if quiet else typer.echo(text, err=True),
     )
+    progress = Progress(quiet=quiet)
     try:
-        built = build(options, Progress(quiet=quiet))
+        built = build(options, progress)
+    except Stopped as stop:
+        stop.finished = tuple(progress.seconds)
+        raise
     except NotBuiltError as error:
         _print_findings(error.findings)
         raise UsageError("Nothing was built: put the campaign folder right first.") from None
@@ -252,14 +278,18 @@ def import_rst(
 
 @app.command(short_help="Read the record sources and keep snapshots.")
 @kind_errors
-def pull(folder: Folder, output: Output = None, offline: Offline = False) -> None:
+def pull(folder: Folder, output: Output = None, offline: Offline = False, wait: Wait = 0.0) -> None:
     """Read the record sources and keep a snapshot of each that changed."""
+    from builder.lock import WriteLock
     from campaign.rows import read_tests
     from campaign.sources.pull import pull
 
     campaign, findings = _load(folder)
-    out = (output or folder / "build") / "store" / "snapshots"
-    snapshots, pull_findings = pull(campaign, out.resolve(), now=_now, environ=os.environ, offline=offline)
+    store = ((output or folder / "build") / "store").resolve()
+    with WriteLock(store, _now(), _command(), wait, lambda text: typer.echo(text, err=True)):
+        snapshots, pull_findings = pull(
+            campaign, store / "snapshots", now=_now, environ=os.environ, offline=offline
+        )
     tests, row_findings = read_tests(campaign, snapshots)
     for snapshot in snapshots:
         rows = len(snapshot.table.rows) if snapshot.table else 0

@@ -13,6 +13,7 @@ from analysis.contract import ContractError, Measurement
 from builder.engine import Engine
 from builder.plan import NotRun, Planner, Task, waves
 from builder.plugins import Known
+from builder.recover import touches
 from builder.run import Measured, measure
 from builder.store import Store, StoredResult
 from campaign.findings import Finding
@@ -96,7 +97,7 @@ def measure_all(
             out.tasks.setdefault(test.key, []).append(task)
             if isinstance(task, Task):
                 found = kept.get(task.result_id) or kept.get(error_id(task.result_id, code))
-                if found is None:
+                if found is None or touches(found.detail, store.lost):
                     todo[task.result_id] = task
                 else:
                     out.results[task.result_id] = found

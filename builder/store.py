@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sqlite3
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -76,10 +77,16 @@ class StoredResult:
     measurements: tuple[Measurement, ...] = ()
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a whole file or nothing: to a temporary name beside it, then renamed."""
+PARTS = ".parts"
+"""The folder among the objects in which they are written: what a killed writer leaves is found without a search."""
+
+
+def write_atomically(path: Path, data: bytes, parts: Path | None = None) -> None:
+    """Write a whole file or nothing: to a temporary name beside it (or in ``parts``), then renamed."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".part-")
+    where = parts or path.parent
+    where.mkdir(exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=where, prefix=".part-")
     try:
         with os.fdopen(handle, "wb") as out:
             out.write(data)
@@ -93,17 +100,38 @@ def write_atomically(path: Path, data: bytes) -> None:
 def put_object(objects: Path, data: bytes, suffix: str) -> str:
     """Store bytes under their BLAKE3 digest and return the object's name ('ab/abcdef….svg').
 
-    Safe from several processes at once: the same bytes make the same name, and the rename is atomic.
+    Safe from several processes at once: the same bytes make the same name, and the rename is atomic. One of another
+    size that has the name already (its content did not reach the disk before the power went) is replaced.
     """
     from blake3 import blake3
 
     digest = blake3(data).hexdigest()[:32]
     name = f"{digest[:2]}/{digest}{suffix}"
     path = objects / name
-    if not path.exists():
-        write_atomically(path, data)
+    try:
+        there = path.stat().st_size == len(data)
+    except OSError:
+        there = False
+    if not there:
+        write_atomically(path, data, objects / PARTS)
         path.chmod(0o444)  # the site links to it: nobody may change it in place
     return name
+
+
+_OBJECT = re.compile(r"[0-9a-f]{2}/[0-9a-f]{32}\.\w+")
+
+
+def object_names(detail: object) -> Iterator[str]:
+    """The names of objects anywhere in a result's detail or a summary."""
+    if isinstance(detail, str):
+        if _OBJECT.fullmatch(detail):
+            yield detail
+    elif isinstance(detail, Mapping):
+        for value in detail.values():
+            yield from object_names(value)
+    elif isinstance(detail, list):
+        for value in detail:
+            yield from object_names(value)
 
 
 class Store:
@@ -112,6 +140,7 @@ class Store:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.objects = folder / "objects"
+        self.lost: set[str] = set()  # objects that have to be made again (builder.recover)
         self.objects.mkdir(parents=True, exist_ok=True)
         self.path = folder / "calbook.sqlite"
         try:
@@ -293,6 +322,11 @@ class Store:
                 json.loads(detail), tuple(measured[ident]),
             )  # fmt: skip
         return out
+
+    def named_objects(self) -> set[str]:
+        """The names of all objects that results and summaries refer to."""
+        rows = self.db.execute("SELECT detail FROM results UNION ALL SELECT data FROM summaries")
+        return {name for (text,) in rows for name in _OBJECT.findall(text)}
 
     def _of(self, ids: Sequence[str], query: str) -> Iterator[tuple[Any, ...]]:
         """The rows of a query for many ids, a few hundred at a time: SQLite bounds the number of parameters."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from analysis.contract import ChannelSummary
 from builder.engine import Engine
+from builder.recover import touches
 from builder.store import Store, put_object
 from campaign.findings import Finding
 from campaign.frames import Frame, FrameFile
@@ -106,7 +107,7 @@ def summarise(
         key = file_key(frame.file)
         stat, digest = known.get(key, ("", ""))
         text = cached.get(summary_key(digest, frame, detector)) if stat == _stat(frame.file) else None
-        if text is None:
+        if text is None or touches(text, store.lost):
             todo.setdefault(key, []).append((frame, detector))
         else:
             out.fingerprints[key] = digest

@@ -70,6 +70,7 @@ def load(folder: Path) -> tuple[Campaign | None, list[Finding]]:
         data=links.data(root, entry, findings),
         sources=links.sources(_sources(entry, findings), findings),
         sheets=file.sheets,
+        build=file.build,
         procedures=file.procedures,
         blocks=_blocks(root, blocks, known, findings),
         limits=_limits(limits, known, findings),

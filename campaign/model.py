@@ -170,6 +170,15 @@ class SheetsSettings(Model):
     )
 
 
+class BuildSettings(Model):
+    """Where a build's work runs. The command line wins over it."""
+
+    scheduler: str = Field(
+        "",
+        description="Address of a Dask scheduler, as in tcp://host:8786, on whose workers builds run; empty for this machine",
+    )
+
+
 class ProcedureUse(Model):
     """Which tests a procedure analyses, and with what parameters."""
 
@@ -292,6 +301,7 @@ class Campaign(Model):
     data: DataSpec = Field(default_factory=lambda: DataSpec())
     sources: tuple[Source, ...] = ()
     sheets: SheetsSettings = Field(default_factory=lambda: SheetsSettings())
+    build: BuildSettings = Field(default_factory=lambda: BuildSettings())
     procedures: dict[str, ProcedureUse] = Field(default_factory=dict)
     limits: tuple[Limit, ...] = ()
     caveats: tuple[Caveat, ...] = ()
@@ -352,6 +362,9 @@ class CampaignFile(Model):
     )
     procedures: dict[str, ProcedureUse] = Field(
         default_factory=dict, description="Which tests each procedure analyses"
+    )
+    build: BuildSettings = Field(
+        default_factory=lambda: BuildSettings(), description="Where a build's work runs"
     )
     simulate: dict[str, Any] = Field(
         default_factory=dict, description="What `calbook simulate` needs: truth and planted faults"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from builder import exports
+from builder.recover import distrust, sound
 from builder.render import addresses
 from builder.render.links import linked_files
 from builder.render.parts import code_digest, digest, page_parts, templates_digest
@@ -59,13 +60,13 @@ def render(report: Report, digested: str, prose: Prose, site: Site, store: Store
     store.save_pages(changed, report.info.build_id)
     site.write(NAV, nav_script(report, prose.guide_pages))
     site.write(SEARCH_DATA, search_script(made, prose.guide_pages))
-    _objects(report, site, store)
+    damaged = _objects(report, site, store)
     for to, path in linked.items():
         site.copy(to, path)
     _exports(report, site, store)
     written = len(site.written)
     site.finish()
-    undrawn = tuple((p.path, p.description) for p in made if p.kind == UNDRAWN)
+    undrawn = (*((p.path, p.description) for p in made if p.kind == UNDRAWN), *damaged)
     if undrawn:  # so that the next build tries again
         stamp.unlink(missing_ok=True)
     else:
@@ -73,10 +74,23 @@ def render(report: Report, digested: str, prose: Prose, site: Site, store: Store
     return Rendered(written, undrawn)
 
 
-def _objects(report: Report, site: Site, store: Store) -> None:
-    """Give the site what its pages show of the store. The name of an object is the digest of its content."""
+def _objects(report: Report, site: Site, store: Store) -> list[tuple[str, str]]:
+    """Give the site what its pages show of the store; returns what is gone or damaged there: (address, fault).
+
+    The name of an object is the digest of its content, so damage is seen. The next build makes such objects again.
+    """
+    damaged = []
     for path, name in _wanted(report, store):
-        site.link(path, store.objects / name, PurePosixPath(name).stem)
+        digest = PurePosixPath(name).stem
+        if site.keep(path, digest):
+            continue
+        if sound(store.objects / name):
+            site.link(path, store.objects / name, digest)
+        else:
+            damaged.append((path, f"{name} is gone from the store or damaged; the next build makes it again"))
+    if damaged:
+        distrust(store)
+    return damaged
 
 
 def _wanted(report: Report, store: Store) -> Iterator[tuple[str, str]]:

@@ -28,6 +28,8 @@ class Site:
     def __init__(self, out: Path) -> None:
         self.out = out
         out.mkdir(parents=True, exist_ok=True)
+        # a kill may have left it as a second name of an object: writing to it would change the object
+        (out / PART).unlink(missing_ok=True)
         self._folders = {str(out)}
         self._known = self._load()
         self._made: dict[str, tuple[str, int, int]] = {}

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from itertools import groupby
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from builder.engine import Engine
 from builder.simulate.headers import Style
 from builder.simulate.settings import Settings, Truth
 from builder.simulate.shots import Shot
@@ -58,11 +57,11 @@ def work(todo: Sequence[Job], workers: int) -> Iterator[tuple[Job, int]]:
         for job in todo:
             yield job, make(job)
         return
-    # spawned, not forked: the build that calls this may hold threads and locks
-    with ProcessPoolExecutor(min(workers, len(todo)), mp_context=get_context("spawn")) as pool:
-        futures = {pool.submit(make, job): job for job in todo}
-        for future in as_completed(futures):
-            yield futures[future], future.result()
+    with Engine(min(workers, len(todo))) as engine:
+        for job, size in engine.run(make, todo, small=2):
+            if isinstance(size, Exception):
+                raise size
+            yield job, size
 
 
 def make(job: Job) -> int:

@@ -1,0 +1,242 @@
+"""A build on a real Dask cluster: every byte of the site and every row of the store as from this machine alone."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).parents[2]
+sys.path.insert(0, str(CHECKOUT / "tests" / "faults"))
+
+from busy_campaign import busy, drive, driven  # noqa: E402
+from comparing import differences, left_over  # noqa: E402
+from test_kill import holding, wait_for  # noqa: E402
+
+from builder import cluster as clusters  # noqa: E402
+from builder.cluster import ClusterError  # noqa: E402
+from builder.engine import Engine, WorkerLost  # noqa: E402
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        importlib.util.find_spec("distributed") is None,
+        reason="Dask is not installed: pip install 'calbook[cluster]'",
+    ),
+]
+
+DASK = [sys.executable, "-m", "distributed.cli.dask_worker"]
+
+
+def started(command: list[str], cwd: Path, **more: str) -> subprocess.Popen[str]:
+    environ = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join((str(CHECKOUT), str(Path(__file__).parent))),
+        **more,
+    }
+    return subprocess.Popen(
+        command, cwd=cwd, text=True, env=environ, start_new_session=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+def ended(process: subprocess.Popen[str]) -> None:
+    """End a process and its nanny's children: the group that was started for it."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, number)
+        except ProcessLookupError:
+            break
+        time.sleep(0.5)
+    process.communicate(timeout=20)
+
+
+@contextmanager
+def scheduler(folder: Path) -> Iterator[str]:
+    """A scheduler on loopback, as a process of its own; gives its address."""
+    run = started(
+        [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard"],
+        folder,
+    )  # fmt: skip
+    try:
+        assert run.stderr is not None
+        for line in run.stderr:
+            if found := re.search(r"Scheduler at:\s+(tcp://\S+)", line):
+                break
+        else:
+            pytest.fail("the scheduler did not start")
+        os.set_blocking(run.stderr.fileno(), False)
+        yield found[1]
+    finally:
+        ended(run)
+
+
+@contextmanager
+def workers(address: str, folder: Path, count: int = 2, *arguments: str, **more: str) -> Iterator[list[int]]:
+    """Dask workers, each with its nanny, started in ``folder``; gives the ids of the processes that compute."""
+    from distributed import Client
+
+    runs = [
+        started([*DASK, address, "--nthreads", "1", "--no-dashboard", "--local-directory", str(folder), *arguments],
+                folder, **more)
+        for _ in range(count)
+    ]  # fmt: skip
+    try:
+        for run in runs:
+            assert run.stderr is not None
+            os.set_blocking(run.stderr.fileno(), False)  # nobody reads it; a full pipe would stop the worker
+        with Client(address, set_as_default=False) as client:
+            client.wait_for_workers(count, timeout=60)
+            pids = list(client.run(os.getpid).values())
+        yield pids
+    finally:
+        for run in runs:
+            ended(run)
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, list[int]]]:
+    """A scheduler and two workers that were started in another working directory than any build's."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    with scheduler(folder) as address, workers(address, folder) as pids:
+        yield address, pids
+
+
+def where(n: int) -> tuple[int, int, str]:
+    return n, os.getpid(), os.environ["NUMBA_NUM_THREADS"]
+
+
+def fatal(n: int) -> int:
+    if n == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return n
+
+
+def test_items_are_done_by_the_workers_on_one_thread_each(cluster: tuple[str, list[int]]) -> None:
+    address, pids = cluster
+    with Engine(1, address) as engine:
+        found = [v for _, v in engine.run(where, range(40), 3)]
+    assert sorted(v[0] for v in found if isinstance(v, tuple)) == list(range(40))
+    assert {v[1] for v in found if isinstance(v, tuple)} <= set(pids)
+    assert {v[2] for v in found if isinstance(v, tuple)} == {"1"}
+
+
+def test_a_build_on_a_cluster_is_the_same_to_the_byte(cluster: tuple[str, list[int]], tmp_path: Path) -> None:
+    folder = busy(tmp_path / "campaign")
+    driven(folder, tmp_path / "here")
+    driven(folder, tmp_path / "cluster", 1, cluster[0])
+    assert differences(tmp_path / "here", tmp_path / "cluster") == []
+    assert left_over(tmp_path / "cluster") == []
+
+
+def test_the_campaign_may_name_the_scheduler(cluster: tuple[str, list[int]], tmp_path: Path) -> None:
+    folder = busy(tmp_path / "campaign", f'\n[build]\nscheduler = "{cluster[0]}"\n')
+    driven(folder, tmp_path / "out", 1)
+    said = drive(folder, tmp_path / "other", 1, "tcp://127.0.0.1:9").communicate(timeout=120)[0]
+    assert "No Dask scheduler answers at tcp://127.0.0.1:9" in said  # the command line wins
+
+
+def test_a_worker_killed_in_the_middle_changes_nothing(
+    cluster: tuple[str, list[int]], tmp_path: Path
+) -> None:
+    folder = holding(tmp_path / "campaign")
+    at = folder / "procedures"
+    run = drive(folder, tmp_path / "cluster", 1, cluster[0])
+    try:
+        wait_for(lambda: len(list(at.glob("at-*"))) >= 2)
+        (at / "hold").unlink()  # the others do not wait; these two would for two minutes
+        for path in at.glob("at-*"):  # it was written by a worker that is now asleep in it
+            os.kill(int(path.read_text()), signal.SIGKILL)
+        said, _ = run.communicate(timeout=180)
+    finally:
+        run.kill()
+        run.communicate()
+    assert run.returncode == 0, said
+    driven(folder, tmp_path / "here")
+    assert differences(tmp_path / "here", tmp_path / "cluster") == []
+
+
+def test_an_item_that_kills_its_workers_is_told(tmp_path: Path) -> None:
+    with (
+        scheduler(tmp_path) as address,
+        workers(address, tmp_path),
+        Engine(1, address) as engine,
+    ):
+        found = dict(engine.run(fatal, range(8)))
+    assert isinstance(found.pop(3), WorkerLost)
+    assert found == {n: n for n in range(8) if n != 3}
+
+
+def test_a_scheduler_that_does_not_answer_is_told() -> None:
+    with pytest.raises(ClusterError, match=r"No Dask scheduler answers at tcp://127.0.0.1:9 "):
+        Engine(1, "tcp://127.0.0.1:9")
+
+
+def test_a_scheduler_without_workers_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clusters, "CONNECT", 3.0)
+    with scheduler(tmp_path) as address, pytest.raises(ClusterError, match="has no workers: start some"):
+        Engine(1, address)
+
+
+def test_a_scheduler_that_goes_away_is_told(tmp_path: Path) -> None:
+    folder = holding(tmp_path / "campaign")
+    with scheduler(tmp_path) as address, workers(address, tmp_path):
+        run = drive(folder, tmp_path / "out", 1, address)
+        wait_for(lambda: len(list((folder / "procedures").glob("at-*"))) >= 2)
+    said, _ = run.communicate(timeout=180)
+    assert run.returncode != 0
+    assert "is gone" in said or "has had no worker" in said
+    assert not (tmp_path / "out" / "store" / "lock").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"NUMBA_NUM_THREADS": "4"}, r"has NUMBA_NUM_THREADS=4, this build 1"),
+        ({"PYTHONPATH": "old"}, r"has code \w+, this build \w+: use the same environment everywhere"),
+    ],
+)
+def test_a_worker_that_is_not_like_the_driver_is_told(
+    change: dict[str, str], told: str, tmp_path: Path
+) -> None:
+    if "PYTHONPATH" in change:  # another version of the same code
+        old = tmp_path / "old"
+        for room in ("analysis", "builder", "campaign"):
+            old.mkdir(exist_ok=True)
+            subprocess.run(["cp", "-r", str(CHECKOUT / room), str(old / room)], check=True)
+        (old / "analysis" / "__init__.py").open("a").write("# older\n")
+        change = {"PYTHONPATH": str(old)}
+    with (
+        scheduler(tmp_path) as address,
+        workers(address, tmp_path, 1, **change),
+        pytest.raises(ClusterError, match=told),
+    ):
+        Engine(1, address)
+
+
+def test_workers_that_do_not_see_the_store_are_told(
+    cluster: tuple[str, list[int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def vanished(shared: Path | None) -> Path:
+        return (
+            tmp_path / "nowhere" / "token"
+        )  # as a folder that is not mounted on the worker looks from there
+
+    monkeypatch.setattr(clusters, "_token", vanished)
+    with pytest.raises(ClusterError, match=r"does not see .*share"):
+        Engine(1, cluster[0], shared=tmp_path)
+
+
+def test_without_dask_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(ClusterError, match=r"calbook\[cluster\]"):
+        Engine(1, "tcp://127.0.0.1:9")
