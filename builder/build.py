@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from builder import VERSION
 from builder.acquired.index import Index, IndexedFile, index
 from builder.acquired.match import match
 from builder.assemble import Assembler, Gathered, changes_between, state_of
+from builder.costs import Costs, by_procedure, engine_words, slowest_tests
 from builder.engine import Engine, default_workers
 from builder.lock import WriteLock
 from builder.measure import code_digest, measure_all
@@ -24,7 +27,7 @@ from builder.progress import Progress
 from builder.recover import recover
 from builder.render.prose import build_prose
 from builder.render.search import CHECKED, checked_script
-from builder.render.site import render
+from builder.render.site import Rendered, render
 from builder.render.write import Site
 from builder.report import BuildInfo, Change, Report
 from builder.store import PARTS, Store
@@ -37,6 +40,7 @@ from campaign.record import Snapshot, Test
 from campaign.rows import read_tests
 from campaign.sources.addresses import is_remote
 from campaign.sources.pull import pull
+from campaign.sources.secrets import Secrets
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
@@ -80,6 +84,8 @@ class Built:
     written: int
     unchanged: bool
     undrawn: tuple[tuple[str, str], ...] = ()
+    costs: Costs = field(default_factory=Costs)  # of this build, also where nothing changed
+    log: Path | None = None
 
 
 def build(options: Options, progress: Progress) -> Built:
@@ -97,12 +103,16 @@ def build(options: Options, progress: Progress) -> Built:
         findings += [*plugin_findings, *lint(campaign), *check_quantities(campaign, quantities)]
     with (
         _store(options, started) as store,
+        progress.log.kept(
+            store.folder / "logs", started, _secrets(campaign, options), always=progress.verbose
+        ),
         Engine(
             options.workers or default_workers(),
             options.scheduler or campaign.build.scheduler,
             shared=store.objects / PARTS,
         ) as engine,
     ):
+        progress.log.event("options", **_told(options), workers=engine.workers)
         if campaign.simulate.get("on_build"):
             with progress.stage("simulate") as advance:
                 findings += _simulate(campaign, engine.workers, advance)
@@ -118,19 +128,34 @@ def build(options: Options, progress: Progress) -> Built:
             matching = match(campaign, tests, indexed.frames)
             findings += matching.findings
         with progress.stage("summarise") as advance:
-            summarised = summarise(campaign, matching.frames, store, engine, advance)
+            summarised = summarise(campaign, matching.frames, store, engine, advance, progress.log)
             findings += summarised.findings
             progress.note("summarise", f"{summarised.read} files read")
         versions = _versions()
         build_id = store.begin(started, options.command, versions)
+        progress.log.event("build", id=build_id, versions=versions)
         with progress.stage("measure") as advance:
             planner = Planner(campaign, known, matching.by_test, summarised)
             history = store.shown()
             measured = measure_all(
-                tests, known, planner, store, engine, build_id, versions, options.now, advance
+                tests,
+                known,
+                planner,
+                store,
+                engine,
+                build_id,
+                versions,
+                options.now,
+                advance,
+                progress.log,
             )
             findings += measured.findings
             progress.note("measure", f"{measured.run} results new, {measured.reused} reused")
+            counts = {
+                "files": len(indexed.files), "files_changed": changed, "files_read": summarised.read,
+                "results_new": measured.run, "results_reused": measured.reused,
+                "reused_seconds": round(measured.reused_seconds),
+            }  # fmt: skip
         with progress.stage("prose"):
             site = Site(options.out / "site")
             prose = build_prose(campaign, site, store.folder / "prose", CHECKOUT / "site_src" / "guide")
@@ -163,18 +188,27 @@ def build(options: Options, progress: Progress) -> Built:
             make = partial(
                 Report, campaign, blocks, tuple(k.procedure for k in known.values()), tuple(snapshots), tuple(worst_first(findings))
             )  # fmt: skip
-            report, digest, unchanged = _what_changed(
-                make, store, build_id, started, options, versions, progress
-            )
+            report, digest, unchanged = _what_changed(make, store, build_id, started, options, versions)
             if unchanged:
                 store.forget(build_id)
             site.write(CHECKED, checked_script(asked))
-            rendered = render(report, digest, prose, site, store)
+            costs = partial(_costs, progress, engine, options, site, counts, report.info.previous)
+            closing = None if unchanged else lambda: replace(report.info, costs=costs())
+            rendered = render(report, digest, prose, site, store, closing)
             progress.note("render", f"{rendered.written} files written")
         if not unchanged:
             changes = [(c.kind, c.what, c.page) for c in report.changes]
-            store.finish(build_id, options.now(), digest, state_of(blocks), changes, progress.seconds)
-    return Built(report, options.out / "site" / "index.html", rendered.written, unchanged, rendered.undrawn)
+            store.finish(build_id, options.now(), digest, state_of(blocks), changes, costs().to_json())
+        _end_of_log(progress, report, rendered, site, unchanged and not summarised.read and not measured.run)
+    return Built(
+        report,
+        options.out / "site" / "index.html",
+        rendered.written,
+        unchanged,
+        rendered.undrawn,
+        costs(),
+        progress.log.path,
+    )
 
 
 def _output(out: Path) -> Path:
@@ -262,7 +296,6 @@ def _what_changed(
     started: datetime,
     options: Options,
     versions: Mapping[str, str],
-    progress: Progress,
 ) -> tuple[Report, str, bool]:
     """The report with what changed since the last build that changed something.
 
@@ -278,13 +311,58 @@ def _what_changed(
             datetime.fromisoformat(last["started"]),
             last["command"],
             last["versions"],
-            last["seconds"],
+            Costs.from_json(last["seconds"]),
             bare.counts(),
         )
         return make(tuple(Change(*c) for c in last["changes"]), info), digest, True
     changes = changes_between(last["state"], state_of(bare.blocks)) if last else []
     info = BuildInfo(
-        build_id, started, options.command, versions, dict(progress.seconds), bare.counts(),
-        previous=last["started"] if last else "",
+        build_id, started, options.command, versions, Costs(previous=last["started"] if last else ""), bare.counts(),
     )  # fmt: skip
     return make(tuple(changes), info), digest, False
+
+
+def _secrets(campaign: Campaign, options: Options) -> Secrets:
+    return Secrets.of_environment(options.environ, campaign.sheets.key_env)
+
+
+def _told(options: Options) -> dict[str, Any]:
+    """The options as the log tells them; the environment is none of them."""
+    return {
+        "command": options.command, "folder": str(options.folder), "output": str(options.out), "offline": options.offline,
+        "scheduler": options.scheduler, "verify": options.verify, "wait": options.wait,
+    }  # fmt: skip
+
+
+def _costs(
+    progress: Progress, engine: Engine, options: Options, site: Site, counts: Mapping[str, int], previous: str
+) -> Costs:
+    """What the build cost until now."""
+    log, written = progress.log, len(set(site.written))
+    return Costs(
+        progress.so_far(),
+        by_procedure(log.results),
+        slowest_tests(log.results),
+        {**counts, "site_written": written, "site_kept": sum(1 for _ in site) - written},
+        engine.workers,
+        engine_words((r.worker for r in log.results), str(os.getpid()), options.scheduler),
+        log.path.name if log.path else "",
+        previous,
+    )
+
+
+def _end_of_log(progress: Progress, report: Report, rendered: Rendered, site: Site, idle: bool) -> None:
+    """The last lines of the log; a build that did nothing keeps none."""
+    log = progress.log
+    log.findings(report.findings)
+    for path, fault in rendered.undrawn:
+        log.event("page not drawn", "error", page=path, what=fault)
+    pages = sorted(p for p in set(site.written) if p.endswith(".html"))
+    log.event("written", files=rendered.written, pages=pages[:200], more_pages=max(0, len(pages) - 200))
+    log.event(
+        "end",
+        tests=report.counts(),
+        findings=len(report.findings),
+        took=round(sum(progress.seconds.values()), 3),
+    )
+    log.idle = idle and not rendered.undrawn and not set(site.written) - {CHECKED}

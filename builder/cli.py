@@ -5,17 +5,29 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-import tempfile
-import traceback
-from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import wraps
+from io import TextIOWrapper
+from math import inf
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from builder import VERSION
+from builder.answers import (
+    BUILT,
+    BUILT_WITH_ERRORS,
+    UsageError,
+    build_facts,
+    counted,
+    document,
+    findings_facts,
+    has_errors,
+    kind_errors,
+    print_findings,
+    status_of,
+    tell_build,
+)
 
 app = typer.Typer(
     name="calbook",
@@ -57,55 +69,22 @@ Wait = Annotated[
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say only what is wrong.")]
 
-BUILT, BUILT_WITH_ERRORS, NOT_BUILT = 0, 1, 2
-
-
-class UsageError(Exception):
-    """Something the person at the terminal can put right; shown without a traceback."""
-
-
-def kind_errors(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Turn expected errors into one message with what to do, and exit status 2."""
-
-    @wraps(function)
-    def guarded(*args: Any, **kwargs: Any) -> Any:
-        from builder.cluster import ClusterError
-        from builder.stop import Stopped, stoppable
-        from builder.store import StoreError
-
-        try:
-            with stoppable():
-                return function(*args, **kwargs)
-        except (UsageError, StoreError, ClusterError) as error:
-            message = str(error)
-        except KeyboardInterrupt as error:
-            stop = error if isinstance(error, Stopped) else Stopped()
-            typer.echo(f"\ncalbook: {stop}", err=True)
-            raise typer.Exit(stop.status) from None
-        except FileExistsError as error:
-            at = error.filename
-            message = f"{at} is a file: name a folder, or one that is not there yet." if at else str(error)
-        except OSError as error:
-            message = f"{error.strerror or error}: {error.filename or ''}".rstrip(": ")
-        except (typer.Exit, typer.Abort):
-            raise
-        except Exception as error:  # not foreseen: a fault of ours, told without frightening anybody
-            message = f"a fault of calbook, not of your campaign: {type(error).__name__}: {error}\nDetails: {_keep(error)}"
-        typer.echo(f"calbook: {message}", err=True)
-        raise typer.Exit(NOT_BUILT)
-
-    return guarded
-
-
-def _keep(error: Exception) -> str:
-    """Write where an error arose to a file of its own, and name it."""
-    with tempfile.NamedTemporaryFile("w", prefix="calbook-fault-", suffix=".txt", delete=False) as out:
-        traceback.print_exception(error, file=out)
-    return out.name
+Json = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document, and nothing else, on standard output.")
+]
 
 
 def _now() -> datetime:
-    return datetime.now(UTC)
+    """The time; that of SOURCE_DATE_EPOCH where it is set, so that a build can be repeated."""
+    given = os.environ.get("SOURCE_DATE_EPOCH")
+    if not given:
+        return datetime.now(UTC)
+    try:
+        return datetime.fromtimestamp(int(given) if given.isdecimal() else -inf, UTC)
+    except (ValueError, OverflowError, OSError):
+        raise UsageError(
+            f"SOURCE_DATE_EPOCH is {given!r}: set it to whole seconds since 1970-01-01 00:00 UTC, or unset it."
+        ) from None
 
 
 def _campaign_folder(folder: Path) -> Path:
@@ -119,31 +98,16 @@ def _load(folder: Path) -> Any:
 
     campaign, findings = load(_campaign_folder(folder))
     if campaign is None:
-        _print_findings(findings)
-        raise UsageError(f"{folder} holds no usable campaign.toml; nothing was done.")
+        raise UsageError(f"{folder} holds no usable campaign.toml; nothing was done.", findings)
     return campaign, findings
 
 
-def _print_findings(findings: list[Any], *, most: int = 20) -> None:
-    from campaign.findings import worst_first
-
-    ordered = worst_first(findings)
-    for finding in ordered[:most]:
-        place = f"{finding.where}: " if finding.where else ""
-        typer.echo(f"  {finding.severity:<8}{place}{finding.what}", err=True)
-        if finding.todo:
-            typer.echo(f"          {finding.todo}", err=True)
-    if len(ordered) > most:
-        typer.echo(f"  … and {len(ordered) - most} more; the health page has them all.", err=True)
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
-
-
 def _command() -> str:
-    """The command as it was typed; bytes of a path that are no text are shown as escapes."""
-    return shlex.join(["calbook", *sys.argv[1:]]).encode("utf-8", "backslashreplace").decode()
+    """The command as it was typed; bytes of a path that are no text as escapes, secrets not at all."""
+    from campaign.sources.secrets import Secrets
+
+    typed = shlex.join(["calbook", *sys.argv[1:]]).encode("utf-8", "backslashreplace").decode()
+    return Secrets().redact(typed)
 
 
 @app.command(short_help="Build the site: read, index, measure, judge, render.")
@@ -154,15 +118,23 @@ def build(
     workers: Workers = 0,
     scheduler: Scheduler = "",
     offline: Offline = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Read every frame again, also those that look unchanged.")
+    ] = False,
     wait: Wait = 0.0,
     quiet: Quiet = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print every finding.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Print every finding, file read and result.")
+    ] = False,
+    as_json: Json = False,
 ) -> None:
     """Build the site of a campaign: read, index, measure, judge and render what is new.
 
     Exit status: 0 built; 1 built, with errors in it (failed procedures, damaged files, unread sources);
-    2 not built; 130 or 143 stopped by Ctrl-C or SIGTERM.
+    2 not built; 130 or 143 stopped by Ctrl-C or SIGTERM: what was finished is kept.
     """
+    if quiet and verbose:
+        raise UsageError("-q and -v contradict each other: give one of them.")
     from builder.engine import one_thread_each
 
     one_thread_each()  # before anything loads numpy
@@ -171,46 +143,32 @@ def build(
     from builder.stop import Stopped
 
     options = Options(
-        _campaign_folder(folder),
-        _now,
-        os.environ,
-        output,
-        workers,
-        offline,
-        scheduler,
-        command=_command(),
+        folder=_campaign_folder(folder),
+        now=_now,
+        environ=os.environ,
+        output=output,
+        workers=workers,
+        offline=offline,
+        scheduler=scheduler,
         wait=wait,
+        verify=verify,
+        command=_command(),
         say=lambda text: None if quiet else typer.echo(text, err=True),
     )
-    progress = Progress(quiet=quiet)
+    progress = Progress(quiet=quiet, verbose=verbose)
     try:
         built = build(options, progress)
     except Stopped as stop:
         stop.finished = tuple(progress.seconds)
         raise
     except NotBuiltError as error:
-        _print_findings(error.findings)
-        raise UsageError("Nothing was built: put the campaign folder right first.") from None
-    report = built.report
-    errors = [f for f in report.findings if f.severity == "error"]
-    counts = report.counts()
-    if verbose:
-        _print_findings(list(report.findings), most=10**9)
-    if not quiet:
-        tests = len(report.tests())
-        typer.echo(
-            f"{report.campaign.title}: {_counted(tests, 'test')}: {counts['pass']} pass, {counts['warn']} warn, {counts['fail']} fail, "
-            f"{counts['error']} error, {counts['missing']} with missing frames; {_counted(len(report.findings), 'finding')} "
-            f"({_counted(len(errors), 'error')}) on the health page."
-        )  # fmt: skip
-        if built.unchanged:
-            typer.echo("Nothing changed since the last build.")
-    elif errors:
-        _print_findings(errors)
-    for path, fault in built.undrawn:
-        typer.echo(f"  {path} could not be drawn: {fault}", err=True)
-    typer.echo(str(built.home))
-    raise typer.Exit(BUILT_WITH_ERRORS if errors or built.undrawn else BUILT)
+        raise UsageError("Nothing was built: put the campaign folder right first.", error.findings) from None
+    status = status_of(built)
+    if as_json:
+        document("build", status, **build_facts(built))
+    else:
+        tell_build(built, quiet=quiet, verbose=verbose)
+    raise typer.Exit(status)
 
 
 @app.command(short_help="Start a campaign that builds at once.")
@@ -245,7 +203,7 @@ def simulate(
     if not campaign.simulate:
         raise UsageError(f"{folder}/campaign.toml has no [simulate] table: there is nothing to simulate.")
     if findings := validate(campaign):
-        _print_findings(findings)
+        print_findings(findings)
     progress = Progress()
     with progress.stage("simulate") as advance:
         done = simulate(
@@ -272,15 +230,18 @@ def import_rst(
     written, findings = import_pages(files, into, base=base)
     for path in written:
         typer.echo(f"  {path}")
-    _print_findings(findings, most=10**9)
+    print_findings(findings)
     typer.echo(f"{len(written)} files written, {len(findings)} findings. Build it with: calbook build {into}")
 
 
 @app.command(short_help="Read the record sources and keep snapshots.")
 @kind_errors
-def pull(folder: Folder, output: Output = None, offline: Offline = False, wait: Wait = 0.0) -> None:
+def pull(
+    folder: Folder, output: Output = None, offline: Offline = False, wait: Wait = 0.0, as_json: Json = False
+) -> None:
     """Read the record sources and keep a snapshot of each that changed."""
     from builder.lock import WriteLock
+    from builder.progress import printable
     from campaign.rows import read_tests
     from campaign.sources.pull import pull
 
@@ -291,36 +252,54 @@ def pull(folder: Folder, output: Output = None, offline: Offline = False, wait: 
             campaign, store / "snapshots", now=_now, environ=os.environ, offline=offline
         )
     tests, row_findings = read_tests(campaign, snapshots)
-    for snapshot in snapshots:
-        rows = len(snapshot.table.rows) if snapshot.table else 0
-        state = "never read" if snapshot.table is None else "stale" if snapshot.stale else "read"
-        typer.echo(f"  {snapshot.source}: {state}, {rows} rows {snapshot.error}".rstrip())
-    typer.echo(f"{len(tests)} tests")
-    _finish([*findings, *pull_findings, *row_findings])
+    sources = [
+        {
+            "id": s.source,
+            "state": "never read" if s.table is None else "stale" if s.stale else "read",
+            "rows": len(s.table.rows) if s.table else 0,
+            "error": s.error,
+        }
+        for s in snapshots
+    ]
+    if not as_json:
+        for source in sources:
+            told = f"  {source['id']}: {source['state']}, {source['rows']} rows {source['error']}"
+            typer.echo(printable(told.rstrip()))
+        typer.echo(f"{len(tests)} tests")
+    _finish("pull", [*findings, *pull_findings, *row_findings], as_json, sources=sources, tests=len(tests))
 
 
 @app.command(short_help="List the frames, and the files that are of no use.")
 @kind_errors
-def index(folder: Folder) -> None:
+def index(folder: Folder, as_json: Json = False) -> None:
     """List the frames of the data directories, and every file that cannot be used, with the reason."""
     from builder.acquired.index import index
+    from builder.progress import printable
     from campaign.findings import untold
 
     campaign, findings = _load(folder)
     found = index(campaign, {}, workers=1)
-    types: dict[tuple[str, str, str], int] = {}
+    kinds: dict[tuple[str, str, str], int] = {}
     for frame in found.frames:
-        key = (frame.block or "(no block)", frame.detector, frame.type)
-        types[key] = types.get(key, 0) + 1
-    for (block, detector, kind), count in sorted(types.items()):
-        typer.echo(f"  {block:<16}{detector:<12}{kind:<8}{count}")
-    typer.echo(f"{len(found.files)} files, {len(found.frames)} frames")
-    _finish([*findings, *untold(found.findings, findings)])
+        key = (frame.block, frame.detector, frame.type)
+        kinds[key] = kinds.get(key, 0) + 1
+    if not as_json:
+        for (block, detector, kind), count in sorted(kinds.items()):
+            typer.echo(printable(f"  {block or '(no block)':<16}{detector:<12}{kind:<8}{count}"))
+        typer.echo(f"{len(found.files)} files, {len(found.frames)} frames")
+    _finish(
+        "index",
+        [*findings, *untold(found.findings, findings)],
+        as_json,
+        files=len(found.files),
+        frames=len(found.frames),
+        kinds=[{"block": b, "detector": d, "type": t, "frames": n} for (b, d, t), n in sorted(kinds.items())],
+    )
 
 
 @app.command(short_help="Check a campaign folder without building.")
 @kind_errors
-def lint(folder: Folder) -> None:
+def lint(folder: Folder, as_json: Json = False) -> None:
     """Check a campaign folder without building: keys, names, links, placeholders, limits."""
     from builder.plugins import known_procedures
     from campaign.lint import check_quantities, lint
@@ -328,13 +307,18 @@ def lint(folder: Folder) -> None:
     campaign, findings = _load(folder)
     known, plugin_findings = known_procedures(campaign.plugins)
     quantities = {n: [q.name for q in k.procedure.quantities] for n, k in known.items()}
-    _finish([*findings, *plugin_findings, *lint(campaign), *check_quantities(campaign, quantities)])
+    found = [*findings, *plugin_findings, *lint(campaign), *check_quantities(campaign, quantities)]
+    _finish("lint", found, as_json)
 
 
-def _finish(findings: list[Any]) -> None:
-    _print_findings(findings, most=10**9)
-    typer.echo(_counted(len(findings), "finding"))
-    raise typer.Exit(BUILT_WITH_ERRORS if any(f.severity == "error" for f in findings) else BUILT)
+def _finish(command: str, findings: list[Any], as_json: bool, **facts: Any) -> None:
+    status = BUILT_WITH_ERRORS if has_errors(findings) else BUILT
+    if as_json:
+        document(command, status, **facts, findings=findings_facts(findings))
+    else:
+        print_findings(findings)
+        typer.echo(counted(len(findings), "finding"))
+    raise typer.Exit(status)
 
 
 @app.command(short_help="Say what made a page change.")
@@ -343,8 +327,10 @@ def why(
     folder: Folder,
     what: Annotated[str, typer.Argument(help="A page of the site (blocks/B/tests/T.html) or a test (B/T).")],
     output: Output = None,
+    as_json: Json = False,
 ) -> None:
     """Say when a page last changed, and what made it change."""
+    from builder.progress import printable
     from builder.why import explain
 
     store = (output or _campaign_folder(folder) / "build") / "store"
@@ -355,8 +341,11 @@ def why(
         raise UsageError(
             f"The site has no page {what!r}. Give its address, as in blocks/B/tests/T.html, or block/test."
         )
+    if as_json:
+        document("why", BUILT, what=what, lines=lines)
+        return
     for line in lines:
-        typer.echo(line)
+        typer.echo(printable(line))
 
 
 @app.command(short_help="Serve a built site on this machine only.")
@@ -392,4 +381,9 @@ def top(
 
 def main() -> None:
     """Entry point of the ``calbook`` command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(
+            stream, TextIOWrapper
+        ):  # what the terminal's encoding does not have is shown as escapes
+            stream.reconfigure(errors="backslashreplace")
     app()

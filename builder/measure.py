@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from analysis.contract import ContractError, Measurement
+from builder.build_log import BuildLog
 from builder.engine import Engine
 from builder.plan import NotRun, Planner, Task, waves
 from builder.plugins import Known
@@ -33,6 +34,7 @@ class MeasuredAll:
     findings: list[Finding] = field(default_factory=list)
     run: int = 0
     reused: int = 0
+    reused_seconds: float = 0.0  # what the reused ones took when they were measured
 
     def result(self, result_id: str) -> StoredResult:
         """The result of a task, stored or failed. Raises KeyError for a task that was not run."""
@@ -74,6 +76,7 @@ def measure_all(
     versions: Mapping[str, str],
     now: Callable[[], datetime],
     advance: Callable[[int, int], None],
+    log: BuildLog | None = None,
 ) -> MeasuredAll:
     """Run what has no stored result yet; hand back all results.
 
@@ -102,10 +105,15 @@ def measure_all(
                 else:
                     out.results[task.result_id] = found
                     out.reused += 1
+                    out.reused_seconds += found.seconds
+                    if log:
+                        log.kept_result(task)
         jobs = [(task, store.objects) for task in todo.values()]
         for done, ((task, _), measured) in enumerate(engine.run(measure, jobs), start=1):
             if isinstance(measured, Exception):
                 measured = Measured("error", 0.0, f"{type(measured).__name__}: {measured}", transient=True)
+            if log:
+                log.measured(task, measured)
             stored = _stored(task, measured, known, code, versions, now())
             if measured.transient:
                 out.failed[task.result_id] = stored

@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from analysis.contract import Measurement, ParameterValue, Procedure
+from builder.costs import Costs
 from campaign.findings import Finding
 from campaign.frames import Frame, FrameFile
 from campaign.model import Block, Campaign, Caveat, Limit
@@ -224,16 +225,19 @@ class Change:
 
 @dataclass(frozen=True)
 class BuildInfo:
-    """About this build."""
+    """About this build. Durations and memory are in ``costs`` alone, and only the page about the build shows them."""
 
     build_id: int
     started: datetime
     command: str
     versions: Mapping[str, str]
-    seconds: Mapping[str, float] = field(default_factory=dict)
+    costs: Costs = field(default_factory=Costs)
     counts: Mapping[str, int] = field(default_factory=dict)
-    log: tuple[str, ...] = ()
-    previous: str = ""
+
+    @property
+    def previous(self) -> str:
+        """When the build before began; '' for the first."""
+        return self.costs.previous
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import traceback
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from typing import Any
 
 from analysis.contract import FrameInput, Inputs, Measurement, Procedure, Results
 from builder import VERSION
+from builder.memory import Peak
 from builder.plan import Task
 from builder.plugins import resolve
 from builder.store import put_object
@@ -20,7 +22,10 @@ TRANSIENT = (OSError, MemoryError)
 
 @dataclass
 class Measured:
-    """What a task gave: measurements, and figures and products as objects already stored."""
+    """What a task gave: measurements, and figures and products as objects already stored.
+
+    ``worker`` is the process that ran it, ``memory_mb`` the peak of its memory meanwhile [MB].
+    """
 
     status: str
     seconds: float
@@ -29,6 +34,8 @@ class Measured:
     undeclared: bool = False
     measurements: tuple[Measurement, ...] = ()
     detail: dict[str, Any] = field(default_factory=dict)
+    memory_mb: float = 0.0
+    worker: str = ""
 
 
 def inputs_of(task: Task) -> Inputs:
@@ -56,7 +63,13 @@ def measure(job: tuple[Task, Path]) -> Measured:
 
     An exception of the procedure is a result: status 'error', with the exception and where it arose.
     """
-    task, objects = job
+    with Peak() as peak:
+        measured = _measure(*job)
+    measured.memory_mb, measured.worker = peak.mb, str(os.getpid())
+    return measured
+
+
+def _measure(task: Task, objects: Path) -> Measured:
     begun = time.perf_counter()
     results: Results | None = None
     try:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.contract import ChannelSummary
+from builder.build_log import BuildLog
 from builder.engine import Engine
 from builder.recover import touches
 from builder.store import Store, put_object
@@ -94,6 +95,7 @@ def summarise(
     store: Store,
     engine: Engine,
     advance: Callable[[int, int], None],
+    log: BuildLog | None = None,
 ) -> Summarised:
     """Summaries of all frames, reading only the files that are new or changed."""
     out = Summarised()
@@ -117,6 +119,10 @@ def summarise(
     new_rows: dict[str, str] = {}
     for done, (task, result) in enumerate(engine.run(summarise_file, tasks), start=1):
         key = file_key(task.file)
+        if log:
+            log.file_read(
+                key, len(task.frames), task.file.size, str(result) if isinstance(result, Exception) else ""
+            )
         if isinstance(result, Exception):
             out.findings.append(
                 Finding(

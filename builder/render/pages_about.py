@@ -1,4 +1,4 @@
-"""About this build: command, durations, versions, log, and what changed."""
+"""About this build: what it cost, what it did anew, what changed, with which versions."""
 
 from __future__ import annotations
 
@@ -24,9 +24,12 @@ def build_page(book: Book, known: Collection[str]) -> Page:
         (
             ("facts", "Facts"),
             ("counts", "Tests by verdict"),
-            ("durations", "Durations"),
+            ("reuse", "Done now and kept"),
+            ("stages", "Stages"),
+            ("procedures", "Procedures"),
+            ("slowest", "Slowest tests"),
             ("changes", "Changes"),
-            ("log", "Log"),
+            ("versions", "Versions"),
         ),
         " ".join(f"{name} {value}" for name, value in info.versions.items()),
     )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from builder import exports
@@ -14,7 +14,7 @@ from builder.render.parts import code_digest, digest, page_parts, templates_dige
 from builder.render.prose import Prose
 from builder.render.search import NAV, SEARCH_DATA, nav_script, search_page, search_script
 from builder.render.write import Site
-from builder.report import Report
+from builder.report import BuildInfo, Report
 from builder.store import Store, write_atomically
 
 DATABASE = "data/calbook.sqlite"
@@ -28,12 +28,20 @@ class Rendered:
     undrawn: tuple[tuple[str, str], ...] = ()
 
 
-def render(report: Report, digested: str, prose: Prose, site: Site, store: Store) -> Rendered:
+def render(
+    report: Report,
+    digested: str,
+    prose: Prose,
+    site: Site,
+    store: Store,
+    closing: Callable[[], BuildInfo] | None = None,
+) -> Rendered:
     """Write the site of a report.
 
     ``digested`` is a digest of the report: when neither it nor the code, the templates, the prose nor a file
     on disk has changed since the last time, nothing is rendered. Files of earlier builds that are no longer
     made are removed. Figures and products come from the store's objects, so nothing is drawn here.
+    ``closing`` is asked last of all for what the page about the build tells, so that it tells of all before.
     """
     root = report.campaign.root
     linked = {
@@ -47,7 +55,10 @@ def render(report: Report, digested: str, prose: Prose, site: Site, store: Store
         if site.written:
             site.finish()
         return Rendered(len(site.written))
-    from builder.render.pages import UNDRAWN, pages  # Jinja is not loaded by a build that changes nothing
+    # Jinja is not loaded by a build that changes nothing
+    from builder.render.book import Book
+    from builder.render.pages import UNDRAWN, pages
+    from builder.render.pages_about import build_page
 
     absent = {path for to, path in linked_files(report.campaign).items() if to not in linked}
     made = [*pages(report, prose.bodies, prose.description_html, absent), search_page()]
@@ -64,7 +75,10 @@ def render(report: Report, digested: str, prose: Prose, site: Site, store: Store
     for to, path in linked.items():
         site.copy(to, path)
     _exports(report, site, store)
-    written = len(site.written)
+    if closing and any(p.path == addresses.BUILD and p.kind != UNDRAWN for p in made):
+        told = Book(replace(report, info=closing()), absent)
+        site.write(addresses.BUILD, prose.shell.page(build_page(told, {p.path for p in made})))
+    written = len(set(site.written))
     site.finish()
     undrawn = (*((p.path, p.description) for p in made if p.kind == UNDRAWN), *damaged)
     if undrawn:  # so that the next build tries again

@@ -21,7 +21,8 @@ from campaign.model import SheetsSettings
 from campaign.record import Cell, CellValue
 from campaign.sources.addresses import SheetAddress
 from campaign.sources.grid import FORMULA, MAX_CELLS, Grid, SourceError, cell, error_cell, remark
-from campaign.sources.sheets_access import Secrets, api_base, authorisation, is_loopback
+from campaign.sources.secrets import Secrets
+from campaign.sources.sheets_access import api_base, authorisation, is_loopback
 from campaign.sources.sheets_client import SheetsHTTPClient
 
 _SHEETS = "sheets(properties(sheetId,title,index,sheetType,gridProperties(rowCount,columnCount)))"

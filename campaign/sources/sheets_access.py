@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import threading
 from collections.abc import Mapping
 from functools import partial
@@ -17,37 +16,11 @@ from requests.auth import AuthBase
 
 from campaign.model import SheetsSettings
 from campaign.sources.grid import SourceError
+from campaign.sources.secrets import Secrets
 
 GOOGLE = "https://sheets.googleapis.com"
 SCOPE = "https://www.googleapis.com/auth/spreadsheets.readonly"
 CREDENTIALS = "CALBOOK_SHEETS_CREDENTIALS"
-
-_SECRET = re.compile(
-    r"-----BEGIN[^-]*-----.*?(?:-----END[^-]*-----|$)"  # a private key
-    r"|AIza[0-9A-Za-z_-]{20,}"  # an API key
-    r"|ya29\.[0-9A-Za-z._-]+"  # an access token
-    r"|eyJ[0-9A-Za-z_-]+\.[0-9A-Za-z_.-]+"  # a signed assertion
-    r"|(?i:bearer)\s+[^\s'\",;]+"
-    r"|(?i:key|access_token|token)=[^\s&'\",;]+",
-    re.DOTALL,
-)
-
-
-class Secrets:
-    """Texts that must never be shown, and their removal from messages."""
-
-    def __init__(self) -> None:
-        self._known: set[str] = set()
-
-    def add(self, *texts: str | None) -> None:
-        """Texts to hide from now on; what is too short to be a secret is not."""
-        self._known |= {t for t in texts if t and len(t) >= 6}
-
-    def redact(self, text: str) -> str:
-        """The text with everything secret, or that looks so, replaced."""
-        for secret in sorted(self._known, key=len, reverse=True):
-            text = text.replace(secret, "[secret]")
-        return _SECRET.sub("[secret]", text)
 
 
 class KeyAuth(AuthBase):

@@ -22,7 +22,8 @@ from requests import Response, Session
 from urllib3.exceptions import HTTPError, TimeoutError
 
 from campaign.sources.grid import MAX_BYTES, SourceError
-from campaign.sources.sheets_access import GOOGLE, Secrets
+from campaign.sources.secrets import Secrets
+from campaign.sources.sheets_access import GOOGLE
 
 MAX_WAIT = 30.0
 """Longest time to wait before another attempt [s]; a server that asks for more is not waited for."""

@@ -18,7 +18,8 @@ from campaign.record import Snapshot
 from campaign.sources.addresses import SheetAddress
 from campaign.sources.grid import SourceError
 from campaign.sources.pull import pull
-from campaign.sources.sheets_access import Secrets, api_base
+from campaign.sources.secrets import Secrets
+from campaign.sources.sheets_access import api_base
 
 NOW = datetime(2026, 3, 1, 10, tzinfo=UTC)
 ROWS: list[list[Any]] = [["Test", "OBSID"], ["BIAS01", "101-110"], ["PTC01", "111-120"]]

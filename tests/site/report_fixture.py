@@ -22,6 +22,7 @@ from analysis.contract import (
     Use,
     Version,
 )
+from builder.costs import Costs, ProcedureCost, StageCost, TestCost
 from builder.render import addresses
 from builder.report import (
     BlockReport,
@@ -315,6 +316,15 @@ def _snapshots() -> tuple[Snapshot, ...]:
     )  # fmt: skip
 
 
+COSTS = Costs(
+    (StageCost("load", 0.1, 88.2), StageCost("measure", 65.2, 140.0, f"8 results new, 30 reused {SCRIPT}"), StageCost("render", 0.0)),
+    (ProcedureCost("bias", 6, 80.5, 12.5, 30.25, 410.4), ProcedureCost(f"gone {SCRIPT}", 2, 0.0, 0.0, 0.0, 0.0)),
+    (TestCost("BORN", "BIAS01", 4, 60.5, 410.4), TestCost("BORN", f"OLD01 {SCRIPT}", 2, 0.0, 0.0)),
+    {"files": 36, "files_changed": 4, "files_read": 3, "results_new": 8, "results_reused": 30, "reused_seconds": 512,
+     "site_written": 12, "site_kept": 200},
+    2, f"pool of 2 processes {SCRIPT}", "build-20190320T180000Z.jsonl", "2019-03-19T18:00:00+00:00",
+)  # fmt: skip
+
 BLOCKS = (
     Block(
         id="BORN", title="BORN, flight model 1", kind="detection chain", status="done", start=date(2019, 3, 11),
@@ -487,6 +497,6 @@ def make_report() -> Report:
     )
     info = BuildInfo(
         7, NOW, f"calbook build {ATTRIBUTE}", {"calbook": "0.1.0", "python": "3.11.7"},
-        {"load": 0.1, "measure": 65.2}, {"frames": 36, "results": 8}, ("loaded", SCRIPT), "2019-03-19T18:00:00+00:00",
+        COSTS, {"frames": 36, "results": 8},
     )  # fmt: skip
     return Report(campaign, blocks, (BIAS, TRANSFER), snapshots, _findings(), changes, info)

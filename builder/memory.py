@@ -1,0 +1,66 @@
+"""How much memory a piece of work took: the peak of this process between two moments."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+_STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+
+
+class Peak:
+    """The peak of this process's memory from ``with`` to its end, in ``mb`` [MB, 10⁶ bytes]. They may be nested.
+
+    Linux can be told to measure from now on. Elsewhere a process only knows its peak since it began, so that a
+    small piece of work after a large one is given the memory of both; 0 where nothing is known.
+    """
+
+    def __init__(self) -> None:
+        self.mb = 0.0
+        self._around = 0.0
+
+    def __enter__(self) -> Peak:
+        global _held
+        self._around, _held = _highest(), 0.0
+        _measure_anew()
+        return self
+
+    def so_far(self) -> float:
+        """The peak until now [MB]."""
+        return round(_highest(), 1)
+
+    def __exit__(self, *exc: object) -> None:
+        global _held
+        self.mb = self.so_far()
+        _held = max(self._around, self.mb)  # what is measured around this has seen both
+
+
+_held = 0.0
+"""The highest [MB] that was seen before the last new start, within what is being measured around it."""
+
+
+def _highest() -> float:
+    return max(_held, _peak())
+
+
+def _measure_anew() -> None:
+    try:
+        _RESET.write_text("5")
+    except OSError:
+        return
+
+
+def _peak() -> float:
+    try:
+        # not getrusage: what it tells of a worker counts the process that started it
+        for line in _STATUS.read_text("ascii", "replace").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024 / 1e6
+    except OSError:
+        pass
+    try:
+        import resource
+    except ImportError:  # no such thing on Windows
+        return 0.0
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
