@@ -18,6 +18,9 @@ from analysis.histogram import Histogram, histogram, trimmed
 PAYS_FROM = 500_000_000
 """Pixels from which loading the kernel pays: it takes about a second, and saves two nanoseconds a pixel (measured)."""
 
+LARGE = 1 << 16
+"""Pixels of a region from which the kernel's four counters for each code are worth clearing and adding up."""
+
 MOST_ROWS = 65536
 """Rows of a band at most: the kernel's sums of columns hold 32 bits."""
 
@@ -67,7 +70,8 @@ class CodeCounts:
         """Rows of the region from its row ``row`` on: words of uint16 in native order, or bytes; shape (n, columns)."""
         global _counted
         _counted += words.size
-        if self.bits == 16 and words.shape[0] <= MOST_ROWS and kernels_pay():
+        large = self.shape[0] * self.shape[1] >= LARGE
+        if self.bits == 16 and large and words.shape[0] <= MOST_ROWS and kernels_pay():
             self._add_by_kernel(words.view(np.uint16), row)
         else:
             self._add_by_numpy(words, row)
