@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.figures import Figure
+from analysis.histogram import Histogram
 from campaign.frames import Frame
 from campaign.geometry import Channel, Region
 from campaign.model import Detector
@@ -202,6 +203,7 @@ class ChannelSummary:
 
     ``mean``, ``std`` and their like are clipped (see analysis.statistics) with the clip bias corrected.
     ``low_pile`` and ``high_pile`` are the fractions of image pixels at the lowest and highest value found.
+    ``details`` names the object in the store that holds the frame's details, '' where none was kept.
     """
 
     mean: float
@@ -221,15 +223,51 @@ class ChannelSummary:
     overscan_std: float | None = None
     prescan_mean: float | None = None
     prescan_std: float | None = None
+    details: str = ""
+
+
+@dataclass(frozen=True)
+class ChannelDetails:
+    """What one read of a frame left of one channel, beyond its summary.
+
+    Exact histograms [ADU] of the image, and of the over- and prescan less the columns that ``analysis.offsets`` passes over; None
+    where there is no such region or its values are not whole numbers. ``rows`` and ``columns`` are plain means [ADU] along each
+    row (shape: rows of the image region) and column of the image, ``overscan_rows`` along each row of the
+    overscan's columns; NaN where no pixel was finite.
+    """
+
+    image: Histogram | None
+    overscan: Histogram | None
+    prescan: Histogram | None
+    rows: NDArray[np.float64]
+    columns: NDArray[np.float64]
+    overscan_rows: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
 class FrameInput:
-    """A frame as a procedure sees it: what is known of it, its summaries by channel, its pixels."""
+    """A frame as a procedure sees it: what is known of it, its summaries by channel, its pixels.
+
+    ``kept`` reads details by the name of their object; without it they are made from the pixels.
+    """
 
     frame: Frame
     summaries: Mapping[str, ChannelSummary]
     pixels: Pixels
+    kept: Callable[[str], Mapping[str, ChannelDetails]] | None = field(default=None, repr=False)
+
+    def details(self, channel: Channel) -> ChannelDetails:
+        """Histograms and profiles of a channel, as they were kept when the frame was read: no pixel is read for them.
+
+        Where none were kept the channel's regions are read. Raises what ``pixels.read`` raises, and OSError or ValueError when
+        the object is gone or damaged.
+        """
+        name = self.summaries[channel.name].details if channel.name in self.summaries else ""
+        if self.kept is not None and name:
+            return self.kept(name)[channel.name]
+        from analysis.summary import details_from  # which needs this contract
+
+        return details_from(self.pixels, channel)
 
     def region(
         self,

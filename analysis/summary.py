@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from math import erf, sqrt
+from math import ceil, erf, isfinite, sqrt
 
 import numpy as np
-from numpy.typing import NDArray
 
-from analysis.contract import ChannelSummary, Pixels
-from analysis.histogram import Histogram, histogram
+from analysis.contract import ChannelDetails, ChannelSummary, Pixels
+from analysis.histogram import Histogram
 from analysis.offsets import OVERSCAN_TRIM, PRESCAN_TRIM, trimmed_columns
+from analysis.region_counts import Gathered, gathered
 from analysis.statistics import Clipped, clipped, clipped_histogram
 from campaign.geometry import Channel, Region
 from campaign.model import Detector
@@ -32,25 +33,46 @@ class _Distribution:
     high_pile: float
     saturated: int
     zeros: int
-    not_finite: int
     n: int
+
+
+def regions_of(channel: Channel) -> dict[str, Region]:
+    """The regions that are read of a channel: image, and over- and prescan less the columns passed over."""
+    out = {"image": channel.image}
+    for name, trim in (("overscan", OVERSCAN_TRIM), ("prescan", PRESCAN_TRIM)):
+        region = channel.region(name)
+        if region is not None:
+            out[name] = trimmed_columns(channel, region, trim)
+    return out
 
 
 def summarise(pixels: Pixels, detector: Detector) -> dict[str, ChannelSummary]:
     """Summaries by channel name, all in ADU; one read of each of image, overscan and prescan.
 
-    16-bit pixels go through their exact histogram. NaN and infinite pixels (of the image and of the scan columns
-    used) are counted in ``not_finite`` and left out; a channel without any finite image pixel has ``n`` = 0 and not-a-number statistics. Saturated
-    are image pixels at or above the geometry's saturation. Raises what ``pixels.read`` raises.
+    Raises what ``pixels.read`` raises.
     """
     geometry = detector.geometry
-    return {c.name: _summarise_channel(pixels, c, geometry.saturation) for c in geometry.channels}
+    return {c.name: summary_of(_read(pixels, c), geometry.saturation) for c in geometry.channels}
 
 
-def _summarise_channel(pixels: Pixels, channel: Channel, saturation: float) -> ChannelSummary:
-    image = _distribution(pixels.read(channel, channel.image), saturation)
-    over, over_bad = _core(pixels, channel, channel.overscan, OVERSCAN_TRIM)
-    pre, pre_bad = _core(pixels, channel, channel.prescan, PRESCAN_TRIM)
+def details_from(pixels: Pixels, channel: Channel) -> ChannelDetails:
+    """Histograms and profiles of a channel from its pixels. Raises what ``pixels.read`` raises."""
+    return details_of(_read(pixels, channel))
+
+
+def _read(pixels: Pixels, channel: Channel) -> dict[str, Gathered]:
+    return {name: gathered(pixels.read(channel, region)) for name, region in regions_of(channel).items()}
+
+
+def summary_of(found: Mapping[str, Gathered], saturation: float) -> ChannelSummary:
+    """The summary of a channel from what was gathered of its regions, by name (see ``regions_of``).
+
+    Whole numbers go through their exact histogram. NaN and infinite pixels (of the image and of the scan columns
+    used) are counted in ``not_finite`` and left out; a channel without any finite image pixel has ``n`` = 0 and
+    not-a-number statistics. Saturated are image pixels at or above ``saturation`` [ADU].
+    """
+    image = _distribution(found["image"], saturation)
+    over, pre = (_core(found.get(name)) for name in ("overscan", "prescan"))
     core = image.core
     return ChannelSummary(
         mean=core.mean if core else NO_NUMBER,
@@ -64,7 +86,7 @@ def _summarise_channel(pixels: Pixels, channel: Channel, saturation: float) -> C
         high_pile=image.high_pile,
         saturated=image.saturated,
         zeros=image.zeros,
-        not_finite=image.not_finite + over_bad + pre_bad,
+        not_finite=sum(region.lost for region in found.values()),
         n=image.n,
         overscan_mean=over.mean if over else None,
         overscan_std=over.std if over else None,
@@ -73,25 +95,34 @@ def _summarise_channel(pixels: Pixels, channel: Channel, saturation: float) -> C
     )
 
 
-def _core(
-    pixels: Pixels, channel: Channel, region: Region | None, trim: tuple[int, int]
-) -> tuple[Clipped | None, int]:
-    """Clipped statistics of a pre- or overscan, trimmed, and its pixels that are not finite."""
-    if region is None:
-        return None, 0
-    values = pixels.read(channel, trimmed_columns(channel, region, trim))
-    finite = values.size if values.dtype.kind in "iu" else int(np.isfinite(values).sum())
-    return (clipped(values) if finite else None), values.size - finite
+def details_of(found: Mapping[str, Gathered]) -> ChannelDetails:
+    """The details of a channel from what was gathered of its regions, by name."""
+    image, over, pre = found["image"], found.get("overscan"), found.get("prescan")
+    return ChannelDetails(
+        image.histogram,
+        over.histogram if over else None,
+        pre.histogram if pre else None,
+        image.rows,
+        image.columns,
+        over.rows if over else None,
+    )
 
 
-def _distribution(values: NDArray[np.generic], saturation: float) -> _Distribution:
-    if values.dtype.kind in "iu":
-        return _of_integers(histogram(values), saturation)
-    flat = values.ravel().astype(np.float64)
-    finite = flat[np.isfinite(flat)]
-    lost = flat.size - finite.size
+def _core(found: Gathered | None) -> Clipped | None:
+    """Clipped statistics of a pre- or overscan; None without any finite pixel."""
+    if found is None:
+        return None
+    if found.histogram is not None:
+        return clipped_histogram(found.histogram)
+    return clipped(found.values) if found.values.size else None
+
+
+def _distribution(found: Gathered, saturation: float) -> _Distribution:
+    if found.histogram is not None:
+        return _of_integers(found.histogram, saturation)
+    finite = found.values
     if finite.size == 0:
-        return _Distribution(None, NO_NUMBER, NO_NUMBER, NO_NUMBER, NO_NUMBER, 0.0, 0.0, 0, 0, lost, 0)
+        return _Distribution(None, NO_NUMBER, NO_NUMBER, NO_NUMBER, NO_NUMBER, 0.0, 0.0, 0, 0, 0)
     low, high = float(finite.min()), float(finite.max())
     p01, p99 = (float(p) for p in np.percentile(finite, [1, 99]))
     return _Distribution(
@@ -104,24 +135,23 @@ def _distribution(values: NDArray[np.generic], saturation: float) -> _Distributi
         float((finite == high).mean()),
         int((finite >= saturation).sum()),
         int((finite == 0).sum()),
-        lost,
         finite.size,
     )
 
 
 def _of_integers(found: Histogram, saturation: float) -> _Distribution:
-    n = found.n
+    n, top = found.n, found.low + found.counts.size
+    first = min(max(ceil(saturation) - found.low, 0), found.counts.size) if isfinite(saturation) else None
     return _Distribution(
         clipped_histogram(found),
         found.quantile(0.01),
         found.quantile(0.99),
         float(found.low),
-        float(found.low + found.counts.size - 1),
+        float(top - 1),
         float(found.counts[0] / n),
         float(found.counts[-1] / n),
-        int(found.counts[found.levels >= saturation].sum()),
-        int(found.counts[-found.low]) if found.low <= 0 < found.low + found.counts.size else 0,
-        0,
+        0 if first is None else int(found.counts[first:].sum()),
+        int(found.counts[-found.low]) if found.low <= 0 < top else 0,
         n,
     )
 

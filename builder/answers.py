@@ -112,7 +112,7 @@ def build_facts(built: Built) -> Mapping[str, Any]:
         "unchanged": built.unchanged,
         "tests": {"all": len(report.tests()), **report.counts()},
         "results": {"new": count("results_new", 0), "reused": count("results_reused", 0)},
-        "files": {"all": count("files", 0), "changed": count("files_changed", 0), "read": count("files_read", 0)},
+        "files": {"all": count("files", 0), "touched": count("files_touched", 0), "read": count("files_read", 0)},
         "pages": {"written": count("site_written", 0), "kept": count("site_kept", 0)},
         "stages": [{"name": s.name, "seconds": s.seconds, "memory_mb": s.memory_mb} for s in costs.stages],
         "changes": [asdict(c) for c in report.changes],

@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from builder import VERSION
-from builder.acquired.index import Index, IndexedFile, index
+from builder.acquired.index import Index, Reading, index
 from builder.acquired.match import match
 from builder.assemble import Assembler, Gathered, changes_between, state_of
+from builder.build_log import BuildLog
 from builder.costs import Costs, by_procedure, engine_words, slowest_tests
 from builder.engine import Engine, default_workers
+from builder.intake import Intake, known_files
 from builder.lock import WriteLock
 from builder.measure import code_digest, measure_all
 from builder.plan import Planner
@@ -120,10 +122,12 @@ def build(options: Options, progress: Progress) -> Built:
             snapshots, tests, asked, found = _pull(campaign, store, options)
             findings += found
             progress.note("pull", f"{len(snapshots)} sources, {len(tests)} tests")
-        with progress.stage("index"):
-            indexed, changed = _index(campaign, store)
+        with progress.stage("index") as advance:
+            indexed, intake = _index(campaign, store, engine, options.verify, advance, progress.log)
             findings += untold(indexed.findings, findings)
-            progress.note("index", f"{len(indexed.files)} files, {changed} new or changed")
+            progress.note(
+                "index", f"{len(indexed.files)} files, {intake.read} read, {intake.hashed} as they were"
+            )
         with progress.stage("match"):
             matching = match(campaign, tests, indexed.frames)
             findings += matching.findings
@@ -152,7 +156,7 @@ def build(options: Options, progress: Progress) -> Built:
             findings += measured.findings
             progress.note("measure", f"{measured.run} results new, {measured.reused} reused")
             counts = {
-                "files": len(indexed.files), "files_changed": changed, "files_read": summarised.read,
+                "files": len(indexed.files), "files_touched": intake.hashed, "files_read": intake.read + summarised.read,
                 "results_new": measured.run, "results_reused": measured.reused,
                 "reused_seconds": round(measured.reused_seconds),
             }  # fmt: skip
@@ -199,7 +203,13 @@ def build(options: Options, progress: Progress) -> Built:
         if not unchanged:
             changes = [(c.kind, c.what, c.page) for c in report.changes]
             store.finish(build_id, options.now(), digest, state_of(blocks), changes, costs().to_json())
-        _end_of_log(progress, report, rendered, site, unchanged and not summarised.read and not measured.run)
+        _end_of_log(
+            progress,
+            report,
+            rendered,
+            site,
+            unchanged and not intake.read and not summarised.read and not measured.run,
+        )
     return Built(
         report,
         options.out / "site" / "index.html",
@@ -260,14 +270,23 @@ def _pull(
     return snapshots, tests, asked, [*findings, *row_findings]
 
 
-def _index(campaign: Campaign, store: Store) -> tuple[Index, int]:
-    """The files and frames of the data directories, and how many files were new or changed."""
-    cached = store.cached("files")
-    indexed = index(campaign, {k: IndexedFile.from_json(v) for k, v in cached.items()})
-    fresh = {k: v.to_json() for k, v in indexed.known.items()}
-    changed = {k: v for k, v in fresh.items() if cached.get(k) != v}
-    store.save_cached("files", changed, cached.keys() - fresh.keys())
-    return indexed, len(changed)
+def _index(
+    campaign: Campaign,
+    store: Store,
+    engine: Engine,
+    verify: bool,
+    advance: Callable[[int, int], None],
+    log: BuildLog,
+) -> tuple[Index, Intake]:
+    """The files and frames of the data directories. Files that are new or changed are read, once, for all that they tell."""
+    known, fingerprints = known_files(store)
+    intake = Intake(store, engine, advance, log)
+    indexed = index(campaign, known, reading=Reading(intake, store.objects, fingerprints, verify))
+    changed = {
+        k: v.to_json() for k, v in indexed.known.items() if known.get(k) is not v and k not in intake.kept
+    }
+    store.save_cached("files", changed, known.keys() - indexed.known.keys())
+    return indexed, intake
 
 
 def _simulate(campaign: Campaign, workers: int, advance: Callable[[int, int], None]) -> list[Finding]:

@@ -132,9 +132,9 @@ class BuildLog:
             )
             self.event("finding", level, kind=f.kind, what=f.what, where=f.where, block=f.block, test=f.test, detector=f.detector)  # fmt: skip
 
-    def file_read(self, key: str, frames: int, size: int, error: str = "") -> None:
+    def file_read(self, key: str, size: int, error: str = "") -> None:
         """A file of frames was read; ``size`` in bytes."""
-        self.event("file read", "error" if error else "info", file=key, frames=frames, bytes=size, **({"error": error} if error else {}))  # fmt: skip
+        self.event("file read", "error" if error else "info", file=key, bytes=size, **({"error": error} if error else {}))  # fmt: skip
         if self.echo:
             self.echo(f"read {key}" + (f": {error}" if error else ""))
 

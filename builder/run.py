@@ -6,6 +6,7 @@ import os
 import time
 import traceback
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,12 +39,14 @@ class Measured:
     worker: str = ""
 
 
-def inputs_of(task: Task) -> Inputs:
-    """The inputs of a task: its frames with their summaries and open pixels."""
+def inputs_of(task: Task, objects: Path) -> Inputs:
+    """The inputs of a task: its frames with their summaries, open pixels and what is kept of them in ``objects``."""
     from builder.acquired.pixels import open_pixels
+    from builder.details import read_details
 
+    kept = partial(read_details, objects)
     opened = {
-        frame.id: FrameInput(frame, task.summaries[frame.id], open_pixels(frame, task.campaign_root))
+        frame.id: FrameInput(frame, task.summaries[frame.id], open_pixels(frame, task.campaign_root), kept)
         for held in task.roles.values()
         for frame in held
     }
@@ -76,7 +79,7 @@ def _measure(task: Task, objects: Path) -> Measured:
         procedure = resolve(task.reference)
         channels = [c.name for c in task.detector.geometry.channels]
         results = Results(procedure, channels, task.setting)
-        procedure.measure(inputs_of(task), results)
+        procedure.measure(inputs_of(task, objects), results)
         results.check()
         detail = _store(task, procedure, results, objects)
     except Exception as error:  # procedures, plug-ins above all, may raise anything

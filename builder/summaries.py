@@ -1,49 +1,45 @@
-"""Frames → summaries: each new file is read once, for its fingerprint, its statistics and its preview."""
+"""Frames → summaries: looked up by what they depend on; what is not there yet is read from the frame's file.
+
+Files that are new or changed were read as they were indexed, and their summaries kept (``builder.intake``). What is left for this
+stage are frames whose geometry changed, or whose detector only a changed mapping or a log told.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Any
+
+import orjson
 
 from analysis.contract import ChannelSummary
+from builder.acquired.reading import FileRead, ReadTask
 from builder.build_log import BuildLog
 from builder.engine import Engine
 from builder.recover import touches
-from builder.store import Store, put_object
+from builder.store import Store
+from builder.summary_rows import Channels, FrameKey, Previews, bad_pixels
 from campaign.findings import Finding
 from campaign.frames import Frame, FrameFile
+from campaign.geometry import Geometry
 from campaign.model import Campaign, Detector
 
-VERSION = "1"
+VERSION = "2"
 """Raise it when the meaning of a summary changes: all frames are then summarised anew."""
-
-FrameKey = tuple[str, str]
-"""(block, frame id)."""
-
-
-@dataclass(frozen=True)
-class FileTask:
-    """One file to read: where it is, and the frames it holds with their detectors."""
-
-    campaign_root: Path
-    file: FrameFile
-    frames: tuple[tuple[Frame, Detector], ...]
-    objects: Path
 
 
 @dataclass
 class Summarised:
-    """What is known of the pixels of all frames."""
+    """What is known of the pixels of all frames. Rows are made into summaries when they are asked for."""
 
     fingerprints: dict[str, str] = field(default_factory=dict)
-    channels: dict[FrameKey, dict[str, ChannelSummary]] = field(default_factory=dict)
-    previews: dict[FrameKey, str] = field(default_factory=dict)
+    rows: dict[FrameKey, str] = field(default_factory=dict, repr=False)
     findings: list[Finding] = field(default_factory=list)
     read: int = 0
+
+    def __post_init__(self) -> None:
+        self.channels: Mapping[FrameKey, Mapping[str, ChannelSummary]] = Channels(self.rows)
+        self.previews: Mapping[FrameKey, str] = Previews(self.rows)
 
 
 def file_key(file: FrameFile) -> str:
@@ -56,37 +52,30 @@ def frame_key(frame: Frame) -> FrameKey:
     return frame.block, frame.id
 
 
-def _stat(file: FrameFile) -> str:
+def stat_of(file: FrameFile) -> str:
+    """A file's size, time and inode, by which an unchanged one is known."""
     return f"{file.size}-{file.mtime_ns}-{file.inode}"
 
 
-def summary_key(fingerprint: str, frame: Frame, detector: Detector) -> str:
-    """What a summary depends on: the file's content, where in it the frame is, and the geometry."""
-    place = json.dumps([sorted(frame.hdus.items()), asdict(detector.geometry)], sort_keys=True)
-    return f"{fingerprint}-{hashlib.sha256(place.encode()).hexdigest()[:12]}-{VERSION}"
+class SummaryKeys:
+    """Names of summaries: the digest of each geometry and place is made once."""
 
+    def __init__(self) -> None:
+        self._geometries: dict[Geometry, bytes] = {}
+        self._places: dict[tuple[int, tuple[tuple[str, int], ...]], str] = {}
+        self._held: list[Geometry] = []  # so that no other geometry gets the id of one that is known
 
-def summarise_file(task: FileTask) -> tuple[str, list[dict[str, Any]]]:
-    """Fingerprint a file and summarise its frames. Runs in a worker.
-
-    Returns the fingerprint and, per frame, {'channels', 'preview'} or {'error'}.
-    """
-    from analysis.summary import summarise as summarise_pixels
-    from builder.acquired.pixels import fingerprint, open_pixels
-    from builder.preview import preview
-
-    digest = fingerprint(task.campaign_root / task.file.root / task.file.path)
-    out: list[dict[str, Any]] = []
-    for frame, detector in task.frames:
-        try:
-            pixels = open_pixels(frame, task.campaign_root)
-            channels = {name: asdict(s) for name, s in summarise_pixels(pixels, detector).items()}
-            picture = put_object(task.objects, preview(pixels, detector), ".webp")
-        except Exception as error:  # a damaged frame costs only itself
-            out.append({"error": f"{type(error).__name__}: {error}"})
-        else:
-            out.append({"channels": channels, "preview": picture})
-    return digest, out
+    def key(self, fingerprint: str, hdus: Mapping[str, int], detector: Detector) -> str:
+        """What a summary depends on: the file's content, where in it the frame is, and the geometry."""
+        geometry = detector.geometry
+        place = (id(geometry), tuple(hdus.items()))
+        if place not in self._places:
+            if geometry not in self._geometries:
+                self._geometries[geometry] = orjson.dumps(asdict(geometry))
+            where = orjson.dumps(sorted(hdus.items())) + self._geometries[geometry]
+            self._held.append(geometry)
+            self._places[place] = hashlib.sha256(where).hexdigest()[:12]
+        return f"{fingerprint}-{self._places[place]}-{VERSION}"
 
 
 def summarise(
@@ -97,73 +86,74 @@ def summarise(
     advance: Callable[[int, int], None],
     log: BuildLog | None = None,
 ) -> Summarised:
-    """Summaries of all frames, reading only the files that are new or changed."""
+    """Summaries of all frames, reading only files of which a summary is lacking."""
+    from builder.intake import Intake
+
     out = Summarised()
-    known = store.fingerprints()
-    cached = store.cached("summaries")
+    known, cached, keys = store.fingerprints(), store.cached("summaries"), SummaryKeys()
+    detectors = {d.name: d for d in campaign.detectors}
     todo: dict[str, list[tuple[Frame, Detector]]] = {}
     for frame in frames:
-        detector = campaign.detector(frame.detector)
+        detector = detectors.get(frame.detector)
         if detector is None:
             continue
         key = file_key(frame.file)
         stat, digest = known.get(key, ("", ""))
-        text = cached.get(summary_key(digest, frame, detector)) if stat == _stat(frame.file) else None
+        text = cached.get(keys.key(digest, frame.hdus, detector)) if stat == stat_of(frame.file) else None
         if text is None or touches(text, store.lost):
             todo.setdefault(key, []).append((frame, detector))
         else:
             out.fingerprints[key] = digest
-            _take(out, frame, json.loads(text))
-    tasks = [FileTask(campaign.root, held[0][0].file, tuple(held), store.objects) for held in todo.values()]
-    new_prints: list[tuple[str, str, str]] = []
-    new_rows: dict[str, str] = {}
-    for done, (task, result) in enumerate(engine.run(summarise_file, tasks), start=1):
+            _take(out, frame, text)
+    tasks = [_task(campaign, store, held) for held in todo.values()]
+    for task, found in Intake(store, engine, advance, log)(tasks) if tasks else ():
         key = file_key(task.file)
-        if log:
-            log.file_read(
-                key, len(task.frames), task.file.size, str(result) if isinstance(result, Exception) else ""
-            )
-        if isinstance(result, Exception):
-            out.findings.append(
-                Finding(
-                    "damaged-file", f"The file could not be read: {result}", key, "Check or replace the file.",
-                    block=task.frames[0][0].block or None,
-                )
-            )  # fmt: skip
+        held = todo[key]
+        if isinstance(found, Exception) or found.structure is None or found.structure.state != "ok":
+            out.findings.append(_unread(key, held, _why(found)))
             continue
-        digest, summaries = result
         out.read += 1
-        out.fingerprints[key] = digest
-        new_prints.append((key, _stat(task.file), digest))
-        for (frame, detector), summary in zip(task.frames, summaries, strict=True):
-            if "error" not in summary:  # a failure is not kept: a full disk today says nothing of tomorrow
-                new_rows[summary_key(digest, frame, detector)] = json.dumps(summary)
-            _take(out, frame, summary)
-        if len(new_rows) >= 64 or done == len(tasks):
-            store.save_fingerprints(new_prints)
-            store.save_cached("summaries", new_rows)
-            new_prints, new_rows = [], {}
-        advance(done, len(tasks))
+        out.fingerprints[key] = found.fingerprint
+        for (frame, _), image in zip(held, found.images, strict=True):
+            if image.error:
+                out.findings.append(_lost(frame, image.error))
+            else:
+                _take(out, frame, image.row)
     return out
 
 
-def _take(out: Summarised, frame: Frame, summary: dict[str, Any]) -> None:
-    where = file_key(frame.file)
-    if "error" in summary:
+def _task(campaign: Campaign, store: Store, held: Sequence[tuple[Frame, Detector]]) -> ReadTask:
+    first = held[0][0]
+    path = campaign.root / first.file.root / first.file.path
+    images = tuple((detector, frame.hdus) for frame, detector in held)
+    return ReadTask(path, first.file, first.block, store.objects, images=images)
+
+
+def _why(found: FileRead | Exception) -> str:
+    structure = None if isinstance(found, Exception) else found.structure
+    return structure.reason if structure is not None else str(found)
+
+
+def _unread(key: str, held: Sequence[tuple[Frame, Detector]], why: str) -> Finding:
+    return Finding(
+        "damaged-file", f"The file could not be read: {why}", key, "Check or replace the file.",
+        block=held[0][0].block or None,
+    )  # fmt: skip
+
+
+def _lost(frame: Frame, why: str) -> Finding:
+    return Finding(
+        "damaged-file", f"The pixels of {frame.id} could not be read: {why}", file_key(frame.file),
+        "Check or replace the file.", block=frame.block or None, detector=frame.detector,
+    )  # fmt: skip
+
+
+def _take(out: Summarised, frame: Frame, row: str) -> None:
+    out.rows[frame_key(frame)] = row
+    if bad := bad_pixels(row):
         out.findings.append(
             Finding(
-                "damaged-file", f"The pixels of {frame.id} could not be read: {summary['error']}", where,
-                "Check or replace the file.", block=frame.block or None, detector=frame.detector,
-            )
-        )  # fmt: skip
-        return
-    channels = {name: ChannelSummary(**values) for name, values in summary["channels"].items()}
-    out.channels[frame_key(frame)] = channels
-    out.previews[frame_key(frame)] = summary["preview"]
-    if bad := sum(s.not_finite for s in channels.values()):
-        out.findings.append(
-            Finding(
-                "bad-pixels", f"{bad} pixels of {frame.id} are NaN or infinite and are left out", where,
+                "bad-pixels", f"{bad} pixels of {frame.id} are NaN or infinite and are left out", file_key(frame.file),
                 "Find out how they came into the file.", block=frame.block or None, detector=frame.detector,
             )
         )  # fmt: skip

@@ -127,6 +127,12 @@ _kind(
     "damaged-file", _E, "Damaged file", "A file is empty, truncated, foreign or unreadable; it is not used."
 )
 _kind(
+    "changed-unseen",
+    _W,
+    "File changed unseen",
+    "A file's bytes changed while its size, time and inode stayed: found when all files were hashed again.",
+)
+_kind(
     "wrong-shape",
     _E,
     "Image of the wrong shape",

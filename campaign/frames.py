@@ -39,8 +39,8 @@ class FrameFile:
     root: str
     path: str
     size: int
-    mtime_ns: int
-    inode: int
+    mtime_ns: int = field(repr=False)  # not what the file is: a touched file changes no page
+    inode: int = field(repr=False)
     state: str = "ok"
     reason: str = ""
     fingerprint: str = ""

@@ -7,21 +7,22 @@ pixels, except in gzip files, which can only be checked by decompressing them to
 
 from __future__ import annotations
 
-import gzip
+import os
 import re
 import stat
 import sys
-import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal, Protocol
 
 from builder.acquired.cards import CARD, HeaderError, data_size, read_cards, whole
+from builder.acquired.unzip import DamagedStreamError, Unzipped
 
 BLOCK = 2880
 MOST_BLOCKS = 1000  # a header longer than this has lost its END
 CHUNK = 1 << 20
+GZIP = b"\x1f\x8b"
 
 HduKind = Literal["image", "compressed", "table", "empty"]
 
@@ -80,39 +81,47 @@ class Structure:
     notes: tuple[str, ...] = ()
 
 
-class _Stream(Protocol):
+class Stream(Protocol):
+    """Bytes from the beginning, read or passed over; ``position`` is how far."""
+
     position: int
 
-    def read(self, count: int) -> bytes: ...
+    def read(self, count: int) -> bytes:
+        """The next bytes; fewer when the end comes first."""
+        ...
 
-    def skip(self, count: int) -> int: ...
+    def skip(self, count: int) -> int:
+        """Pass over bytes; how many there were."""
+        ...
 
 
-class _Plain:
-    """A file on disk: skipping is seeking."""
+class Addressed:
+    """Bytes that can be had from any offset: skipping costs nothing."""
 
-    def __init__(self, file: BinaryIO, size: int) -> None:
-        self.file, self.size, self.position = file, size, 0
+    def __init__(self, at: Callable[[int, int], bytes], size: int) -> None:
+        self.at, self.size, self.position = at, size, 0
 
     def read(self, count: int) -> bytes:
-        data = self.file.read(count)
+        """The next bytes; fewer when the end comes first."""
+        data = self.at(self.position, count)
         self.position += len(data)
         return data
 
     def skip(self, count: int) -> int:
-        there = min(self.position + count, self.size)
-        passed, self.position = there - self.position, there
-        self.file.seek(there)
+        """Pass over bytes; how many there were."""
+        passed = max(min(count, self.size - self.position), 0)
+        self.position += passed
         return passed
 
 
-class _Gzip:
+class Unpacked:
     """A gzip file: skipping is decompressing, so that a cut or damaged stream is noticed."""
 
     def __init__(self, file: BinaryIO) -> None:
-        self.file, self.position = gzip.GzipFile(fileobj=file, mode="rb"), 0
+        self.file, self.position = Unzipped(file), 0
 
     def read(self, count: int) -> bytes:
+        """The next bytes; fewer when the end comes first."""
         parts = []
         while count > 0 and (part := self._some(count)):
             parts.append(part)
@@ -120,6 +129,7 @@ class _Gzip:
         return b"".join(parts)
 
     def skip(self, count: int) -> int:
+        """Pass over bytes; how many there were."""
         passed = 0
         while passed < count and (part := self._some(count - passed)):
             passed += len(part)
@@ -145,23 +155,35 @@ def inspect(path: Path, upto: int | None = None) -> Structure:
             return Structure("unreadable", "not a regular file")
         if info.st_size == 0:
             return Structure("empty", "the file has 0 bytes")
-        with path.open("rb") as file:
-            packed = file.read(2) == b"\x1f\x8b"
-            file.seek(0)
-            return _walk(_Gzip(file) if packed else _Plain(file, info.st_size), upto)
-    except (gzip.BadGzipFile, zlib.error) as error:
+        with path.open("rb", buffering=0) as file:
+            if os.pread(file.fileno(), 2, 0) == GZIP:
+                return structure_of(Unpacked(file), upto)
+            number = file.fileno()
+            return structure_of(Addressed(lambda at, n: os.pread(number, n, at), info.st_size), upto)
+    except OSError as error:
+        return unreadable(error)
+
+
+def unreadable(error: OSError) -> Structure:
+    """What is said of a file that the system does not hand out."""
+    if isinstance(error, PermissionError):
+        return Structure("unreadable", "no permission to read it")
+    if isinstance(error, FileNotFoundError):
+        return Structure("unreadable", "the file is gone, or a link that leads nowhere")
+    return Structure("unreadable", error.strerror or str(error))
+
+
+def structure_of(stream: Stream, upto: int | None = None) -> Structure:
+    """The structure of a (decompressed) file. What is wrong becomes a state; OSError of the disk is passed on."""
+    try:
+        return _walk(stream, upto)
+    except DamagedStreamError as error:
         return Structure("unreadable", f"the gzip stream is damaged: {error}")
     except HeaderError as error:
         return Structure("unreadable", f"corrupt header: {error}")
-    except PermissionError:
-        return Structure("unreadable", "no permission to read it")
-    except FileNotFoundError:
-        return Structure("unreadable", "the file is gone, or a link that leads nowhere")
-    except OSError as error:
-        return Structure("unreadable", error.strerror or str(error))
 
 
-def _walk(stream: _Stream, upto: int | None) -> Structure:
+def _walk(stream: Stream, upto: int | None) -> Structure:
     hdus: list[Hdu] = []
     notes: list[str] = []
     try:
@@ -187,7 +209,7 @@ def _walk(stream: _Stream, upto: int | None) -> Structure:
     return Structure("ok", "", tuple(hdus), tuple(notes))
 
 
-def _unit(stream: _Stream, first: bytes, index: int, *, check: bool) -> tuple[Hdu | None, str]:
+def _unit(stream: Stream, first: bytes, index: int, *, check: bool) -> tuple[Hdu | None, str]:
     """The next HDU and a note; without the HDU, the note says how it is truncated."""
     header = _header(stream, first)
     if header is None:
@@ -207,7 +229,7 @@ def _unit(stream: _Stream, first: bytes, index: int, *, check: bool) -> tuple[Hd
     return hdu, ""
 
 
-def _header(stream: _Stream, first: bytes) -> str | None:
+def _header(stream: Stream, first: bytes) -> str | None:
     """The header's text up to END, or None when the file ends inside it."""
     blocks, block = [first], first
     while not _has_end(block):

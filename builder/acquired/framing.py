@@ -82,7 +82,7 @@ class Framer:
     def _frame(self, file: FrameFile, held: Held, block: str, place: str) -> Frame:
         name = file.path.rpartition("/")[2]
         from_name = read_name(self.mapping, name)
-        detector, told_by = self._detector(held, from_name)
+        detector, told_by = told_detector(self.mapping, held, from_name)
         header = read_header(self.mapping, held.cards, held.quoted, detector, place, block, self.tally)
         if told_by.startswith("only detector"):
             self._strange(header.get("detector"), place, block)
@@ -108,21 +108,6 @@ class Framer:
         )
         exposure, chip = str(fields["exposure"]), str(fields["detector"])
         return Frame(f"{exposure}/{chip}", exposure, chip, file, held.hdus, fields, by, cards, block)
-
-    def _detector(self, held: Held, from_name: Mapping[str, Said]) -> tuple[str, str]:
-        """(detector, what told it), before the log is known: layout, header, file name, setting, the only one."""
-        if held.detector:
-            return held.detector, held.source
-        for word in self.mapping.keywords("").get("detector", ()):
-            if name := self.mapping.detector(held.cards.get(word, "")):
-                return name, f"header {word}"
-        if (said := from_name.get("detector")) and (name := self.mapping.detector(said.text)):
-            return name, said.source
-        if self.mapping.always:
-            return self.mapping.always, "setting [data] detector"
-        if len(self.mapping.detectors) == 1:
-            return self.mapping.detectors[0], "only detector of the campaign"
-        return "", ""
 
     def _settled(
         self, said: Said | None, detector: str, told_by: str, place: str, block: str
@@ -161,6 +146,53 @@ class Framer:
             _with_folder(f) if f.sources["exposure"] == STEM and (f.block, f.id) in clashing else f
             for f in frames
         )
+
+
+def told_detector(mapping: HeaderMap, held: Held, from_name: Mapping[str, Said]) -> tuple[str, str]:
+    """(detector, what told it), before a log is known: layout, header, file name, setting, the only one; '' if none does."""
+    if held.detector:
+        return held.detector, held.source
+    for word in mapping.keywords("").get("detector", ()):
+        if name := mapping.detector(held.cards.get(word, "")):
+            return name, f"header {word}"
+    if (said := from_name.get("detector")) and (name := mapping.detector(said.text)):
+        return name, said.source
+    if mapping.always:
+        return mapping.always, "setting [data] detector"
+    if len(mapping.detectors) == 1:
+        return mapping.detectors[0], "only detector of the campaign"
+    return "", ""
+
+
+@dataclass(frozen=True)
+class Holdings:
+    """Which detectors' images a file holds, as far as its headers and name tell: what a worker needs to know to read it.
+
+    Frames whose detector only a log tells, and images of another shape than the detector's, are left out.
+    """
+
+    mapping: HeaderMap
+    detectors: tuple[Detector, ...]
+    by_block: Mapping[str, tuple[Detector, ...]]
+
+    @classmethod
+    def of(cls, campaign: Campaign, mapping: HeaderMap) -> Holdings:
+        """As a campaign's folder says."""
+        by_block = {b.id: tuple(campaign.detectors_of(b)) for b in campaign.blocks}
+        return cls(mapping, tuple(campaign.detectors), by_block)
+
+    def images(
+        self, file: FrameFile, hdus: Sequence[Hdu], block: str
+    ) -> list[tuple[Detector, Mapping[str, int]]]:
+        """(detector, its HDUs by channel) of the images that are its own and have its shape."""
+        out: list[tuple[Detector, Mapping[str, int]]] = []
+        from_name = read_name(self.mapping, file.path.rpartition("/")[2])
+        for held in held_images(hdus, self.by_block.get(block, self.detectors), self.mapping)[0]:
+            name, _ = told_detector(self.mapping, held, from_name)
+            detector = next((d for d in self.detectors if d.name == name), None)
+            if detector and all(fits(hdus[n].shape, detector.geometry) for n in held.hdus.values()):
+                out.append((detector, held.hdus))
+        return out
 
 
 def _with_folder(frame: Frame) -> Frame:

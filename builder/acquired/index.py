@@ -1,23 +1,26 @@
 """Index of the data directories: every frame file, what is wrong with it, and the frames it holds.
 
 A file is opened only when its size, modification time or inode changed since it was last indexed. What is
-kept is the raw header, so that a changed mapping in the campaign folder takes effect without reading again.
+kept is the raw header, so that a changed mapping in the campaign folder takes effect without reading again. A build hands in a
+reader, which takes fingerprint, statistics and preview from the same read; without it only headers are read.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import orjson
+
 from builder.acquired.blockfolders import BlockFolders
-from builder.acquired.explog import LogBook, read_log
+from builder.acquired.explog import Log, LogBook, read_log
 from builder.acquired.fitsfile import Hdu, Structure, inspect
-from builder.acquired.framing import Framer
+from builder.acquired.framing import Framer, Holdings
 from builder.acquired.headers import HeaderMap, header_map
 from builder.acquired.listing import Listing, list_data
+from builder.acquired.reading import CHANGED, FileRead, Reader, ReadTask
 from builder.acquired.tally import Tally
 from campaign.findings import Finding
 from campaign.frames import Frame, FrameFile
@@ -46,12 +49,17 @@ class IndexedFile:
             [h.index, h.name, h.kind, h.shape, h.bitpix, h.offset, h.size, dict(h.cards), h.quoted]
             for h in self.hdus
         ]
-        return json.dumps([FORMAT, held, hdus, self.notes], separators=(",", ":"))
+        return orjson.dumps([FORMAT, held, hdus, self.notes]).decode()
+
+    @classmethod
+    def of(cls, file: FrameFile, found: Structure) -> IndexedFile:
+        """A file with what its headers told."""
+        return cls(replace(file, state=found.state, reason=found.reason), found.hdus, found.notes)
 
     @classmethod
     def from_json(cls, text: str) -> IndexedFile:
         """The file from its JSON. One of another format comes back as never seen: it is read again."""
-        number, held, hdus, notes = json.loads(text)
+        number, held, hdus, notes = orjson.loads(text)
         if number != FORMAT:
             return cls(FrameFile(held[0], held[1], -1, 0, 0))
         units = tuple(
@@ -76,18 +84,74 @@ def file_key(file: FrameFile) -> str:
     return f"{file.root}/{file.path}"
 
 
-def index(campaign: Campaign, known: Mapping[str, IndexedFile], *, workers: int = 1) -> Index:
+@dataclass(frozen=True)
+class Listed:
+    """What lies in the data directories, and the logs among it, read."""
+
+    listing: Listing
+    logs: tuple[tuple[str, str, Log], ...]  # (root, path, log)
+
+
+@dataclass(frozen=True)
+class ListTask:
+    """Data directories to be listed, wherever they can be seen."""
+
+    campaign_root: Path
+    roots: tuple[str, ...]
+    logs: tuple[str, ...]
+    ignore: tuple[str, ...]
+
+
+def listed(task: ListTask) -> Listed:
+    """List data directories and read their logs, here or in a worker that sees them. Raises nothing for bad data."""
+    root = task.campaign_root
+    listing = list_data(root, task.roots, task.logs, task.ignore)
+    logs = ((top, path, read_log(root / top / path, f"{top}/{path}")) for top, path in listing.logs)
+    return Listed(listing, tuple(logs))
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How new and changed files are read in a build.
+
+    ``reader`` reads them, ``objects`` is where their previews and details go, ``fingerprints`` are those known, by
+    ``file_key``. With ``verify`` unchanged files are hashed too.
+    """
+
+    reader: Reader
+    objects: Path
+    fingerprints: Mapping[str, str]
+    verify: bool = False
+
+
+def index(
+    campaign: Campaign,
+    known: Mapping[str, IndexedFile],
+    *,
+    workers: int = 1,
+    reading: Reading | None = None,
+    lister: Callable[[ListTask], Listed] = listed,
+) -> Index:
     """Index the campaign's data directories, reading only files that are new or changed since ``known``.
+
+    Without ``reading`` only headers are read, here, by ``workers`` threads. With it files are read whole, once, by its reader, and
+    nothing here opens a file. ``lister`` lists the directories: for frames that only workers can see, hand in a function that
+    runs ``listed`` in one of them, such as ``lambda task: next(engine.run(listed, [task]))[1]``.
 
     Never raises for bad data: damaged files have a state and a finding, and the rest goes on.
     """
     mapping, findings = header_map(campaign)
     data = campaign.data
-    listing = list_data(campaign.root, data.roots, data.logs or mapping.preset.logs, data.ignore)
-    fresh = _inspected(campaign.root, listing, known, workers)
+    held = lister(ListTask(campaign.root, data.roots, data.logs or mapping.preset.logs, data.ignore))
     folders = BlockFolders.of(campaign)
+    if reading is None:
+        fresh = _inspected(campaign.root, held.listing, known, workers)
+    else:
+        fresh = _read(
+            campaign, held.listing, known, reading, Holdings.of(campaign, mapping), folders, findings
+        )
     tally = Tally()
-    logs = _logs(campaign.root, listing, mapping, folders, findings)
+    logs = _log_book(held, mapping, folders, findings)
     framer = Framer(campaign, mapping, logs, folders, tally)
     frames: list[Frame] = []
     files: list[FrameFile] = []
@@ -105,7 +169,7 @@ def index(campaign: Campaign, known: Mapping[str, IndexedFile], *, workers: int 
         files.append(file)
         frames += found
     logs.without_frames(tally, {b.id for b in campaign.blocks if b.data_archived})
-    findings += [*listing.findings, *tally.findings()]
+    findings += [*held.listing.findings, *tally.findings()]
     return Index(tuple(files), framer.named_apart(frames), fresh, findings)
 
 
@@ -125,9 +189,63 @@ def _inspected(
         if file.state == "ok":
             todo.append(file)
     for file, found in zip(todo, _inspect_all([root / f.root / f.path for f in todo], workers), strict=True):
-        seen = replace(file, state=found.state, reason=found.reason)
-        out[file_key(file)] = IndexedFile(seen, found.hdus, found.notes)
+        out[file_key(file)] = IndexedFile.of(file, found)
     return out
+
+
+def _read(
+    campaign: Campaign,
+    listing: Listing,
+    known: Mapping[str, IndexedFile],
+    reading: Reading,
+    holdings: Holdings,
+    folders: BlockFolders,
+    findings: list[Finding],
+) -> dict[str, IndexedFile]:
+    """All listed files, those that are new or changed read by the reader.
+
+    A file of the size it had, whose bytes may be the same after all, is hashed first.
+    """
+    out: dict[str, IndexedFile] = {}
+    tasks: list[ReadTask] = []
+    for file in listing.files:
+        key = file_key(file)
+        old, mark = known.get(key), reading.fingerprints.get(key, "")
+        same = old is not None and _same(old.file, file)
+        out[key] = old if old is not None and same else IndexedFile(file)
+        if file.state != "ok" or (same and not (reading.verify and mark)):
+            continue
+        if old is None or old.file.size != file.size:
+            mark = ""  # other bytes for sure
+        path = campaign.root / file.root / file.path
+        block = folders.block(file.root, file.path)
+        tasks.append(ReadTask(path, file, block, reading.objects, holdings, fingerprint=mark))
+    for task, found in reading.reader(tasks):
+        key = file_key(task.file)
+        old = known.get(key)
+        if isinstance(found, Exception):
+            found = FileRead(Structure("unreadable", f"reading it failed: {found}"))
+        if found.structure is not None:
+            out[key] = IndexedFile.of(task.file, found.structure)
+        elif old is not None and out[key] is not old:  # touched: the same bytes at another time or place
+            out[key] = IndexedFile(
+                replace(task.file, state=old.file.state, reason=old.file.reason), old.hdus, old.notes
+            )
+        if (
+            found.structure is not None
+            and found.fingerprint
+            and old is not None
+            and _same(old.file, task.file)
+        ):
+            findings.append(_changed_unseen(key, task.block))
+    return out
+
+
+def _changed_unseen(key: str, block: str) -> Finding:
+    what = (
+        "The bytes of the file changed while its size, time and inode stayed as they were; it was read anew."
+    )
+    return Finding("changed-unseen", what, key, "Check the disk, and what wrote to the file.", block or None)
 
 
 def _same(old: FrameFile, new: FrameFile) -> bool:
@@ -135,22 +253,19 @@ def _same(old: FrameFile, new: FrameFile) -> bool:
     return unchanged and old.state != "unreadable" and new.state == "ok"
 
 
-def _inspect_all(paths: list[Path], workers: int) -> Iterable[Structure]:
+def _inspect_all(paths: Sequence[Path], workers: int) -> Iterator[Structure]:
     if workers <= 1 or len(paths) < 2:
-        return map(inspect, paths)
-    with ThreadPoolExecutor(
-        workers
-    ) as pool:  # threads: the work is waiting for disks, and zlib lets go of the lock
-        return list(pool.map(inspect, paths, chunksize=16))
+        yield from map(inspect, paths)
+        return
+    # threads: the work is waiting for disks, and decompression lets go of the lock
+    with ThreadPoolExecutor(workers) as pool:
+        yield from pool.map(inspect, paths, chunksize=16)
 
 
-def _logs(
-    root: Path, listing: Listing, mapping: HeaderMap, folders: BlockFolders, findings: list[Finding]
-) -> LogBook:
+def _log_book(held: Listed, mapping: HeaderMap, folders: BlockFolders, findings: list[Finding]) -> LogBook:
     book = LogBook()
-    for top, path in listing.logs:
+    for top, path, log in held.logs:
         place, block = f"{top}/{path}", folders.block(top, path)
-        log = read_log(root / top / path, place)
         findings += [replace(f, block=block or None) for f in log.findings]
         book.add(log, place.rpartition("/")[0], place, mapping, block)
     return book
@@ -166,4 +281,5 @@ _TODO: Mapping[str, str] = {
 
 def _damage(file: FrameFile, key: str, block: str) -> Finding:
     what = f"The file is {file.state} and not used: {file.reason}."
-    return Finding("damaged-file", what, key, _TODO[file.state], block or None)
+    todo = "The next build reads it again." if file.reason == CHANGED else _TODO[file.state]
+    return Finding("damaged-file", what, key, todo, block or None)

@@ -1,100 +1,30 @@
 """Pixels of a frame's file: only what is asked for is read, and nothing is held that need not be.
 
 Plain FITS is read by offset, in bands of rows. A memory map is not used on purpose: a file that shrinks
-under a map kills the process, a short read is an error that can be told. Gzip files are decompressed once
-per ``FilePixels``, tile-compressed ones by astropy, and kept until ``close``.
+under a map kills the process, a short read is an error that can be told. Files stay open between reads. Gzip files are
+decompressed once per ``FilePixels``, tile-compressed ones by astropy, and kept until ``close``.
 """
 
 from __future__ import annotations
 
-import gzip
-import math
 import os
-import zlib
+import threading
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from builder.acquired.fitsfile import Hdu, inspect
+from builder.acquired.fitsfile import inspect
+from builder.acquired.handles import Handle, opened, released
+from builder.acquired.plane import PixelsLost, Plane
+from builder.acquired.unzip import DamagedStreamError, unzip
 from campaign.frames import Frame, FrameFile
 from campaign.geometry import Channel, Region
 
 BAND = 1 << 20
 """Bytes read at once: fits a processor's cache, so that decoding reads from there."""
-
-_DTYPES = {8: ">u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
-
-
-class PixelsLost(OSError):
-    """A frame's file vanished, shrank or changed since it was indexed."""
-
-
-@dataclass(frozen=True)
-class _Plane:
-    """How one image is stored: shape, type and scale of its numbers, and where."""
-
-    hdu: int
-    kind: str
-    rows: int
-    columns: int
-    bitpix: int
-    offset: int
-    zero: float
-    scale: float
-    blank: int | None
-
-    @classmethod
-    def of(cls, hdu: Hdu) -> _Plane:
-        """As a header says. Raises PixelsLost when the HDU is no image."""
-        if not hdu.is_image or len(hdu.shape) < 2:
-            raise PixelsLost(f"HDU {hdu.index} is no image")
-        zero, scale = (_real(hdu.cards.get(k), d) for k, d in (("BZERO", 0.0), ("BSCALE", 1.0)))
-        blank = _real(hdu.cards.get("BLANK"), math.nan) if hdu.bitpix > 0 else math.nan
-        rows, columns = hdu.shape[-2:]
-        whole = int(blank) if math.isfinite(blank) else None
-        return cls(hdu.index, hdu.kind, rows, columns, hdu.bitpix, hdu.offset, zero, scale, whole)
-
-    @property
-    def stored(self) -> np.dtype[np.generic]:
-        """Type of the numbers in the file."""
-        return np.dtype(_DTYPES[self.bitpix])
-
-    @property
-    def unsigned(self) -> bool:
-        """Whether the file holds unsigned 16-bit numbers by the usual offset."""
-        return self.bitpix == 16 and self.zero == 32768 and self.scale == 1 and self.blank is None
-
-    @property
-    def dtype(self) -> np.dtype[np.generic]:
-        """Type handed out: uint16; float64 for 32- and 64-bit integers, which float32 cannot hold; else float32."""
-        if self.unsigned:
-            return np.dtype(np.uint16)
-        return np.dtype(np.float64 if self.bitpix in (32, 64) else np.float32)
-
-    def decode(self, raw: NDArray[np.generic], out: NDArray[np.generic]) -> None:
-        """Numbers as stored → values [ADU], into ``out`` of the same shape and of ``dtype`` or a wider type."""
-        if self.unsigned and out.dtype == np.uint16:
-            np.copyto(out, raw.view(">u2"))
-            np.bitwise_xor(out, np.uint16(0x8000), out=out)
-        elif self.unsigned:
-            np.copyto(out, raw, casting="unsafe")
-            np.add(out, np.float32(32768), out=out)
-        elif self.zero == 0 and self.scale == 1:
-            np.copyto(out, raw, casting="unsafe")
-        else:
-            np.copyto(out, raw.astype(np.float64) * self.scale + self.zero, casting="unsafe")
-        if self.blank is not None:
-            out[raw == self.blank] = np.nan
-
-
-def _real(text: str | None, default: float) -> float:
-    try:
-        return float(text.replace("D", "E")) if text and text.strip() else default
-    except ValueError:
-        return default
 
 
 @dataclass
@@ -103,7 +33,7 @@ class FilePixels:
 
     frame: Frame
     path: Path
-    _planes: dict[int, _Plane] = field(default_factory=dict, repr=False)
+    _planes: dict[int, Plane] = field(default_factory=dict, repr=False)
     _held: dict[int, NDArray[np.generic]] = field(default_factory=dict, repr=False)
 
     def __getstate__(self) -> dict[str, object]:
@@ -121,40 +51,43 @@ class FilePixels:
         if not (0 <= region.y0 <= region.y1 <= plane.rows and 0 <= region.x0 <= region.x1 <= plane.columns):
             raise ValueError(f"{region} leaves the image of {plane.rows} × {plane.columns} pixels")
         try:
-            with self.path.open("rb", buffering=0) as file:
-                packed = file.read(2) == b"\x1f\x8b"
-                self._check(os.fstat(file.fileno()))
-                if out is None:
-                    out = np.empty(region.shape, plane.dtype)
-                if plane.kind == "compressed" or packed:
-                    np.copyto(out, self._whole(plane, packed)[region.slices], casting="unsafe")
-                else:
-                    _read_rows(file, plane, region, out)
-                return out
+            handle = opened(id(self), self.path)
+            self._check(os.fstat(handle.number))
+            if out is None:
+                out = np.empty(region.shape, plane.dtype)
+            if plane.kind == "compressed" or handle.packed:
+                np.copyto(out, self._whole(plane, handle)[region.slices], casting="unsafe")
+            else:
+                _read_rows(handle, plane, region, out)
+            return out
         except PixelsLost:
             raise
-        except (OSError, EOFError, zlib.error) as error:
-            raise PixelsLost(f"{self.path.name}: {getattr(error, 'strerror', None) or error}") from error
+        except OSError as error:
+            raise PixelsLost(f"{self.path.name}: {error.strerror or error}") from error
 
     def dtype(self, channel: Channel) -> np.dtype[np.generic]:
         """The type that ``read`` hands out. Raises what ``read`` raises."""
         return self._of(channel).dtype
 
     def close(self) -> None:
-        """Let go of decompressed images."""
+        """Let go of the file and of decompressed images. It may be read again."""
+        released(id(self))
         self._held.clear()
 
-    def _of(self, channel: Channel) -> _Plane:
+    def __del__(self) -> None:
+        released(id(self))
+
+    def _of(self, channel: Channel) -> Plane:
         return self._plane(self.frame.hdus.get(channel.name, self.frame.hdus.get("", -1)))
 
-    def _plane(self, number: int) -> _Plane:
+    def _plane(self, number: int) -> Plane:
         if number not in self._planes:
             found = inspect(self.path, upto=number)
             if found.state != "ok":
                 raise PixelsLost(f"{self.path.name} is {found.state}: {found.reason}")
             if not 0 <= number < len(found.hdus):
                 raise PixelsLost(f"{self.path.name} has no HDU {number}")
-            self._planes[number] = _Plane.of(found.hdus[number])
+            self._planes[number] = Plane.of(found.hdus[number])
         return self._planes[number]
 
     def _check(self, info: os.stat_result) -> None:
@@ -162,11 +95,17 @@ class FilePixels:
         if file.mtime_ns and (info.st_size, info.st_mtime_ns) != (file.size, file.mtime_ns):
             raise PixelsLost(f"{self.path.name} changed since it was indexed")
 
-    def _whole(self, plane: _Plane, packed: bool) -> NDArray[np.generic]:
+    def _whole(self, plane: Plane, handle: Handle) -> NDArray[np.generic]:
         if plane.hdu not in self._held:
-            image = (
-                _decompressed(self.path, plane) if plane.kind == "compressed" else _unzipped(self.path, plane)
-            )
+            data: bytes | bytearray = _everything(handle)
+            if handle.packed:
+                data = unzipped(data, self.path.name)
+            if plane.kind == "compressed":
+                image = decompressed(data, plane, self.path.name).astype(plane.dtype, copy=False)
+            else:
+                raw = stored_rows(data, plane, self.path.name)
+                image = np.empty(raw.shape, plane.dtype)
+                plane.decode(raw, image)
             self._held[plane.hdu] = image
         return self._held[plane.hdu]
 
@@ -176,7 +115,7 @@ def open_pixels(frame: Frame, campaign_root: Path) -> FilePixels:
     return FilePixels(frame, campaign_root / frame.file.root / frame.file.path)
 
 
-def _read_rows(file: BinaryIO, plane: _Plane, region: Region, out: NDArray[np.generic]) -> None:
+def _read_rows(handle: Handle, plane: Plane, region: Region, out: NDArray[np.generic]) -> None:
     """A region of a plain image into ``out``, in bands of rows from its first pixel to its last.
 
     Rows are read whole even for a few columns: a call per row costs more than the bytes between (measured: 4×).
@@ -184,49 +123,74 @@ def _read_rows(file: BinaryIO, plane: _Plane, region: Region, out: NDArray[np.ge
     if not out.size:
         return
     size = plane.stored.itemsize
-    rows = max(1, BAND // (plane.columns * size))
-    buffer = bytearray(rows * plane.columns * size)
+    rows = min(max(1, BAND // plane.row_bytes), region.shape[0])
+    buffer = scratch(rows * plane.row_bytes)
+    view = memoryview(buffer)
     for y in range(region.y0, region.y1, rows):
         count = min(rows, region.y1 - y)
         first = y * plane.columns + region.x0
         last = (y + count - 1) * plane.columns + region.x1
-        _fill(file, memoryview(buffer)[: (last - first) * size], plane.offset + first * size)
-        raw = np.ndarray((count, region.shape[1]), plane.stored, buffer, strides=(plane.columns * size, size))
+        fill(handle.number, view[: (last - first) * size], plane.offset + first * size)
+        raw = np.ndarray((count, region.shape[1]), plane.stored, buffer, strides=(plane.row_bytes, size))
         plane.decode(raw, out[y - region.y0 : y - region.y0 + count])
 
 
-def _fill(file: BinaryIO, buffer: memoryview, offset: int) -> None:
+_memory = threading.local()
+
+
+def scratch(size: int) -> bytearray:
+    """Working memory of this thread, at least ``size`` bytes: new memory at each read costs more than reading."""
+    held: bytearray | None = getattr(_memory, "held", None)
+    if held is None or len(held) < size:
+        held = _memory.held = bytearray(max(size, BAND))
+    return held
+
+
+def fill(number: int, buffer: memoryview, offset: int) -> None:
+    """Read an open file from ``offset`` until the buffer is full. Raises PixelsLost when the file ends before, OSError."""
     done = 0
     while done < len(buffer):
-        got = os.preadv(file.fileno(), [buffer[done:]], offset + done)
+        got = os.preadv(number, [buffer[done:]], offset + done)
         if not got:
             raise PixelsLost(f"the file ends at byte {offset + done}, inside its image")
         done += got
 
 
-def _unzipped(path: Path, plane: _Plane) -> NDArray[np.generic]:
+def _everything(handle: Handle) -> bytearray:
+    data = bytearray(os.fstat(handle.number).st_size)
+    fill(handle.number, memoryview(data), 0)
+    return data
+
+
+def unzipped(data: bytes | bytearray, name: str) -> bytes:
+    """The bytes of a gzip file. Raises PixelsLost when the stream is cut or damaged."""
+    try:
+        return unzip(data)
+    except (EOFError, DamagedStreamError) as error:
+        raise PixelsLost(f"{name}: the gzip stream is cut or damaged: {error}") from error
+
+
+def stored_rows(data: bytes | bytearray, plane: Plane, name: str) -> NDArray[np.generic]:
+    """A plain image as stored, shape (rows, columns), in the bytes of a whole file. Raises PixelsLost when cut."""
     count = plane.rows * plane.columns
-    with gzip.open(path, "rb") as file:
-        file.seek(plane.offset)
-        data = file.read(count * plane.stored.itemsize)
-    if len(data) < count * plane.stored.itemsize:
-        raise PixelsLost(f"{path.name}: the gzip stream ends early")
-    raw = np.frombuffer(data, plane.stored).reshape(plane.rows, plane.columns)
-    out = np.empty(raw.shape, plane.dtype)
-    plane.decode(raw, out)
-    return out
+    if len(data) < plane.offset + count * plane.stored.itemsize:
+        raise PixelsLost(f"{name}: the file ends inside its image")
+    return np.frombuffer(data, plane.stored, count, plane.offset).reshape(plane.rows, plane.columns)
 
 
-def _decompressed(path: Path, plane: _Plane) -> NDArray[np.generic]:
+def decompressed(data: bytes | bytearray, plane: Plane, name: str) -> NDArray[np.generic]:
+    """A tile-compressed image, shape (rows, columns), of native order and the type that astropy finds.
+
+    ``data`` are the bytes of a whole file. Raises PixelsLost when its tiles are damaged.
+    """
     from astropy.io import fits  # heavy, and needed for tile-compressed files only
 
     try:
-        with fits.open(path, memmap=False, uint=True) as hdus:
+        with fits.open(BytesIO(data), memmap=False, uint=True) as hdus:
             image = np.asarray(hdus[plane.hdu].data)
-    except (ValueError, TypeError, IndexError, KeyError, RuntimeError) as error:
-        raise PixelsLost(f"{path.name}: its tiles could not be decompressed: {error}") from error
-    image = image.reshape(plane.rows, plane.columns)
-    return image.astype(plane.dtype, copy=False)
+    except (ValueError, TypeError, IndexError, KeyError, RuntimeError, OSError) as error:
+        raise PixelsLost(f"{name}: its tiles could not be decompressed: {error}") from error
+    return image.reshape(plane.rows, plane.columns).astype(image.dtype.newbyteorder("="), copy=False)
 
 
 def fingerprint(path: Path) -> str:
@@ -236,7 +200,7 @@ def fingerprint(path: Path) -> str:
     digest = blake3()
     try:
         with path.open("rb", buffering=0) as file:
-            buffer = memoryview(bytearray(8 * BAND))
+            buffer = memoryview(scratch(BAND))
             while count := file.readinto(buffer):
                 digest.update(buffer[:count])
     except OSError as error:

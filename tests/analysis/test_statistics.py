@@ -5,9 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.histogram import Histogram, histogram
+from analysis.histogram import histogram
 from analysis.statistics import (
-    _median_deviation,
     clip_factor,
     clipped,
     clipped_histogram,
@@ -120,13 +119,3 @@ def test_frames_that_differ_are_told_and_widen_the_error() -> None:
             assert error == pytest.approx(0.1 / sqrt(8))
         else:
             assert error > values.std(ddof=1) / sqrt(8)
-
-
-@given(st.lists(st.integers(-40, 40), min_size=1, max_size=30))
-def test_the_median_deviation_of_a_histogram_is_that_of_its_sorted_values(values: list[int]) -> None:
-    found = histogram(np.array(values))
-    padded = Histogram(found.low - 2, np.concatenate([[0, 0], found.counts, [0]]))
-    centre = found.quantile(0.5)
-    deviations = np.sort(np.abs(np.array(values) - centre))
-    wanted = deviations[int(np.ceil(len(values) / 2)) - 1]
-    assert _median_deviation(found, centre) == _median_deviation(padded, centre) == wanted

@@ -9,7 +9,7 @@ from tiny_campaign import built, make
 from typer.testing import CliRunner
 
 from builder import build as flow
-from builder import preview
+from builder.acquired import gather
 from builder.cli import app
 from builder.render import pages
 
@@ -69,7 +69,7 @@ def test_a_frame_that_could_not_be_read_once_is_read_again(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(preview, "preview", full)
+        patch.setattr(gather, "picture", full)
         first = built(folder).report
     assert any(f.kind == "damaged-file" and "No space left" in f.what for f in first.findings)
     again = built(folder).report

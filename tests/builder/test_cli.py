@@ -50,7 +50,7 @@ def test_json_of_a_build_has_its_facts_and_nothing_else_is_on_standard_output(tm
     assert Path(held["site"]).is_file() and Path(held["log"]).is_file()
     assert (held["build"], held["unchanged"]) == (1, False)
     assert held["results"] == {"new": 2, "reused": 0}
-    assert held["files"] == {"all": 5, "changed": 5, "read": 4}
+    assert held["files"] == {"all": 5, "touched": 0, "read": 4}
     assert (
         held["tests"]["all"] == 2 == sum(n for v, n in held["tests"].items() if v not in ("all", "missing"))
     )
@@ -148,7 +148,7 @@ def test_the_worst_is_told_at_the_end_then_what_came_of_it_and_where_it_is(folde
 
 def test_verbose_says_every_finding_file_and_result(folder: Path, tmp_path: Path) -> None:
     first = run("build", folder, "-j", 1, "-v", "--output", tmp_path / "out")
-    assert first.stderr.count("  read frames/b") == 4
+    assert first.stderr.count("  read frames/b") == 5
     assert "  measured B1/BIAS01 CAM1 level: " in first.stderr
     assert all(word in first.stderr for word in ("  error ", "  warning ", "BIAS\\x1b[31mX"))
     again = run("build", folder, "-j", 1, "-v", "--output", tmp_path / "out")

@@ -1,0 +1,10 @@
+"""Loads the compiled kernels before they are needed: workers call it as they start, while others still read."""
+
+from __future__ import annotations
+
+
+def warm() -> None:
+    """Compile every kernel, or load it from the cache of an earlier run."""
+    from analysis import region_kernels
+
+    region_kernels.load()
