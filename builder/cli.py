@@ -165,16 +165,14 @@ def build(
     except NotBuiltError as error:
         _print_findings(error.findings)
         raise UsageError("Nothing was built: put the campaign folder right first.") from None
-    report = built.report
-    errors = [f for f in report.findings if f.severity == "error"]
-    counts = report.counts()
+    summary = built.summary
+    errors, counts = summary.errors, summary.counts
     if verbose:
-        _print_findings(list(report.findings), most=10**9)
+        _print_findings(list(summary.findings), most=10**9)
     if not quiet:
-        tests = len(report.tests())
         typer.echo(
-            f"{report.campaign.title}: {_counted(tests, 'test')}: {counts['pass']} pass, {counts['warn']} warn, {counts['fail']} fail, "
-            f"{counts['error']} error, {counts['missing']} with missing frames; {_counted(len(report.findings), 'finding')} "
+            f"{summary.title}: {_counted(summary.tests, 'test')}: {counts['pass']} pass, {counts['warn']} warn, {counts['fail']} fail, "
+            f"{counts['error']} error, {counts['missing']} with missing frames; {_counted(len(summary.findings), 'finding')} "
             f"({_counted(len(errors), 'error')}) on the health page."
         )  # fmt: skip
         if built.unchanged:

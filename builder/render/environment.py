@@ -14,6 +14,7 @@ from analysis.contract import FLAGS, REASONS
 from builder.draw import channel_index
 from builder.render import addresses, format
 from builder.render.links import is_external, safe_href
+from builder.render.matrix import MOST_RESULTS
 from builder.report import SHAPES, Verdict
 from campaign.findings import KINDS
 
@@ -97,6 +98,7 @@ def environment() -> Environment:
         "FLAGS": FLAGS,
         "REASONS": REASONS,
         "KINDS": KINDS,
+        "MOST_RESULTS": MOST_RESULTS,
     }
     return made
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from analysis.contract import (
@@ -30,6 +31,7 @@ from builder.report import (
     DrawnFigure,
     FrameReport,
     Judged,
+    Levels,
     Outcome,
     Report,
     StoredProduct,
@@ -425,9 +427,7 @@ def _born(block: Block) -> BlockReport:
     stray = _frame("BORN", 140, "CCD1", "other")
     frames = tuple(
         FrameReport(
-            f, assigned.get(f.id),
-            {q: (2650.0 + i, 2600.25 if f.type == "flat" else None) for i, q in enumerate(QUADRANTS)} if f.type != "other" else {},
-            None if f.type == "other" else int(f.exposure) % 7, (damaged,) if f.exposure == "103" else (),
+            f, assigned.get(f.id), partial(_counted, f), f.id, (damaged,) if f.exposure == "103" else (),
             f"previews/{f.exposure}-{f.detector}.webp" if f.type != "other" else "",
         )
         for f in (*bias1, *bias2, *flats, stray)
@@ -437,6 +437,13 @@ def _born(block: Block) -> BlockReport:
         block, made, frames, bad, (_snapshots()[0],), (CAVEATS[0], CAVEATS[2], CAVEATS[4]), (missing, none, damaged),
         "<p>Notes of the <em>first</em> block.</p>",
     )  # fmt: skip
+
+
+def _counted(f: Frame) -> tuple[Levels, int | None]:
+    if f.type == "other":
+        return {}, None
+    overscan = 2600.25 if f.type == "flat" else None
+    return {q: (2650.0 + i, overscan) for i, q in enumerate(QUADRANTS)}, int(f.exposure) % 7
 
 
 def _placed(report: BlockReport) -> BlockReport:
