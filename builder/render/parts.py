@@ -12,26 +12,25 @@ from pathlib import Path
 
 from analysis.contract import Procedure
 from builder.digests import digest
+from builder.render import environment
 from builder.render.facts import Facts
 from builder.render.format import age
 from builder.report import BlockReport, Outcome, TestReport
 from campaign.model import Caveat
 from campaign.record import Snapshot
 
-SITE_SRC = Path(__file__).resolve().parents[2] / "site_src"
-
 Parts = Mapping[str, str]
 
 
 def template_digest(name: str) -> str:
     """A digest of a page's template and the pieces it shares with others."""
-    paths = [SITE_SRC / "pages" / "macros.html.j2", *([SITE_SRC / "pages" / name] if name else [])]
-    return digest([p.read_text("utf-8") for p in paths])
+    names = ("macros.html.j2", name) if name else ()
+    return digest([(environment.TEMPLATES / n).read_text("utf-8") for n in names])
 
 
 def code_digest() -> str:
     """A digest of the code that makes pages and exports."""
-    builder = SITE_SRC.parent / "builder"
+    builder = Path(__file__).resolve().parents[1]
     beside = (builder / f"{name}.py" for name in ("exports", "report", "digests", "draw"))
     return digest([p.read_text("utf-8") for p in (*sorted(Path(__file__).parent.glob("*.py")), *beside)])
 
