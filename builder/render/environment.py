@@ -7,7 +7,7 @@ from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 
 from analysis.contract import FLAGS, REASONS
@@ -101,6 +101,12 @@ def environment() -> Environment:
         "MOST_RESULTS": MOST_RESULTS,
     }
     return made
+
+
+def remember_compiled(folder: Path) -> None:
+    """Keep compiled templates in a folder, by their text: compiling them costs more than drawing a few pages."""
+    folder.mkdir(parents=True, exist_ok=True)
+    environment().bytecode_cache = FileSystemBytecodeCache(str(folder))
 
 
 @cache

@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from builder import exports
 from builder.digests import digest
 from builder.render import addresses
+from builder.render.environment import remember_compiled
 from builder.render.facts import Facts
 from builder.render.links import linked_files
 from builder.render.pages import UNDRAWN, Draft, drafts
@@ -69,6 +70,7 @@ def render(
     objects, so nothing is drawn here but pages.
     """
     report = facts.book.report
+    remember_compiled(store.folder / "templates")
     known, entries = store.drawn(), store.searched()
     every = [*drafts(facts, prose.bodies, prose.description_html), Draft(SEARCH_PAGE, "", {}, search_page)]
     common = {"the site's frame": digest(prose.shell.to_json()), "code that draws pages": code_digest()}

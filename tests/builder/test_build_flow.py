@@ -159,6 +159,9 @@ class TestChanges:
         after = rows(changing)
         assert [i for i in after if i not in before] == [i for i, r in after.items() if r["test"] == "BIAS02"]
         assert {c.kind for c in report.changes} == {"frames", "value"}
+        told = CliRunner().invoke(app, ["why", str(changing), "B1/BIAS02"]).output
+        assert "its results" in told
+        assert "level of CAM1" in told and "frame added: 6/CAM1 (bias)" in told
         # the value that was published before stays beside the new one
         level = next(j for o in report.outcomes() for j in o.measurements if o.test == "BIAS02")
         assert [e[4] for e in level.earlier] == [
