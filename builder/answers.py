@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from functools import wraps
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -68,7 +69,7 @@ def has_errors(findings: Iterable[Finding]) -> bool:
 
 def status_of(built: Built) -> int:
     """The exit status of a build that came to its end."""
-    return BUILT_WITH_ERRORS if has_errors(built.report.findings) or built.undrawn else BUILT
+    return BUILT_WITH_ERRORS if built.summary.errors or built.undrawn else BUILT
 
 
 def counted(count: int, noun: str) -> str:
@@ -80,18 +81,18 @@ def tell_build(built: Built, *, quiet: bool, verbose: bool) -> None:
     """A build in words: what is wrong, worst first; then, unless ``quiet``, what came of the tests and where the site is."""
     from builder.progress import printable
 
-    report = built.report
-    errors = [f for f in report.findings if f.severity == "error"]
-    print_findings(report.findings if verbose else errors, most=10**9 if verbose else 20)
+    summary = built.summary
+    errors = summary.errors
+    print_findings(summary.findings if verbose else errors, most=10**9 if verbose else 20)
     for path, fault in built.undrawn:
         typer.echo(f"  {path} could not be drawn: {printable(fault)}", err=True)
     if quiet:
         return
-    counts = report.counts()
+    counts = summary.counts
     typer.echo(
-        f"{printable(report.campaign.title)}: {counted(len(report.tests()), 'test')}: {counts['pass']} pass, {counts['warn']} warn, "
+        f"{printable(summary.title)}: {counted(summary.tests, 'test')}: {counts['pass']} pass, {counts['warn']} warn, "
         f"{counts['fail']} fail, {counts['error']} error, {counts['missing']} with missing frames; "
-        f"{counted(len(report.findings), 'finding')} ({counted(len(errors), 'error')}) on the health page."
+        f"{counted(len(summary.findings), 'finding')} ({counted(len(errors), 'error')}) on the health page."
     )
     if built.unchanged:
         typer.echo("Nothing changed since the last build.")
@@ -100,23 +101,23 @@ def tell_build(built: Built, *, quiet: bool, verbose: bool) -> None:
     typer.echo(str(built.home))
 
 
-def build_facts(built: Built) -> Mapping[str, Any]:
+def build_facts(built: Built, folder: Path) -> Mapping[str, Any]:
     """A build as plain values, for its JSON document."""
-    report, costs = built.report, built.costs
+    summary, costs, made = built.summary, built.costs, built.made
     count = costs.counts.get
     return {
-        "campaign": {"id": report.campaign.id, "title": report.campaign.title, "folder": str(report.campaign.root)},
+        "campaign": {"id": built.campaign, "title": summary.title, "folder": str(folder)},
         "site": str(built.home),
         "log": str(built.log) if built.log else None,
-        "build": report.info.build_id,
+        "build": summary.build,
         "unchanged": built.unchanged,
-        "tests": {"all": len(report.tests()), **report.counts()},
+        "tests": {"all": summary.tests, **summary.counts},
         "results": {"new": count("results_new", 0), "reused": count("results_reused", 0)},
         "files": {"all": count("files", 0), "touched": count("files_touched", 0), "read": count("files_read", 0)},
         "pages": {"written": count("site_written", 0), "kept": count("site_kept", 0)},
         "stages": [{"name": s.name, "seconds": s.seconds, "memory_mb": s.memory_mb} for s in costs.stages],
-        "changes": [asdict(c) for c in report.changes],
-        "findings": findings_facts(report.findings),
+        "changes": [asdict(c) for c in made.changes] if made and not built.unchanged else [],
+        "findings": findings_facts(summary.findings),
         "undrawn": [{"page": page, "error": fault} for page, fault in built.undrawn],
     }  # fmt: skip
 

@@ -1,15 +1,16 @@
-"""From results to a report: judge every measurement, gather tests into blocks, and tell what changed."""
+"""From results to a report: judge every measurement, and gather tests into blocks."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from analysis.contract import Measurement
 from builder.acquired.blockfolders import BlockFolders
 from builder.acquired.match import Matching
+from builder.digests import digest
 from builder.judge import Judgement, Place, judge
 from builder.measure import MeasuredAll, measurement_id
 from builder.plan import NotRun, Task
@@ -17,18 +18,18 @@ from builder.plugins import Known
 from builder.render import addresses
 from builder.report import (
     BlockReport,
-    Change,
     DrawnFigure,
     FrameReport,
     Judged,
+    Levels,
     Outcome,
     StoredProduct,
     TestReport,
     Verdict,
     worst,
 )
-from builder.store import StoredResult
-from builder.summaries import Summarised, file_key, frame_key
+from builder.store import StoredResult, StoredVerdict
+from builder.summaries import VERSION, Summarised, file_key, frame_key
 from campaign.findings import Finding
 from campaign.frames import Frame, FrameFile
 from campaign.model import Block, Campaign, Caveat
@@ -37,7 +38,7 @@ from campaign.record import Snapshot, Test
 
 _MORE = re.compile(r" and \d+ more$")
 
-StoredVerdict = tuple[str, str | None, float | None, float | None, str]
+Held = TypeVar("Held")
 
 
 @dataclass
@@ -67,18 +68,28 @@ class Assembler:
         self.verdicts: dict[str, StoredVerdict] = {}
         self._folders = BlockFolders.of(gathered.campaign)
         self._findings: dict[str | None, list[Finding]] = {}
+        self._of_test: dict[tuple[str | None, str | None], list[Finding]] = {}
         self._at: dict[str, list[Finding]] = {}
         for finding in gathered.findings:
             self._findings.setdefault(finding.block, []).append(finding)
+            self._of_test.setdefault((finding.block, finding.test), []).append(finding)
             for place in _places(finding.where):
                 self._at.setdefault(place, []).append(finding)
+        self._tests = _grouped(gathered.tests, lambda t: t.block)
+        self._frames = _grouped(gathered.matching.frames, lambda f: f.block)
+        self._damaged = _grouped(
+            (f for f in gathered.files if f.state != "ok"), lambda f: self._folders.block(f.root, f.path)
+        )
+        self._limits = _grouped(gathered.campaign.limits, lambda x: x.quantity)
+        self._touching: dict[tuple[Place, str | None], tuple[Caveat, ...]] = {}
+        self._geometries = {d.name: digest(d.geometry) for d in gathered.campaign.detectors}
 
     def blocks(self) -> tuple[BlockReport, ...]:
         """All blocks of the campaign, in its order."""
         return tuple(self._block(block) for block in self.g.campaign.blocks)
 
     def _block(self, block: Block) -> BlockReport:
-        tests = tuple(self._test(block, t) for t in self.g.tests if t.block == block.id)
+        tests = tuple(self._test(block, t) for t in self._tests.get(block.id, ()))
         of_frame = {frame_key(f): t.test.name for t in tests for f in t.frames}
         findings = tuple(self._findings.get(block.id, ()))
         sources = {s.id for s in self.g.campaign.sources if s.block == block.id} | {
@@ -87,12 +98,8 @@ class Assembler:
         return BlockReport(
             block,
             tests,
-            tuple(
-                self._frame(f, of_frame.get(frame_key(f))) for f in self.g.matching.frames if f.block == block.id
-            ),
-            tuple(
-                f for f in self.g.files if f.state != "ok" and self._folders.block(f.root, f.path) == block.id
-            ),
+            tuple(self._frame(f, of_frame.get(frame_key(f))) for f in self._frames.get(block.id, ())),
+            tuple(self._damaged.get(block.id, ())),
             tuple(s for s in self.g.snapshots if s.source in sources),
             tuple(c for c in self.g.campaign.caveats_for(block.id) if c.scope.overlaps(block.start, block.end)),
             findings,
@@ -101,20 +108,28 @@ class Assembler:
         )  # fmt: skip
 
     def _frame(self, frame: Frame, test: str | None) -> FrameReport:
-        channels = self.g.summarised.channels.get(frame_key(frame), {})
-        preview = self.g.summarised.previews.get(frame_key(frame), "")
+        summarised, key, file = self.g.summarised, frame_key(frame), file_key(frame.file)
+        preview = summarised.previews.get(key, "")
+        counted = key in summarised.channels
+
+        def count() -> tuple[Levels, int | None]:
+            channels = summarised.channels.get(key, {})
+            levels = {name: (s.median, s.overscan_mean) for name, s in channels.items()}
+            return levels, sum(s.saturated for s in channels.values()) if channels else None
+
+        made_of = (summarised.fingerprints.get(file, ""), self._geometries.get(frame.detector, ""), VERSION)
         return FrameReport(
             frame,
             test,
-            {name: (s.median, s.overscan_mean) for name, s in channels.items()},
-            sum(s.saturated for s in channels.values()) if channels else None,
-            tuple(self._at.get(file_key(frame.file), ())),
+            count,
+            " ".join(made_of) if counted else "",
+            tuple(self._at.get(file, ())),
             f"previews/{preview}" if preview else "",
         )
 
     def _test(self, block: Block, test: Test) -> TestReport:
         frames = self.g.matching.by_test.get(test.key, ())
-        findings = tuple(f for f in self._findings.get(block.id, ()) if f.test == test.name)
+        findings = tuple(self._of_test.get((block.id, test.name), ()))
         outcomes = tuple(self._outcome(block, test, t) for t in self.g.measured.tasks.get(test.key, ()))
         verdict, why = self._verdict(test, block, frames, outcomes, findings)
         day = test.date or block.start
@@ -199,7 +214,9 @@ class Assembler:
         return replace(frame, file=replace(frame.file, fingerprint=digest))
 
     def _judged(self, stored: StoredResult, measurement: Measurement, place: Place, setting: str) -> Judged:
-        judged: Judgement = judge(measurement, place, self.g.campaign.limits)
+        judged: Judgement = judge(
+            measurement, place, self._limits.get(f"{place.procedure}.{measurement.quantity}", ())
+        )
         mid = measurement_id(stored.id, measurement, setting)
         limit = judged.limit
         self.verdicts[mid] = (
@@ -216,19 +233,24 @@ class Assembler:
             judged.verdict,
             limit,
             judged.why,
-            tuple(self._caveats(place, measurement.channel)),
+            self._caveats(place, measurement.channel),
             tuple(self._earlier(stored, measurement, setting)),
         )
 
-    def _caveats(self, place: Place, channel: str | None) -> list[Caveat]:
-        found = self.g.campaign.caveats_for(place.block, place.test, place.detector, channel, place.day)
-        return [c for c in found if c.resolved is None]
+    def _caveats(self, place: Place, channel: str | None) -> tuple[Caveat, ...]:
+        """The open caveats of a place; found once for all its quantities."""
+        if (place, channel) not in self._touching:
+            found = self.g.campaign.caveats_for(place.block, place.test, place.detector, channel, place.day)
+            self._touching[place, channel] = tuple(c for c in found if c.resolved is None)
+        return self._touching[place, channel]
 
     def _earlier(
         self, stored: StoredResult, measurement: Measurement, setting: str
     ) -> list[tuple[str, float | None, float | None, str, str]]:
         place = (stored.block, stored.test, stored.procedure, stored.detector)
-        out = []
+        out: list[tuple[str, float | None, float | None, str, str]] = []
+        if place not in self.g.history:
+            return out
         for result in dict.fromkeys(self.g.history.get(place, ())):
             old = self.g.earlier_results.get(result)
             if old is None or old.id == stored.id:
@@ -273,6 +295,7 @@ class Assembler:
                 f"{folder}/{slug(stored.detector)}_{slug(stored.procedure)}_{spec.name}.{spec.form}",
                 made[spec.name]["size"],
                 made[spec.name]["digest"],
+                made[spec.name]["object"],
             )
             for spec in specs
             if spec.name in made
@@ -284,55 +307,8 @@ def _places(where: str) -> set[str]:
     return {where, *_MORE.sub("", where).split(", ")}
 
 
-def state_of(blocks: Sequence[BlockReport]) -> dict[str, Any]:
-    """What a later build compares itself with: verdicts, frames and values by test, caveats, damaged files."""
-    tests: dict[str, Any] = {}
-    for block in blocks:
-        for test in block.tests:
-            values = {
-                f"{o.procedure.name}.{j.measurement.quantity} {o.detector} {j.measurement.channel or ''} {j.measurement.setting}".strip(): j.measurement.value
-                for o in test.outcomes
-                for j in o.measurements
-            }
-            tests[test.test.key] = [str(test.verdict), len(test.frames), values]
-    caveats = {c.id: b.page for b in blocks for c in b.caveats}
-    return {"tests": tests, "blocks": {b.block.id: b.block.status for b in blocks}, "caveats": caveats}
-
-
-def changes_between(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Change]:
-    """What changed from one build's state to the next, in words, each with the page to look at."""
-    out: list[Change] = []
-    old, new = before.get("tests", {}), now["tests"]
-    for block, status in now["blocks"].items():
-        earlier = before.get("blocks", {}).get(block)
-        if earlier is None:
-            out.append(Change("new block", block, addresses.block_page(block)))
-        elif earlier != status:
-            out.append(Change("block status", f"{block}: {earlier} → {status}", addresses.block_page(block)))
-    for key, (verdict, frames, values) in new.items():
-        block, _, test = key.partition("/")
-        page = addresses.test_page(block, test)
-        if key not in old:
-            out.append(Change("new test", f"{key}: {verdict}", page))
-            continue
-        verdict0, frames0, values0 = old[key]
-        if verdict != verdict0:
-            out.append(Change("verdict", f"{key}: {verdict0} → {verdict}", page))
-        if frames != frames0:
-            out.append(Change("frames", f"{key}: {frames0} → {frames} frames", page))
-        moved = [name for name, value in values.items() if name in values0 and values0[name] != value]
-        if moved:
-            more = f" and {len(moved) - 1} more" if len(moved) > 1 else ""
-            name = moved[0]
-            out.append(
-                Change("value", f"{key}: {name} {_short(values0[name])} → {_short(values[name])}{more}", page)
-            )
-    out += [Change("test gone", key) for key in old if key not in new]
-    for caveat, _page in now["caveats"].items():
-        if caveat not in before.get("caveats", {}):
-            out.append(Change("new caveat", caveat, addresses.caveat(caveat)))
+def _grouped(held: Iterable[Held], by: Callable[[Held], str]) -> dict[str, list[Held]]:
+    out: dict[str, list[Held]] = {}
+    for one in held:
+        out.setdefault(by(one), []).append(one)
     return out
-
-
-def _short(value: float | None) -> str:
-    return "none" if value is None else f"{value:.6g}"

@@ -43,7 +43,7 @@ class BuildLog:
         self.stage = ""
         self.path: Path | None = None
         self.results: list[ResultCost] = []
-        self.idle = False  # set when the build changed nothing
+        self._always = False
         self._begun = time.perf_counter()
         self._waiting: list[dict[str, Any]] = []
         self._stream: TextIO | None = None
@@ -55,13 +55,13 @@ class BuildLog:
     @contextmanager
     def kept(
         self, folder: Path, started: datetime, secrets: Secrets, *, always: bool = False
-    ) -> Iterator[None]:
-        """Write to a new file in ``folder``, named by the time the build began, until the end.
+    ) -> Iterator[BuildLog]:
+        """Write to a new file in ``folder``, named by the time the build began, until ``close`` or the end.
 
-        An exception is taken down with where it arose, and goes on. A build that changed nothing (``idle``) leaves no file
-        unless ``always``. A log that cannot be written stops no build.
-        """  # fmt: skip
-        self._started, self._secrets = started, secrets
+        An exception is taken down with where it arose, and goes on. A build that was idle leaves no file unless
+        ``always``. A log that cannot be written stops no build.
+        """
+        self._started, self._secrets, self._always = started, secrets, always
         with suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True)
             self.path, self._stream = _new(folder, started)
@@ -71,28 +71,28 @@ class BuildLog:
         self.event("start", logs_kept=KEPT, cores=os.cpu_count() or 0, system=f"{platform.system()} {platform.machine()}",
                    python=platform.python_version(), pid=os.getpid())  # fmt: skip
         try:
-            yield
+            yield self
         except BaseException as error:
-            self.idle = False
             self.failed(error)
             raise
         finally:
-            self._close(always)
+            self.close()
 
-    def _close(self, always: bool) -> None:
+    def close(self, *, idle: bool = False) -> None:
+        """End the file; one of a build that was idle is removed, unless all are wanted."""
         if self._stream is None or self.path is None:
             return
         with suppress(OSError):
             self._stream.close()
         self._stream = None
         with suppress(OSError):
-            if self.idle and not always:
+            if idle and not self._always:
                 self.path.unlink()
                 self.path.parent.rmdir()  # fails while it holds other logs
             else:
                 for old in sorted(self.path.parent.glob("build-*.jsonl"))[:-KEPT]:
                     old.unlink()
-        if self.idle and not always:
+        if idle and not self._always:
             self.path = None
 
     def _write(self, event: dict[str, Any]) -> None:

@@ -165,7 +165,7 @@ def build(
         raise UsageError("Nothing was built: put the campaign folder right first.", error.findings) from None
     status = status_of(built)
     if as_json:
-        document("build", status, **build_facts(built))
+        document("build", status, **build_facts(built, options.folder))
     else:
         tell_build(built, quiet=quiet, verbose=verbose)
     raise typer.Exit(status)

@@ -70,7 +70,6 @@ class Costs:
     workers: int = 0
     engine: str = ""
     log: str = ""
-    previous: str = ""
 
     @property
     def seconds(self) -> float:
@@ -104,7 +103,6 @@ class Costs:
             given["workers"],
             given["engine"],
             given["log"],
-            given["previous"],
         )
 
 

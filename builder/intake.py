@@ -21,7 +21,7 @@ KEEP_EVERY = 64
 
 
 class Intake:
-    """Reads files by the engine (see ``builder.acquired.reading.Reader``). ``read`` counts those that came back."""
+    """Reads files by the engine (see ``builder.acquired.reading.Reader``). ``read``, ``hashed`` and ``failed`` count files."""
 
     def __init__(
         self,
@@ -34,6 +34,7 @@ class Intake:
         self.keys = SummaryKeys()
         self.read = 0
         self.hashed = 0
+        self.failed = 0
         self.kept: set[str] = set()
 
     def __call__(self, tasks: Sequence[ReadTask]) -> Iterator[tuple[ReadTask, FileRead | Exception]]:
@@ -56,8 +57,11 @@ class Intake:
                 if found.structure is not None:
                     files[key] = IndexedFile.of(task.file, found.structure).to_json()
                 for image in found.images:
+                    self.failed += bool(image.error)
                     if image.row:  # a failure is not kept: a full disk today says nothing of tomorrow
                         rows[self.keys.key(found.fingerprint, image.hdus, image.detector)] = image.row
+            else:
+                self.failed += 1
             if len(prints) >= KEEP_EVERY or done == len(tasks):
                 self.store.save_cached("summaries", rows)
                 self.store.save_fingerprints(prints)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 from analysis.contract import ContractError, Measurement
 from builder.build_log import BuildLog
+from builder.candidates import Candidates, Values
 from builder.engine import Engine
 from builder.plan import NotRun, Planner, Task, waves
 from builder.plugins import Known
@@ -20,8 +21,6 @@ from builder.store import Store, StoredResult
 from campaign.findings import Finding
 from campaign.names import slug
 from campaign.record import Test
-
-Values = dict[tuple[str, str, str, str], list[tuple[str, str, Measurement]]]
 
 
 @dataclass
@@ -82,6 +81,7 @@ def measure_all(
 
     Procedures that use values of others run after them. A failure costs its own result only.
     """
+    wanted = {(u.procedure, u.quantity) for k in known.values() for u in k.procedure.uses}
     out = MeasuredAll(findings=planner.unassigned(tests))
     values: Values = {}
     code = code_digest()
@@ -108,7 +108,7 @@ def measure_all(
                     out.reused_seconds += found.seconds
                     if log:
                         log.kept_result(task)
-        jobs = [(task, store.objects) for task in todo.values()]
+        jobs = [(planner.loaded(task), store.objects) for task in todo.values()]
         for done, ((task, _), measured) in enumerate(engine.run(measure, jobs), start=1):
             if isinstance(measured, Exception):
                 measured = Measured("error", 0.0, f"{type(measured).__name__}: {measured}", transient=True)
@@ -124,7 +124,7 @@ def measure_all(
             advance(done, len(jobs))
         for _, task in planned:
             if isinstance(task, Task) and (result := out.results.get(task.result_id)):
-                _collect(values, task, result)
+                _collect(values, task, result, wanted)
     _report_errors(out)
     order = {name: i for i, name in enumerate(known)}
     for held in out.tasks.values():
@@ -188,10 +188,12 @@ def _stored(
     )
 
 
-def _collect(values: Values, task: Task, result: StoredResult) -> None:
+def _collect(values: Values, task: Task, result: StoredResult, wanted: Collection[tuple[str, str]]) -> None:
     for m in result.measurements:
-        place = (task.block, task.detector.name, task.reference.name, m.quantity)
-        values.setdefault(place, []).append((task.test, measurement_id(result.id, m, task.setting), m))
+        if (task.reference.name, m.quantity) in wanted and m.value is not None:
+            place = (task.block, task.detector.name, task.reference.name, m.quantity)
+            mid = measurement_id(result.id, m, task.setting)
+            values.setdefault(place, Candidates()).add(task.test, mid, m)
 
 
 def _report_errors(out: MeasuredAll) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from math import inf
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from analysis.contract import ALARMS, ChannelSummary, Measurement, ParameterValue, Procedure, Role
+from analysis.contract import ChannelSummary, Measurement, ParameterValue, Procedure, Role
+from builder.candidates import Candidates
 from builder.plugins import Known, Reference
 from builder.summaries import Summarised, file_key, frame_key
+from builder.summary_rows import FrameKey
 from campaign.findings import Finding
 from campaign.frames import Frame
 from campaign.model import Campaign, Detector
@@ -122,22 +123,6 @@ def fill_roles(
     return out
 
 
-def preference(
-    made_by: str, measurement: Measurement, test: str, setting: str
-) -> tuple[bool, bool, bool, float]:
-    """Which of several measured values another procedure uses: the least of these.
-
-    The test's own first; else one without a flag that makes it doubtful, then of the same setting, then the
-    one with the smallest uncertainty.
-    """
-    return (
-        made_by != test,
-        bool(ALARMS & set(measurement.flags)),
-        measurement.setting != setting,
-        inf if measurement.uncertainty is None else measurement.uncertainty,
-    )
-
-
 def declared(procedure: Procedure) -> list[object]:
     """What a procedure promises: a result made under another promise is another result, whatever its version says."""
     quantities = [[q.name, q.unit, q.estimator, q.per] for q in procedure.quantities]
@@ -148,12 +133,23 @@ def result_id(
     reference: Reference, procedure: Procedure, detector: Detector, task_parts: Mapping[str, object]
 ) -> str:
     """The identity of a result: everything it depends on, digested."""
+    parts = {name: json.dumps(value, sort_keys=True, default=str) for name, value in task_parts.items()}
+    return _identity(parts | _fixed(reference, procedure, detector))
+
+
+def _fixed(reference: Reference, procedure: Procedure, detector: Detector) -> dict[str, str]:
+    """What all tests of a procedure on a detector share, as JSON."""
     parts = {
         "procedure": [reference.name, procedure.version, reference.source, declared(procedure)],
         "detector": [detector.name, asdict(detector.geometry)],
-        **task_parts,
     }
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:20]
+    return {name: json.dumps(value, sort_keys=True, default=str) for name, value in parts.items()}
+
+
+def _identity(parts: Mapping[str, str]) -> str:
+    """The digest of parts that are JSON already: that of ``json.dumps`` of the whole, keys sorted."""
+    text = "{" + ", ".join(f'"{name}": {parts[name]}' for name in sorted(parts)) + "}"
+    return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
 class Planner:
@@ -176,6 +172,9 @@ class Planner:
             for frame in frames:
                 if frame_key(frame) in summarised.channels:
                     self._of_detector.setdefault((block, frame.detector), []).append((test, frame))
+        self._blocks = {b.id: b for b in campaign.blocks}
+        self._shared: dict[tuple[str, str], dict[str, str]] = {}
+        self._texts: dict[FrameKey, str] = {}
 
     def procedures_of(self, test: Test) -> list[str]:
         """The procedures of a test: those its record names, else those the campaign assigns."""
@@ -200,15 +199,14 @@ class Planner:
         self,
         test: Test,
         procedure: str,
-        values: Mapping[tuple[str, str, str, str], Sequence[tuple[str, str, Measurement]]],
+        values: Mapping[tuple[str, str, str, str], Candidates],
     ) -> list[Task | NotRun]:
         """The tasks of one procedure on one test, one per detector.
 
-        ``values`` holds, by (block, detector, procedure, quantity), what was measured so far as
-        (test, measurement id, measurement) in the order of tests.
+        ``values`` holds, by (block, detector, procedure, quantity), what was measured so far. The tasks hold no
+        summaries yet: see ``loaded``.
         """
-        block = self.campaign.block(test.block)
-        assert block is not None
+        block = self._blocks[test.block]
         known = self.known[procedure]
         use = self.campaign.procedures.get(procedure)
         parameters = known.procedure.settings(use.parameters if use else {})
@@ -245,35 +243,49 @@ class Planner:
         roles: Mapping[str, tuple[Frame, ...]],
         parameters: Mapping[str, ParameterValue],
         own: Sequence[Frame],
-        values: Mapping[tuple[str, str, str, str], Sequence[tuple[str, str, Measurement]]],
+        values: Mapping[tuple[str, str, str, str], Candidates],
     ) -> Task:
         setting = setting_of(self.campaign, own)
         used: dict[tuple[str, str], dict[str, Measurement]] = {}
         used_ids: list[tuple[str, str]] = []
         for u in known.procedure.uses:
-            candidates = values.get((test.block, detector.name, u.procedure, u.quantity), ())
+            candidates = values.get((test.block, detector.name, u.procedure, u.quantity))
+            if candidates is None:
+                continue
             for channel in (c.name for c in detector.geometry.channels):
-                fit = [c for c in candidates if c[2].channel == channel and c[2].value is not None]
-                fit.sort(key=lambda c: preference(c[0], c[2], test.name, setting))
-                if fit:
-                    used.setdefault((u.procedure, u.quantity), {})[channel] = fit[0][2]
-                    used_ids.append((f"{u.procedure}.{u.quantity} of {channel}", fit[0][1]))
+                if found := candidates.best(channel, test.name, setting):
+                    used.setdefault((u.procedure, u.quantity), {})[channel] = found[2]
+                    used_ids.append((f"{u.procedure}.{u.quantity} of {channel}", found[1]))
         frames = {f.id: f for held in roles.values() for f in held}
         prints = {i: self.summarised.fingerprints[file_key(f.file)] for i, f in frames.items()}
+        shared = (known.reference.name, detector.name)
+        if shared not in self._shared:
+            self._shared[shared] = _fixed(known.reference, known.procedure, detector)
+        texts = {r: f"[{', '.join(self._text(f, prints[f.id]) for f in held)}]" for r, held in roles.items()}
         parts = {
-            "block": test.block,
-            "test": test.name,
-            "roles": {
-                r: [[f.id, prints[f.id], sorted(f.hdus.items()), sorted(f.fields.items())] for f in held]
-                for r, held in roles.items()
-            },
-            "parameters": dict(parameters),
-            "used": [[k, v] for k, v in used_ids],
-            "setting": setting,
+            **self._shared[shared],
+            "block": json.dumps(test.block),
+            "test": json.dumps(test.name),
+            "roles": "{" + ", ".join(f"{json.dumps(r)}: {texts[r]}" for r in sorted(texts)) + "}",
+            "parameters": json.dumps(dict(parameters), sort_keys=True, default=str),
+            "used": json.dumps([[k, v] for k, v in used_ids]),
+            "setting": json.dumps(setting),
         }
         return Task(
-            result_id(known.reference, known.procedure, detector, parts),
+            _identity(parts),
             test.block, test.name, detector, known.reference, roles,
-            {i: self.summarised.channels[frame_key(f)] for i, f in frames.items()},
-            prints, parameters, used, tuple(used_ids), setting, self.campaign.root,
+            {}, prints, parameters, used, tuple(used_ids), setting, self.campaign.root,
         )  # fmt: skip
+
+    def loaded(self, task: Task) -> Task:
+        """A task with the summaries of its frames: only what is measured needs them."""
+        frames = {f.id: f for held in task.roles.values() for f in held}
+        return replace(task, summaries={i: self.summarised.channels[frame_key(f)] for i, f in frames.items()})
+
+    def _text(self, frame: Frame, fingerprint: str) -> str:
+        """What a result depends on of a frame, as JSON; made once for all procedures and tests that use it."""
+        key = frame_key(frame)
+        if key not in self._texts:
+            held = [frame.id, fingerprint, sorted(frame.hdus.items()), sorted(frame.fields.items())]
+            self._texts[key] = json.dumps(held, sort_keys=True, default=str)
+        return self._texts[key]

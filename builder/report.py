@@ -6,7 +6,8 @@ number cannot differ between them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -96,13 +97,14 @@ class DrawnFigure:
 
 @dataclass(frozen=True)
 class StoredProduct:
-    """A product as a file: address relative to the site's root, size in bytes, BLAKE3 digest."""
+    """A product as a file: address relative to the site's root, size in bytes, BLAKE3 digest, name of its object."""
 
     name: str
     meaning: str
     href: str
     size: int
     digest: str
+    object: str = ""
 
 
 @dataclass(frozen=True)
@@ -171,18 +173,38 @@ class TestReport:
         return tuple(dict.fromkeys(f.exposure for f in self.frames))
 
 
+Levels = Mapping[str, tuple[float | None, float | None]]
+"""Median of the image and mean of the overscan by channel [ADU]."""
+
+
+def _not_counted() -> tuple[Levels, int | None]:
+    return {}, None
+
+
 @dataclass(frozen=True)
 class FrameReport:
-    """A frame in an exposure table: medians per channel, its test, its findings and its preview."""
+    """A frame in an exposure table: its test, its findings, its preview and what was counted in its pixels.
+
+    ``counted`` gives the levels of its channels and how many pixels are saturated (None: not counted); it is asked
+    only by a page that shows them. ``pixels`` names what they are counted from: equal names, equal counts.
+    """
 
     frame: Frame
     test: str | None
-    levels: Mapping[str, tuple[float | None, float | None]] = field(
-        default_factory=dict
-    )  # image, overscan [ADU]
-    saturated: int | None = None
+    counted: Callable[[], tuple[Levels, int | None]] = field(default=_not_counted, repr=False, compare=False)
+    pixels: str = ""
     findings: tuple[Finding, ...] = ()
     preview: str = ""
+
+    @property
+    def levels(self) -> Levels:
+        """Image median and overscan mean by channel [ADU]."""
+        return self.counted()[0]
+
+    @property
+    def saturated(self) -> int | None:
+        """Saturated pixels of all channels; None when they were not counted."""
+        return self.counted()[1]
 
 
 @dataclass(frozen=True)
@@ -233,11 +255,7 @@ class BuildInfo:
     versions: Mapping[str, str]
     costs: Costs = field(default_factory=Costs)
     counts: Mapping[str, int] = field(default_factory=dict)
-
-    @property
-    def previous(self) -> str:
-        """When the build before began; '' for the first."""
-        return self.costs.previous
+    previous: str = ""  # when the build before began; '' for the first
 
 
 @dataclass(frozen=True)
@@ -262,6 +280,7 @@ class Report:
 
     def counts(self) -> dict[str, int]:
         """Tests by verdict, and tests that lack frames ('missing')."""
-        out = {str(v): sum(t.verdict == v for t in self.tests()) for v in Verdict}
+        held = Counter(t.verdict for t in self.tests())
+        out = {str(v): held[v] for v in Verdict}
         out["missing"] = sum(b.missing for b in self.blocks)
         return out

@@ -16,44 +16,24 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from analysis.contract import Measurement
+import orjson
 
-SCHEMA_VERSION = 1
+from builder.digests import digest
+from builder.store_schema import KEPT, SCHEMA_VERSION, migrate
 
-SCHEMA = """
-CREATE TABLE builds (
-  id INTEGER PRIMARY KEY, started TEXT NOT NULL, finished TEXT, command TEXT NOT NULL, versions TEXT NOT NULL,
-  digest TEXT, state TEXT, changes TEXT, seconds TEXT);
-CREATE TABLE files (key TEXT PRIMARY KEY, data TEXT NOT NULL);
-CREATE TABLE fingerprints (key TEXT PRIMARY KEY, stat TEXT NOT NULL, fingerprint TEXT NOT NULL);
-CREATE TABLE summaries (key TEXT PRIMARY KEY, data TEXT NOT NULL);
-CREATE TABLE results (
-  id TEXT PRIMARY KEY, build_id INTEGER NOT NULL REFERENCES builds(id), block TEXT NOT NULL, test TEXT NOT NULL,
-  detector TEXT NOT NULL, procedure TEXT NOT NULL, version TEXT NOT NULL, status TEXT NOT NULL,
-  measured_at TEXT NOT NULL, seconds REAL NOT NULL, detail TEXT NOT NULL);
-CREATE TABLE measurements (
-  result_id TEXT NOT NULL REFERENCES results(id), quantity TEXT NOT NULL, channel TEXT NOT NULL,
-  setting TEXT NOT NULL, value REAL, uncertainty REAL, unit TEXT NOT NULL, estimator TEXT NOT NULL,
-  n INTEGER NOT NULL, flags TEXT NOT NULL, reason TEXT, note TEXT NOT NULL, position INTEGER NOT NULL,
-  PRIMARY KEY (result_id, quantity, channel, setting));
-CREATE TABLE shown (
-  block TEXT NOT NULL, test TEXT NOT NULL, procedure TEXT NOT NULL, detector TEXT NOT NULL,
-  result_id TEXT, since INTEGER NOT NULL REFERENCES builds(id));
-CREATE INDEX shown_place ON shown (block, test, procedure, detector, since);
-CREATE TABLE verdicts (
-  measurement_id TEXT NOT NULL, verdict TEXT NOT NULL, limit_id TEXT, low REAL, high REAL, why TEXT NOT NULL,
-  since INTEGER NOT NULL REFERENCES builds(id));
-CREATE INDEX verdicts_of ON verdicts (measurement_id, since);
-CREATE TABLE pages (
-  path TEXT NOT NULL, digest TEXT NOT NULL, parts TEXT NOT NULL, since INTEGER NOT NULL REFERENCES builds(id));
-CREATE INDEX pages_path ON pages (path, since);
-"""
+if TYPE_CHECKING:
+    from analysis.contract import Measurement
 
 Place = tuple[str, str, str, str]
 """(block, test, procedure, detector): where a result is shown."""
+
+
+StoredVerdict = tuple[str, str | None, float | None, float | None, str]
+"""(verdict, limit id, low, high, why)."""
 
 
 class StoreError(Exception):
@@ -165,8 +145,7 @@ class Store:
             raise StoreError(
                 f"{self.path} was written by a newer calbook (schema {version}; this one knows {SCHEMA_VERSION})."
             )
-        if version == 0:
-            self.db.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
+        migrate(self.db, version)
 
     def __enter__(self) -> Store:
         return self
@@ -177,13 +156,28 @@ class Store:
     # ── builds ────────────────────────────────────────────────────────────────────────────────────────
 
     def begin(self, started: datetime, command: str, versions: Mapping[str, str]) -> int:
-        """Record that a build begins; returns its number."""
-        cursor = self.db.execute(
-            "INSERT INTO builds (started, command, versions) VALUES (?, ?, ?)",
-            (started.isoformat(timespec="seconds"), command, json.dumps(dict(versions), sort_keys=True)),
-        )
-        assert cursor.lastrowid is not None
-        return cursor.lastrowid
+        """Record that a build begins; returns its number.
+
+        A build that was killed left its row unfinished: its number is taken over, and what it had recorded as
+        shown is dropped, so that in the end all is as if it had not been disturbed. Its results stay.
+        """
+        row = (started.isoformat(timespec="seconds"), command, json.dumps(dict(versions)))
+        with self.transaction():
+            last = self.db.execute("SELECT id, finished FROM builds ORDER BY id DESC LIMIT 1").fetchone()
+            if last is None or last[1] is not None:
+                cursor = self.db.execute(
+                    "INSERT INTO builds (started, command, versions) VALUES (?, ?, ?)", row
+                )
+                assert cursor.lastrowid is not None
+                return cursor.lastrowid
+            build_id = int(last[0])
+            self.db.execute(
+                "UPDATE builds SET started = ?, command = ?, versions = ? WHERE id = ?", (*row, build_id)
+            )
+            for table in ("shown", "verdicts", "pages"):
+                self.db.execute(f"DELETE FROM {table} WHERE since = ?", (build_id,))
+            self.db.execute("DELETE FROM judged")
+            return build_id
 
     def forget(self, build_id: int) -> None:
         """Remove a build that changed nothing, so that an unchanged campaign leaves no trace."""
@@ -213,7 +207,10 @@ class Store:
         )
 
     def last_build(self) -> dict[str, Any] | None:
-        """The last build that finished: id, started, command, versions, digest, state, changes, seconds."""
+        """The last build that finished: id, started, command, versions, digest, state, changes, seconds, previous.
+
+        ``previous`` is when the finished build before it began, '' when it was the first.
+        """
         row = self.db.execute(
             "SELECT id, started, command, versions, digest, state, changes, seconds FROM builds "
             "WHERE finished IS NOT NULL ORDER BY id DESC LIMIT 1"
@@ -224,17 +221,23 @@ class Store:
         out = dict(zip(names, row, strict=True))
         for name in ("versions", "state", "changes", "seconds"):
             out[name] = json.loads(out[name])
-        return out
+        before = self.db.execute(
+            "SELECT started FROM builds WHERE finished IS NOT NULL AND id < ? ORDER BY id DESC LIMIT 1",
+            (out["id"],),
+        ).fetchone()
+        return out | {"previous": before[0] if before else ""}
 
     def copy(self) -> bytes:
         """The database as one file, without the caches: what the site offers for download."""
-        copy = sqlite3.connect(":memory:")
+        copy = sqlite3.connect(":memory:", isolation_level=None)
         try:
-            self.db.backup(copy)
-            for table in ("files", "fingerprints", "summaries"):
-                copy.execute(f"DELETE FROM {table}")
-            copy.commit()
-            copy.execute("VACUUM")
+            migrate(copy, 0)
+            copy.execute("BEGIN")
+            for table in KEPT:
+                rows = self.db.execute(f"SELECT * FROM {table} ORDER BY rowid")
+                marks = ", ".join("?" * len(rows.description))
+                copy.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)
+            copy.execute("COMMIT")
             return copy.serialize()
         finally:
             copy.close()
@@ -296,6 +299,10 @@ class Store:
 
     def results(self, ids: Iterable[str]) -> dict[str, StoredResult]:
         """Stored results by id, with their measurements in the order they were handed back."""
+        from analysis.contract import (
+            Measurement,  # numpy comes with it: a build that changes nothing needs neither
+        )
+
         wanted = sorted(set(ids))
         measured: dict[str, list[Measurement]] = {i: [] for i in wanted}
         for ident, *m, flags, reason, note in self._of(
@@ -307,7 +314,7 @@ class Store:
             measured[ident].append(
                 Measurement(
                     quantity, channel or None, setting, value, uncertainty, unit, estimator, n,
-                    tuple(json.loads(flags)), reason, note,
+                    _flags(flags), reason, note,
                 )
             )  # fmt: skip
         out = {}
@@ -319,7 +326,7 @@ class Store:
             ident, block, test, detector, procedure, version, status, measured_at = head
             out[ident] = StoredResult(
                 ident, block, test, detector, procedure, version, status, measured_at, seconds,
-                json.loads(detail), tuple(measured[ident]),
+                orjson.loads(detail), tuple(measured[ident]),
             )  # fmt: skip
         return out
 
@@ -354,25 +361,51 @@ class Store:
         with self.transaction():
             self.db.executemany("INSERT INTO shown VALUES (?, ?, ?, ?, ?, ?)", rows)
 
-    def verdicts(self) -> dict[str, list[tuple[str, str | None, float | None, float | None, str]]]:
-        """Per measurement id the verdicts it has had, newest first: (verdict, limit id, low, high, why)."""
-        out: dict[str, list[tuple[str, str | None, float | None, float | None, str]]] = {}
-        for row in self.db.execute(
-            "SELECT measurement_id, verdict, limit_id, low, high, why FROM verdicts ORDER BY since DESC, rowid DESC"
-        ):
-            out.setdefault(row[0], []).append((row[1], row[2], row[3], row[4], row[5]))
+    def verdicts(self, results: Iterable[str] | None = None) -> dict[str, list[StoredVerdict]]:
+        """Per measurement id the verdicts it has had, newest first; of some results only, or of all."""
+        query = "SELECT measurement_id, verdict, limit_id, low, high, why FROM verdicts"
+        order = " ORDER BY measurement_id, since DESC, rowid DESC"
+        out: dict[str, list[StoredVerdict]] = {}
+        if results is None:
+            held: Iterable[Any] = self.db.execute(query + order)
+        else:  # a measurement's id is its result's, a dot and more: '/' is the character after the dot
+            held = (
+                row
+                for result in dict.fromkeys(results)
+                for row in self.db.execute(
+                    f"{query} WHERE measurement_id > ? AND measurement_id < ?{order}",
+                    (f"{result}.", f"{result}/"),
+                )
+            )
+        for mid, *verdict in held:
+            out.setdefault(mid, []).append((verdict[0], verdict[1], verdict[2], verdict[3], verdict[4]))
         return out
 
-    def judge(
-        self, now: Mapping[str, tuple[str, str | None, float | None, float | None, str]], build_id: int
-    ) -> None:
-        """Record verdicts that differ from the last ones of the same measurements; earlier ones stay."""
-        before = {mid: rows[0] for mid, rows in self.verdicts().items()}
+    def judge(self, now: Mapping[str, StoredVerdict], build_id: int) -> None:
+        """Record verdicts that differ from the last ones of the same measurements; earlier ones stay.
+
+        What a result was judged last is known by a digest, so that nothing is compared where nothing moved.
+        """
+        by_result: dict[str, dict[str, StoredVerdict]] = {}
+        for mid, verdict in now.items():
+            by_result.setdefault(mid.partition(".")[0], {})[mid] = verdict
+        known = dict(self.db.execute("SELECT result_id, digest FROM judged"))
+        fresh = {r: digest(list(held.items())) for r, held in by_result.items()}
+        changed = {r: d for r, d in fresh.items() if known.get(r) != d}
+        if not changed:
+            return
+        before = {mid: rows[0] for mid, rows in self.verdicts(changed).items()}
         with self.transaction():
             self.db.executemany(
                 "INSERT INTO verdicts VALUES (?, ?, ?, ?, ?, ?, ?)",
-                [(mid, *row, build_id) for mid, row in now.items() if before.get(mid) != row],
+                [
+                    (mid, *row, build_id)
+                    for result in changed
+                    for mid, row in by_result[result].items()
+                    if before.get(mid) != row
+                ],
             )
+            self.db.executemany("INSERT OR REPLACE INTO judged VALUES (?, ?)", changed.items())
 
     # ── pages ─────────────────────────────────────────────────────────────────────────────────────────
 
@@ -387,16 +420,62 @@ class Store:
             )
         ]
 
-    def save_pages(self, rows: Mapping[str, tuple[str, Mapping[str, str]]], build_id: int) -> None:
-        """Record the pages that changed: path → (digest, digests of its parts)."""
+    def drawn(self) -> dict[str, tuple[str, str]]:
+        """Pages as they were drawn last: address → (key of what they show, digest of their bytes)."""
+        return {
+            path: (key, digest)
+            for path, key, digest in self.db.execute("SELECT path, key, digest FROM drawn")
+        }
+
+    def searched(self) -> dict[str, str]:
+        """What the pages that were drawn last are found by: address → entry of the search data, as JSON."""
+        return dict(self.db.execute("SELECT path, search FROM drawn WHERE search != '' ORDER BY path"))
+
+    def save_drawn(
+        self,
+        rows: Mapping[str, tuple[str, str, str]],
+        gone: Iterable[str],
+        changed: Mapping[str, Mapping[str, str]],
+        build_id: int,
+    ) -> None:
+        """Record the pages that were drawn: address → (key, digest, search entry), and those that are gone.
+
+        ``changed`` holds the parts of those whose bytes are new; they become part of the pages' history.
+        """
         with self.transaction():
+            self.db.executemany(
+                "INSERT OR REPLACE INTO drawn VALUES (?, ?, ?, ?)", [(p, *row) for p, row in rows.items()]
+            )
+            self.db.executemany("DELETE FROM drawn WHERE path = ?", [(p,) for p in gone])
             self.db.executemany(
                 "INSERT INTO pages VALUES (?, ?, ?, ?)",
                 [
-                    (path, digest, json.dumps(parts, sort_keys=True), build_id)
-                    for path, (digest, parts) in rows.items()
+                    (path, rows[path][1], json.dumps(dict(parts), sort_keys=True), build_id)
+                    for path, parts in changed.items()
                 ],
             )
+
+    # ── the last complete build ───────────────────────────────────────────────────────────────────────
+
+    def complete(self) -> tuple[str, dict[str, Any]] | None:
+        """What the last complete build was made of, as a digest, and its summary; None when there is none."""
+        row = self.db.execute("SELECT inputs, summary FROM complete").fetchone()
+        return None if row is None else (row[0], orjson.loads(row[1]))
+
+    def save_complete(self, inputs: str, summary: Mapping[str, Any] | None) -> None:
+        """Record what a complete build was made of; ``summary`` None for one that is not complete."""
+        if summary is None:
+            if self.complete() is not None:
+                self.db.execute("DELETE FROM complete")
+        else:
+            text = orjson.dumps(summary).decode()
+            if self.db.execute("SELECT inputs, summary FROM complete").fetchone() != (inputs, text):
+                self.db.execute("INSERT OR REPLACE INTO complete VALUES (1, ?, ?)", (inputs, text))
+
+
+@cache
+def _flags(text: str) -> tuple[str, ...]:
+    return tuple(json.loads(text))
 
 
 class _Transaction:

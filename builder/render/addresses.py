@@ -30,14 +30,18 @@ def block_page(block: str) -> str:
     return f"blocks/{slug(block)}/index.html"
 
 
-def exposures_page(block: str) -> str:
-    """The exposure table of a block."""
-    return f"blocks/{slug(block)}/exposures.html"
+FRAMES_A_PAGE = 1000
+"""Rows of an exposure table on one page; larger tables go on, on pages of their own."""
 
 
-def exposure_row(block: str, frame: str) -> str:
-    """The row of a frame (its id, 'exposure/detector') in its block's exposure table."""
-    return f"{exposures_page(block)}#{frame_anchor(frame)}"
+def exposures_page(block: str, part: int = 1) -> str:
+    """The exposure table of a block, or a further part of a large one (from 2)."""
+    return f"blocks/{slug(block)}/exposures{f'-{part}' if part > 1 else ''}.html"
+
+
+def exposure_row(block: str, frame: str, part: int = 1) -> str:
+    """The row of a frame (its id, 'exposure/detector') in its block's exposure table, in that part of it."""
+    return f"{exposures_page(block, part)}#{frame_anchor(frame)}"
 
 
 def frame_anchor(frame: str) -> str:

@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
+from typing import TypeVar
 
 from analysis.contract import Procedure
 from builder.render import addresses
-from builder.report import BlockReport, FrameReport, Judged, Outcome, Report, TestReport, Verdict, worst
+from builder.report import (
+    BlockReport,
+    BuildInfo,
+    Change,
+    FrameReport,
+    Judged,
+    Outcome,
+    Report,
+    TestReport,
+    Verdict,
+    worst,
+)
 from campaign.findings import Finding
 from campaign.frames import Frame
 from campaign.model import Caveat, Limit, Source
 from campaign.record import Snapshot, Test
+
+Held = TypeVar("Held")
+
+
+def _apart(held: Iterable[Held]) -> Iterable[Held]:
+    """Objects of which many are one and the same, each object once: comparing them by value costs more."""
+    return {id(x): x for x in held}.values()
 
 
 @dataclass(frozen=True)
@@ -23,6 +42,13 @@ class Book:
 
     report: Report
     absent: Collection[str] = ()
+
+    def of_build(self, info: BuildInfo, changes: tuple[Change, ...]) -> Book:
+        """The same book of the report of a build: all lookups made so far are kept."""
+        book = Book(replace(self.report, info=info, changes=changes), self.absent)
+        report = book.report
+        book.__dict__.update(self.__dict__ | {"report": report})
+        return book
 
     @property
     def now(self) -> datetime:
@@ -45,6 +71,15 @@ class Book:
         out: dict[str, list[TestReport]] = defaultdict(list)
         for test in self.report.tests():
             out[test.test.name].append(test)
+        return out
+
+    @cached_property
+    def of_source(self) -> dict[str, list[TestReport]]:
+        """Tests by the record source that describes them."""
+        out: dict[str, list[TestReport]] = defaultdict(list)
+        for test in self.report.tests():
+            if test.test.source and test.test.row:
+                out[test.test.source].append(test)
         return out
 
     @cached_property
@@ -92,7 +127,7 @@ class Book:
     def limits(self) -> tuple[Limit, ...]:
         """Limits: the campaign's, and any other that judged a measurement. Several may share an id."""
         found = dict.fromkeys(self.report.campaign.limits)
-        found |= dict.fromkeys(j.limit for _, j in self.measurements.values() if j.limit)
+        found |= dict.fromkeys(_apart(j.limit for _, j in self.measurements.values() if j.limit))
         return tuple(found)
 
     @cached_property
@@ -102,13 +137,31 @@ class Book:
         held: list[Iterable[Caveat]] = [b.caveats for b in self.report.blocks]
         held += [t.caveats for t in self.report.tests()]
         held += [j.caveats for _, j in self.measurements.values()]
-        return tuple(found | dict.fromkeys(c for some in held for c in some))
+        return tuple(found | dict.fromkeys(_apart(c for some in held for c in some)))
 
     @cached_property
     def detectors(self) -> tuple[str, ...]:
         """Names of detectors: the campaign's in its order, then any that only results name."""
         names = [d.name for d in self.report.campaign.detectors]
         return tuple(dict.fromkeys(names + [o.detector for o in self.report.outcomes()]))
+
+    @cached_property
+    def of_detector(self) -> dict[str, list[Outcome]]:
+        """What ran on each detector, in the order of tests."""
+        out: dict[str, list[Outcome]] = defaultdict(list)
+        for outcome in self.report.outcomes():
+            if outcome.status != "not run":
+                out[outcome.detector].append(outcome)
+        return out
+
+    @cached_property
+    def of_procedure(self) -> dict[str, list[tuple[TestReport, Verdict]]]:
+        """The tests that each procedure analyses, with its verdicts, in order."""
+        out: dict[str, list[tuple[TestReport, Verdict]]] = defaultdict(list)
+        for test in self.report.tests():
+            for name in self.procedures_of(test):
+                out[name].append((test, self.verdict_of(test, name)))
+        return out
 
     @cached_property
     def findings(self) -> tuple[Finding, ...]:
@@ -120,6 +173,39 @@ class Book:
             found |= dict.fromkeys(f for r in block.frames for f in r.findings)
         return tuple(found)
 
+    @cached_property
+    def parts(self) -> dict[tuple[str, str], int]:
+        """The part of its block's exposure table that each frame is in, by (block, frame id), from 1."""
+        return {
+            (b.block.id, f.frame.id): 1 + n // addresses.FRAMES_A_PAGE
+            for b in self.report.blocks
+            for n, f in enumerate(b.frames)
+        }
+
+    @cached_property
+    def neighbours(self) -> dict[tuple[str, str], tuple[str, str]]:
+        """The tests before and after each test in its block, by (block, name); '' at the ends."""
+        out = {}
+        for block in self.report.blocks:
+            names = ["", *(t.test.name for t in block.tests), ""]
+            for before, name, after in zip(names, names[1:], names[2:], strict=False):
+                out[block.block.id, name] = before, after
+        return out
+
+    @cached_property
+    def judged(self) -> dict[int, Counter[Verdict]]:
+        """Verdicts of the measurements that each limit judged, by the limit's identity in this report."""
+        out: dict[int, Counter[Verdict]] = defaultdict(Counter)
+        for _, j in self.measurements.values():
+            if j.limit:
+                out[id(j.limit)][j.verdict] += 1
+        return out
+
+    @cached_property
+    def touched(self) -> Counter[int]:
+        """How many measurements each caveat touches, by the caveat's identity in this report."""
+        return Counter(id(c) for _, j in self.measurements.values() for c in j.caveats)
+
     def frame_of(self, block: str, frame: Frame) -> FrameReport | None:
         """The exposure table's entry of a frame; frames may be borrowed from another block."""
         return self.frames.get((frame.block or block, frame.id))
@@ -127,15 +213,20 @@ class Book:
     def frame_address(self, block: str, frame: Frame) -> str | None:
         """Where a frame is in the exposure table of its block, or None when it is in none."""
         place = frame.block or block
-        return addresses.exposure_row(place, frame.id) if (place, frame.id) in self.frames else None
+        part = self.parts.get((place, frame.id))
+        return None if part is None else addresses.exposure_row(place, frame.id, part)
 
     def record_address(self, test: Test) -> str | None:
         """Where a test's row is among the records, or None when that table was never read."""
         snapshot = self.snapshots.get(test.source)
         if snapshot is None or snapshot.table is None:
             return None
-        known = test.row in snapshot.table.row_numbers
+        known = test.row in self._rows[test.source]
         return addresses.record_row(test.source, test.row) if known else addresses.record_page(test.source)
+
+    @cached_property
+    def _rows(self) -> dict[str, frozenset[int]]:
+        return {s: frozenset(x.table.row_numbers) for s, x in self.snapshots.items() if x.table is not None}
 
     def place_of(self, finding: Finding) -> str | None:
         """The page a finding is about: its test's, its block's or its detector's."""
@@ -149,9 +240,15 @@ class Book:
 
     def procedures_of(self, test: TestReport) -> list[str]:
         """Names of the procedures that analyse a test, in order."""
-        names = [o.procedure.name for o in test.outcomes]
-        names += test.test.procedures or self.report.campaign.procedures_for(test.test.name)
-        return [n for n in dict.fromkeys(names) if n in self.procedures]
+        if id(test) not in self._procedures_of:
+            names = [o.procedure.name for o in test.outcomes]
+            names += test.test.procedures or self.report.campaign.procedures_for(test.test.name)
+            self._procedures_of[id(test)] = [n for n in dict.fromkeys(names) if n in self.procedures]
+        return self._procedures_of[id(test)]
+
+    @cached_property
+    def _procedures_of(self) -> dict[int, list[str]]:
+        return {}  # by the identity of a test's report, which lives as long as this book
 
     def verdict_of(self, test: TestReport, procedure: str) -> Verdict:
         """The verdict of one procedure on a test; before it has any outcome, planned or not run."""

@@ -7,13 +7,14 @@ from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 
 from analysis.contract import FLAGS, REASONS
 from builder.draw import channel_index
 from builder.render import addresses, format
 from builder.render.links import is_external, safe_href
+from builder.render.matrix import MOST_RESULTS
 from builder.report import SHAPES, Verdict
 from campaign.findings import KINDS
 
@@ -97,8 +98,15 @@ def environment() -> Environment:
         "FLAGS": FLAGS,
         "REASONS": REASONS,
         "KINDS": KINDS,
+        "MOST_RESULTS": MOST_RESULTS,
     }
     return made
+
+
+def remember_compiled(folder: Path) -> None:
+    """Keep compiled templates in a folder, by their text: compiling them costs more than drawing a few pages."""
+    folder.mkdir(parents=True, exist_ok=True)
+    environment().bytecode_cache = FileSystemBytecodeCache(str(folder))
 
 
 @cache

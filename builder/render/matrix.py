@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from analysis.contract import Procedure, Quantity
 from builder.render.format import Shown, aligned, number
 from builder.report import Judged, Outcome, Verdict
 from campaign.model import Campaign, Caveat, Limit
 
+MOST_RESULTS = 100
+"""Results of a procedure that the matrices of a block's or a detector's page show, the newest."""
 TELLING = frozenset({Verdict.FAIL, Verdict.ERROR, Verdict.WARN})
 """Verdicts that somebody should look at, whatever page they stand on."""
 
@@ -48,21 +51,21 @@ class MatrixGroup:
     limits: tuple[Limit, ...]
     rows: tuple[MatrixRow, ...]
 
-    @property
+    @cached_property
     def leads(self) -> bool:
         """Whether it answers what the test was made for: a quantity of performance, with a limit, or failing."""
         verdicts = {c.judged.verdict for row in self.rows for c in row.cells if c}
         failed = verdicts & {Verdict.FAIL, Verdict.ERROR} or any(not row.cells for row in self.rows)
         return self.quantity.kind == "performance" or bool(self.limits) or bool(failed)
 
-    @property
+    @cached_property
     def telling(self) -> frozenset[str]:
         """Ids of the results with a number here that somebody should look at."""
         return frozenset(
             row.outcome.result_id for row in self.rows for c in row.cells if c and c.judged.verdict in TELLING
         )
 
-    @property
+    @cached_property
     def judged(self) -> bool:
         """Whether any of its numbers has a verdict; where none has, the group's head says so for all."""
         return any(
@@ -81,19 +84,21 @@ class Matrix:
     procedure: Procedure
     channels: tuple[str, ...]
     groups: tuple[MatrixGroup, ...]
+    left_out: int = 0  # earlier results that are not among the rows
 
     @property
     def columns(self) -> int:
         """Columns of cells: at least one."""
         return max(len(self.channels), 1)
 
-    @property
+    @cached_property
     def setting(self) -> str:
         """The part of the setting that all rows share, to be said once; '' when they share none."""
-        held = [_parts(row.setting) for group in self.groups for row in group.rows if row.cells]
+        settings = dict.fromkeys(row.setting for group in self.groups for row in group.rows if row.cells)
+        held = [_parts(setting) for setting in settings]
         return ", ".join(p for p in held[0] if all(p in parts for parts in held)) if held else ""
 
-    @property
+    @cached_property
     def unfolded(self) -> tuple[MatrixGroup, ...]:
         """What a page of a whole block shows first: quantities that a limit judges, and those with a result to look at
         that no judged quantity shows already. Where none is and an outcome stopped, the first: its row says so.
@@ -103,7 +108,7 @@ class Matrix:
         held = tuple(g for g in self.groups if g.limits or g.telling - said)
         return held or (self.groups[:1] if stopped else ())
 
-    @property
+    @cached_property
     def folded(self) -> tuple[MatrixGroup, ...]:
         """The other groups."""
         shown = {g.quantity.name for g in self.unfolded}
@@ -137,17 +142,20 @@ def matrix(
     outcomes: Iterable[Outcome],
     label: Callable[[Outcome], Label],
     quantities: Sequence[Quantity] | None = None,
+    most: int | None = None,
 ) -> Matrix:
     """Lay out the outcomes of one procedure; ``quantities`` restricts it (default: all declared).
 
+    With ``most``, only so many of the outcomes are laid out: the newest, which come last.
     An outcome without measurements (an error, not run) keeps a row in every group: its state is shown, never
     a blank.
     """
-    held = [o for o in outcomes if o.procedure.name == procedure.name]
+    found = [o for o in outcomes if o.procedure.name == procedure.name]
+    held = found if most is None else found[-most:]
     channels = _channels(campaign, held)
     wanted = procedure.quantities if quantities is None else quantities
     groups = (_group(quantity, held, channels, label) for quantity in wanted)
-    return Matrix(procedure, channels, tuple(g for g in groups if g.rows))
+    return Matrix(procedure, channels, tuple(g for g in groups if g.rows), len(found) - len(held))
 
 
 def key_quantities(procedure: Procedure) -> list[Quantity]:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from html import escape
 from pathlib import Path
 
+from builder.digests import digest
 from builder.render import addresses as a
+from builder.render import parts as p
 from builder.render.book import Book
+from builder.render.facts import Facts
 from builder.render.page import Page
 from builder.render.pages_about import build_page
-from builder.render.pages_block import block_page, exposures_page
+from builder.render.pages_block import block_page, exposure_parts, exposures_page
 from builder.render.pages_detector import detector_page
 from builder.render.pages_health import caveats_page, health_page
 from builder.render.pages_home import documents_page, hardware_page, home_page
@@ -20,54 +24,93 @@ from builder.render.pages_procedure import limits_page, procedure_page, procedur
 from builder.render.pages_provenance import result_page
 from builder.render.pages_record import record_page
 from builder.render.pages_test import test_page
+from builder.render.parts import Parts
 from builder.report import Report
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A page before it is drawn: its address, the digests of what it will show, and how it is drawn.
+
+    ``template`` is the file under ``site_src/pages`` that it is drawn with.
+    """
+
+    path: str
+    template: str
+    parts: Parts
+    make: Callable[[], Page]
+
+    def draw(self) -> Page:
+        """The page; or, where drawing it fails, one that says so: a fault in one page costs only that page."""
+        try:
+            return self.make()
+        except Exception as error:
+            return _undrawn(self.path, error)
 
 
 def pages(
     report: Report, prose: Mapping[str, str], description_html: str = "", absent: Collection[str] = ()
 ) -> Iterator[Page]:
-    """Yield the data pages of a report, each once, home first.
+    """Yield the data pages of a report, each drawn, each once, home first. See ``drafts``."""
+    book = Book(report, absent)
+    for draft in drafts(Facts(book), prose, description_html):
+        yield draft.draw()
+
+
+def drafts(facts: Facts, prose: Mapping[str, str], description_html: str = "") -> Iterator[Draft]:
+    """Yield the data pages of a report, each once, home first, none of them drawn yet.
 
     ``prose`` holds the notes of blocks by id, and ``description_html`` the campaign's description, both as
-    HTML that is safe to show. ``absent`` are files of the campaign folder (paths relative to it) that pages
-    would link to (see ``links.linked_files``) but that are not there: they are named, not linked.
+    HTML that is safe to show. Files of the campaign folder (paths relative to it) that pages would link to (see
+    ``links.linked_files``) but that are not there are named, not linked: ``facts.book.absent``.
     """
-    book = Book(report, absent)
+    book = facts.book
     known = frozenset(page_addresses(book))
-    for path, make in _makers(book, known, prose, description_html):
-        try:
-            page = make()
-        except Exception as error:  # a fault in one page costs only that page
-            page = _undrawn(path, error)
-        yield page
-
-
-def _makers(
-    book: Book, known: frozenset[str], prose: Mapping[str, str], description_html: str
-) -> Iterator[tuple[str, Callable[[], Page]]]:
-    """The address of each page and how it is drawn."""
-    yield a.HOME, lambda: home_page(book, known, description_html)
+    yield Draft(
+        a.HOME, "home.html.j2", p.home_parts(facts, description_html),
+        lambda: home_page(book, known, description_html),
+    )  # fmt: skip
     for b in book.blocks.values():
-        body = prose.get(b.block.id) or b.body_html
-        yield a.block_page(b.block.id), partial(block_page, book, b, body)
-        yield a.exposures_page(b.block.id), partial(exposures_page, book, b)
+        body, parts = prose.get(b.block.id) or b.body_html, exposure_parts(b)
+        shown: Parts = {**p.block_parts(facts, b), "its notes": digest(body)}
+        yield Draft(a.block_page(b.block.id), "block.html.j2", shown, partial(block_page, book, b, body))
+        for part in range(1, parts + 1):
+            path, shown = a.exposures_page(b.block.id, part), p.exposures_parts(facts, b, part, parts)
+            yield Draft(path, "exposures.html.j2", shown, partial(exposures_page, book, b, part))
     for (block, name), test in book.tests.items():
-        yield a.test_page(block, name), partial(test_page, book, test)
+        make = partial(test_page, book, test)
+        yield Draft(a.test_page(block, name), "test.html.j2", p.test_parts(facts, test), make)
     for detector in book.detectors:
-        yield a.detector_page(detector), partial(detector_page, book, detector)
-    yield a.PROCEDURES, lambda: procedures_page(book)
+        shown, make = p.detector_parts(facts, detector), partial(detector_page, book, detector)
+        yield Draft(a.detector_page(detector), "detector.html.j2", shown, make)
+    shown = p.procedures_parts(facts)
+    yield Draft(a.PROCEDURES, "procedures.html.j2", shown, partial(procedures_page, book))
     for procedure in book.procedures.values():
-        yield a.procedure_page(procedure.name), partial(procedure_page, book, procedure)
+        shown, make = p.procedure_parts(facts, procedure), partial(procedure_page, book, procedure)
+        yield Draft(a.procedure_page(procedure.name), "procedure.html.j2", shown, make)
     for result, outcome in book.outcomes.items():
-        yield a.result_page(result), partial(result_page, book, outcome)
+        shown, make = p.result_parts(facts, outcome), partial(result_page, book, outcome)
+        yield Draft(a.result_page(result), "provenance.html.j2", shown, make)
     for snapshot in book.snapshots.values():
-        yield a.record_page(snapshot.source), partial(record_page, book, snapshot)
-    yield a.HEALTH, lambda: health_page(book)
-    yield a.CAVEATS, lambda: caveats_page(book)
-    yield a.LIMITS, lambda: limits_page(book)
-    yield a.HARDWARE, lambda: hardware_page(book)
-    yield a.DOCUMENTS, lambda: documents_page(book)
-    yield a.BUILD, lambda: build_page(book, known)
+        shown, make = p.record_parts(facts, snapshot), partial(record_page, book, snapshot)
+        yield Draft(a.record_page(snapshot.source), "record.html.j2", shown, make)
+    yield from _single(facts, known)
+
+
+def _single(facts: Facts, known: Collection[str]) -> Iterator[Draft]:
+    """The pages of which the site has one each."""
+    book = facts.book
+    yield Draft(a.HEALTH, "health.html.j2", p.health_parts(facts), partial(health_page, book))
+    yield Draft(a.CAVEATS, "caveats.html.j2", p.caveats_parts(facts), partial(caveats_page, book))
+    yield Draft(a.LIMITS, "limits.html.j2", p.limits_parts(facts), partial(limits_page, book))
+    yield Draft(a.HARDWARE, "hardware.html.j2", p.hardware_parts(facts), partial(hardware_page, book))
+    yield Draft(a.DOCUMENTS, "documents.html.j2", p.documents_parts(facts), partial(documents_page, book))
+    yield draft_of_build(facts, known)
+
+
+def draft_of_build(facts: Facts, known: Collection[str]) -> Draft:
+    """The page about the build; ``known`` are the addresses of all data pages."""
+    return Draft(a.BUILD, "build.html.j2", p.build_parts(facts), partial(build_page, facts.book, known))
 
 
 UNDRAWN = "undrawn"
@@ -92,9 +135,9 @@ def _undrawn(path: str, error: Exception) -> Page:
 def page_addresses(book: Book) -> Iterator[str]:
     """The addresses of all data pages, without drawing them."""
     yield from (a.HOME, a.PROCEDURES, a.HEALTH, a.CAVEATS, a.LIMITS, a.HARDWARE, a.DOCUMENTS, a.BUILD)
-    for block in book.blocks:
+    for block, report in book.blocks.items():
         yield a.block_page(block)
-        yield a.exposures_page(block)
+        yield from (a.exposures_page(block, n) for n in range(1, exposure_parts(report) + 1))
     yield from (a.test_page(block, test) for block, test in book.tests)
     yield from (a.detector_page(name) for name in book.detectors)
     yield from (a.procedure_page(name) for name in book.procedures)

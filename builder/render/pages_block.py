@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from builder.render import addresses as a
 from builder.render.book import Book
 from builder.render.environment import render, trusted
-from builder.render.matrix import Label, Matrix, key_quantities, matrix, stated_once
+from builder.render.matrix import MOST_RESULTS, Label, Matrix, key_quantities, matrix, stated_once
 from builder.render.page import Crumb, Page
 from builder.render.pages_home import HOME, tally
 from builder.render.pages_record import RecordRow, lettered, numbered
@@ -18,6 +18,8 @@ from campaign.frames import FIELDS, Frame
 from campaign.model import Caveat
 from campaign.record import Snapshot
 
+MOST_TESTS = 1000
+"""Tests in the table of a block, the newest; the navigation and campaign.json have all."""
 MOST_FINDINGS = 20
 FIRST_FINDINGS = 3
 """Findings, worst first, that stand open on the page; others up to ``MOST_FINDINGS`` are folded."""
@@ -46,10 +48,11 @@ class TestRow:
 
 @dataclass(frozen=True)
 class BlockRecord:
-    """A record source and its rows that belong to the block."""
+    """A record source and its rows that belong to the block: the last of them, and how many there are."""
 
     source: Snapshot
     rows: list[RecordRow]
+    count: int
 
 
 def crumbs(block: str | None = None) -> tuple[Crumb, ...]:
@@ -63,13 +66,17 @@ def block_page(book: Book, report: BlockReport, prose: str) -> Page:
     ids = list(book.blocks)
     here = ids.index(block.id)
     findings = worst_first([*report.findings, *(f for t in report.tests for f in t.findings)])
+    common = {id(c) for c in report.tests[0].caveats} if report.tests else set()
+    for t in report.tests:
+        common.intersection_update(id(c) for c in t.caveats)
     context = {
         "book": book,
         "report": report,
         "block": block,
         "tally": tally(t.verdict for t in report.tests),
         "detectors": [d.name for d in book.report.campaign.detectors_of(block)],
-        "tests": [_test_row(book, report, t) for t in report.tests],
+        "tests": [_test_row(book, common, t) for t in report.tests[-MOST_TESTS:]],
+        "left_out": max(len(report.tests) - MOST_TESTS, 0),
         "matrices": _key_numbers(book, report),
         "stated": stated_once((o for t in report.tests for o in t.outcomes), report.caveats),
         "findings": findings[:FIRST_FINDINGS],
@@ -98,11 +105,11 @@ def block_page(book: Book, report: BlockReport, prose: str) -> Page:
     )  # fmt: skip
 
 
-def _test_row(book: Book, report: BlockReport, t: TestReport) -> TestRow:
+def _test_row(book: Book, common: Collection[int], t: TestReport) -> TestRow:
     """The row of a test; left out is what the row says anyway, and caveats of the whole block (their bars are above)."""
     page, procedures = a.test_page(t.block.id, t.test.name), book.procedures_of(t)
     why = "" if t.verdict == Verdict.PLANNED or (not procedures and t.frames) else t.verdict_why
-    own = [c for c in t.caveats if not c.resolved and any(c not in other.caveats for other in report.tests)]
+    own = [c for c in t.caveats if not c.resolved and id(c) not in common]
     return TestRow(t, page, procedures, len(t.exposures), len(t.findings), why, own)
 
 
@@ -114,14 +121,16 @@ def _key_numbers(book: Book, report: BlockReport) -> list[Matrix]:
 
     names = dict.fromkeys(o.procedure.name for o in outcomes)
     procedures = [book.procedures[n] for n in names]
-    made = [matrix(book.report.campaign, p, outcomes, label, key_quantities(p)) for p in procedures]
+    made = [
+        matrix(book.report.campaign, p, outcomes, label, key_quantities(p), MOST_RESULTS) for p in procedures
+    ]
     return [m for m in made if m.groups]
 
 
 def _block_record(report: BlockReport, snapshot: Snapshot) -> BlockRecord:
     own = {t.test.row for t in report.tests if t.test.source == snapshot.source}
-    rows = numbered(snapshot.table) if snapshot.table else []
-    return BlockRecord(snapshot, [r for r in rows if r.number in own])
+    rows = [r for r in numbered(snapshot.table) if r.number in own] if snapshot.table else []
+    return BlockRecord(snapshot, rows[-MOST_RESULTS:], len(rows))
 
 
 def known_fields(frames: Iterable[Frame]) -> list[str]:
@@ -139,29 +148,39 @@ def constant_fields(frames: Sequence[Frame], fields: Iterable[str]) -> dict[str,
     return {n: first[n] for n in fields if n in first and all(f.fields.get(n) == first[n] for f in frames)}
 
 
-def exposures_page(book: Book, report: BlockReport) -> Page:
-    """The exposure table of a block: every frame, and every damaged file."""
-    block, path = report.block, a.exposures_page(report.block.id)
-    fields = known_fields(r.frame for r in report.frames)
-    values = {n: {str(r.frame.fields.get(n)) for r in report.frames} for n in fields}
+def exposure_parts(report: BlockReport) -> int:
+    """How many pages the exposure table of a block has: at least one."""
+    return max(1, -(-len(report.frames) // a.FRAMES_A_PAGE))
+
+
+def exposures_page(book: Book, report: BlockReport, part: int = 1) -> Page:
+    """The exposure table of a block, or a part of a large one: every frame; on the first also every damaged file."""
+    block, path = report.block, a.exposures_page(report.block.id, part)
+    first = (part - 1) * a.FRAMES_A_PAGE
+    rows, damaged = report.frames[first : first + a.FRAMES_A_PAGE], report.damaged if part == 1 else ()
+    fields = known_fields(r.frame for r in rows)
+    values = {n: {str(r.frame.fields.get(n)) for r in rows} for n in fields}
+    counted = [r.counted() for r in rows]
     context = {
         "book": book,
         "block": block,
-        "rows": report.frames,
-        "exposures": len({r.frame.exposure for r in report.frames}),
+        "part": part,
+        "parts": exposure_parts(report),
+        "rows": [(r, *held) for r, held in zip(rows, counted, strict=True)],
+        "exposures": len({r.frame.exposure for r in rows}),
         "fields": fields,
         "choices": {n for n, seen in values.items() if len(seen) <= 12},
-        "constant": constant_fields([r.frame for r in report.frames], fields),
-        "channels": list(dict.fromkeys(c for r in report.frames for c in r.levels)),
-        "damaged": report.damaged,
+        "constant": constant_fields([r.frame for r in rows], fields),
+        "channels": list(dict.fromkeys(c for levels, _ in counted for c in levels)),
+        "damaged": damaged,
         "caveats": report.caveats,
     }
     return Page(
         path,
-        f"Exposures of {block.id}",
+        f"Exposures of {block.id}" + (f", part {part}" if part > 1 else ""),
         render("exposures.html.j2", path, context, book.absent),
         "exposures",
         crumbs(block.id),
-        (("frames", "Frames"), ("damaged", "Damaged files")) if report.damaged else (),
+        (("frames", "Frames"), ("damaged", "Damaged files")) if damaged else (),
         f"exposure table {block.id}",
     )

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from builder.render import addresses as a
 from builder.render.book import Book
 from builder.render.environment import render
-from builder.render.matrix import Label, key_quantities, matrix
+from builder.render.matrix import MOST_RESULTS, Label, key_quantities, matrix
 from builder.render.page import Page
 from builder.render.pages_home import HOME
 from builder.report import Outcome
 from campaign.findings import worst_first
 from campaign.geometry import Geometry, Region
 
+MOST_FINDINGS = 20
 MAP_WIDTH = 320  # CSS pixels
 
 
@@ -55,12 +56,13 @@ def detector_page(book: Book, name: str) -> Page:
     """The page of a detector."""
     path = a.detector_page(name)
     declared = book.report.campaign.detector(name)
-    outcomes = [o for o in book.report.outcomes() if o.detector == name and o.status != "not run"]
+    outcomes = book.of_detector.get(name, [])
     names = dict.fromkeys(o.procedure.name for o in outcomes)
     matrices = [
-        matrix(book.report.campaign, p, outcomes, _label, key_quantities(p))
+        matrix(book.report.campaign, p, outcomes, _label, key_quantities(p), MOST_RESULTS)
         for p in (book.procedures[n] for n in names)
     ]
+    findings = worst_first(f for f in book.findings if f.detector == name)
     present = [b.block.id for b in book.report.blocks if not b.block.detectors or name in b.block.detectors]
     context = {
         "book": book,
@@ -70,7 +72,8 @@ def detector_page(book: Book, name: str) -> Page:
         "map": detector_map(declared.geometry) if declared else None,
         "matrices": [m for m in matrices if m.groups],
         "caveats": [c for c in book.caveats if c.scope.detectors and c.scope.covers(detector=name)],
-        "findings": [f for f in worst_first(book.findings) if f.detector == name],
+        "findings": findings[:MOST_FINDINGS],
+        "more_findings": max(len(findings) - MOST_FINDINGS, 0),
         "blocks": present,
     }  # fmt: skip
     sections = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, time
 
@@ -15,6 +16,7 @@ from builder.report import TestReport
 from campaign.findings import KINDS, Finding, worst_first
 from campaign.model import Caveat
 
+MOST_FINDINGS = 500  # of one kind; campaign.json holds all
 _SEVERITIES = ("major", "minor", "info")
 
 
@@ -33,9 +35,12 @@ class CaveatRow:
 def health_page(book: Book) -> Page:
     """Every finding, worst first, grouped by kind."""
     groups: dict[str, list[tuple[Finding, str | None]]] = {}
+    counts = Counter(f.kind for f in book.findings)
     for finding in worst_first(book.findings):
-        groups.setdefault(finding.kind, []).append((finding, book.place_of(finding)))
-    held = [(KINDS[kind], some) for kind, some in groups.items()]
+        group = groups.setdefault(finding.kind, [])
+        if len(group) < MOST_FINDINGS:
+            group.append((finding, book.place_of(finding)))
+    held = [(KINDS[kind], some, counts[kind]) for kind, some in groups.items()]
     context = {"book": book, "groups": held, "counts": severities(book)}
     return Page(
         a.HEALTH,
@@ -43,8 +48,8 @@ def health_page(book: Book) -> Page:
         render("health.html.j2", a.HEALTH, context, book.absent),
         "health",
         (HOME,),
-        tuple((kind.slug, f"{kind.title} ({len(some)})") for kind, some in held),
-        " ".join(kind.title for kind, _ in held),
+        tuple((kind.slug, f"{kind.title} ({count})") for kind, _, count in held),
+        " ".join(kind.title for kind, _, _ in held),
     )
 
 
@@ -73,5 +78,4 @@ def _row(book: Book, caveat: Caveat, anchored: bool) -> CaveatRow:
     since = age(datetime.combine(caveat.date, time()), book.now) if caveat.date else ""
     blocks = [b.block.id for b in book.report.blocks if caveat in b.caveats]
     tests = [t for t in book.report.tests() if caveat in t.caveats]
-    touched = sum(caveat in j.caveats for _, j in book.measurements.values())
-    return CaveatRow(caveat, since, blocks, tests, touched, anchored)
+    return CaveatRow(caveat, since, blocks, tests, book.touched[id(caveat)], anchored)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 from analysis.contract import Procedure
@@ -10,8 +11,10 @@ from builder.render.book import Book
 from builder.render.environment import render
 from builder.render.page import Crumb, Page
 from builder.render.pages_home import HOME, tally
-from builder.report import TestReport, Verdict
+from builder.report import Verdict
 from campaign.model import Limit
+
+MOST_TESTS = 1000  # in the table of a procedure's page, the newest; measurements.csv holds all
 
 
 @dataclass(frozen=True)
@@ -39,17 +42,11 @@ class LimitRow:
     anchored: bool
 
 
-def _tests(book: Book, procedure: str) -> list[tuple[TestReport, Verdict]]:
-    return [
-        (t, book.verdict_of(t, procedure)) for t in book.report.tests() if procedure in book.procedures_of(t)
-    ]
-
-
 def procedures_page(book: Book) -> Page:
     """The index of procedures."""
     rows = []
     for procedure in book.procedures.values():
-        tests = _tests(book, procedure.name)
+        tests = book.of_procedure.get(procedure.name, [])
         rows.append(ProcedureRow(procedure, len(tests), tally(v for _, v in tests)))
     body = render("procedures.html.j2", a.PROCEDURES, {"book": book, "rows": rows}, book.absent)
     return Page(a.PROCEDURES, "Procedures", body, "procedure", (HOME,), (), "procedures index")
@@ -65,13 +62,15 @@ def procedure_page(book: Book, procedure: Procedure) -> Page:
     """The page of a procedure: its declaration in full, its limits here, its tests."""
     path = a.procedure_page(procedure.name)
     use = book.report.campaign.procedures.get(procedure.name)
+    tests = book.of_procedure.get(procedure.name, [])
     context = {
         "book": book,
         "p": procedure,
         "algorithm": _paragraphs(procedure.algorithm),
         "limits": [x for x in book.limits if x.quantity.partition(".")[0] == procedure.name],
         "given": use.parameters if use else {},
-        "tests": _tests(book, procedure.name),
+        "tests": tests[-MOST_TESTS:],
+        "left_out": max(len(tests) - MOST_TESTS, 0),
     }
     quantities = " ".join(f"{q.name} {q.symbol} {q.definition}" for q in procedure.quantities)
     return Page(
@@ -92,18 +91,14 @@ def procedure_page(book: Book, procedure: Procedure) -> Page:
 
 def limits_page(book: Book) -> Page:
     """All limits, each with what it is about and what it judged."""
-    judged: dict[Limit, list[Verdict]] = {}
-    for _, j in book.measurements.values():
-        if j.limit:
-            judged.setdefault(j.limit, []).append(j.verdict)
     first = {x.id: x for x in reversed(book.limits)}
-    rows = [_limit_row(book, x, judged.get(x, []), first[x.id] is x) for x in book.limits]
+    rows = [_limit_row(book, x, first[x.id] is x) for x in book.limits]
     text = " ".join(f"{x.id} {x.quantity} {x.document} {x.note}" for x in book.limits)
     body = render("limits.html.j2", a.LIMITS, {"book": book, "rows": rows}, book.absent)
     return Page(a.LIMITS, "Limits", body, "campaign", (HOME,), (), text)
 
 
-def _limit_row(book: Book, limit: Limit, verdicts: list[Verdict], anchored: bool) -> LimitRow:
+def _limit_row(book: Book, limit: Limit, anchored: bool) -> LimitRow:
     name, _, quantity = limit.quantity.partition(".")
     procedure = book.procedures.get(name)
     declared = next((q for q in procedure.quantities if q.name == quantity), None) if procedure else None
@@ -113,6 +108,6 @@ def _limit_row(book: Book, limit: Limit, verdicts: list[Verdict], anchored: bool
         quantity,
         declared is not None,
         declared.unit if declared else "not known",
-        tally(verdicts),
+        tally(book.judged.get(id(limit), Counter()).elements()),
         anchored,
     )

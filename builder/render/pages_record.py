@@ -37,9 +37,9 @@ def lettered(table: Table) -> list[tuple[str, str]]:
     return [(name, letters.get(name, "")) for name in table.columns]
 
 
-def _rows(snapshot: Snapshot, tests: Mapping[tuple[str, int], TestReport]) -> Iterable[RecordRow]:
+def _rows(snapshot: Snapshot, tests: Mapping[int, TestReport]) -> Iterable[RecordRow]:
     for row in numbered(snapshot.table) if snapshot.table else []:
-        test = tests.get((snapshot.source, row.number))
+        test = tests.get(row.number)
         if test:
             page = a.test_page(test.block.id, test.test.name)
             yield RecordRow(row.number, row.cells, page, test.test.name)
@@ -49,7 +49,7 @@ def _rows(snapshot: Snapshot, tests: Mapping[tuple[str, int], TestReport]) -> It
 
 def record_page(book: Book, snapshot: Snapshot) -> Page:
     """The page of a record source."""
-    tests = {(t.test.source, t.test.row): t for t in book.report.tests() if t.test.source and t.test.row}
+    tests = {t.test.row: t for t in book.of_source.get(snapshot.source, ())}
     rows = [*_rows(snapshot, tests)]
     path = a.record_page(snapshot.source)
     context = {

@@ -50,8 +50,7 @@ def test_page(book: Book, report: TestReport) -> Page:
     """The page of a test."""
     test, block = report.test, report.block
     path = a.test_page(block.id, test.name)
-    order = [t.test.name for t in book.blocks[block.id].tests] if block.id in book.blocks else [test.name]
-    here = order.index(test.name)
+    previous, after = book.neighbours.get((block.id, test.name), ("", ""))
     procedures = [book.procedures[n] for n in dict.fromkeys(o.procedure.name for o in report.outcomes if o.status != "not run")]  # fmt: skip
     held = [book.frame_of(block.id, f) for f in report.frames]
     strip = [r for r in held if r and r.preview]
@@ -80,8 +79,8 @@ def test_page(book: Book, report: TestReport) -> Page:
         "more_strip": max(len(strip) - MOST_PREVIEWS, 0),
         "no_frames": _no_frames(report),
         "products": [(o, p) for o in report.outcomes for p in o.products],
-        "previous": order[here - 1] if here else "",
-        "next": order[here + 1] if here + 1 < len(order) else "",
+        "previous": previous,
+        "next": after,
         "namesakes": [t for t in book.namesakes[test.name] if t.block.id != block.id],
     }
     text = [

@@ -1,78 +1,258 @@
-"""What a page shows, part by part, as digests: so that ``calbook why`` can tell which part made it change."""
+"""What each kind of page shows, part by part, as digests.
+
+Two uses. A page whose parts are all as when it was drawn last is not drawn again: so a part must cover everything
+that its page shows. And ``calbook why`` tells by them which part made a page change: so each has a name in plain words.
+"""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
+from datetime import datetime, time
 from pathlib import Path
 
-from builder.render import addresses
-from builder.report import BlockReport, Report, TestReport
+from analysis.contract import Procedure
+from builder.digests import digest
+from builder.render import environment
+from builder.render.facts import Facts
+from builder.render.format import age
+from builder.report import BlockReport, Outcome, TestReport
+from campaign.model import Caveat
+from campaign.record import Snapshot
 
-SITE_SRC = Path(__file__).resolve().parents[2] / "site_src"
+Parts = Mapping[str, str]
 
 
-def digest(*values: object) -> str:
-    """A short digest of values by what they say."""
-    return hashlib.sha256(repr(values).encode()).hexdigest()[:12]
-
-
-def templates_digest() -> str:
-    """A digest of the templates of the data pages."""
-    paths = sorted((SITE_SRC / "pages").rglob("*.j2"))
-    return digest(*(p.read_bytes() for p in paths))
+def template_digest(name: str) -> str:
+    """A digest of a page's template and the pieces it shares with others."""
+    names = ("macros.html.j2", name) if name else ()
+    return digest([(environment.TEMPLATES / n).read_text("utf-8") for n in names])
 
 
 def code_digest() -> str:
     """A digest of the code that makes pages and exports."""
-    paths = [*sorted(Path(__file__).parent.glob("*.py")), SITE_SRC.parent / "builder" / "exports.py"]
-    return digest(*(p.read_bytes() for p in paths))
+    builder = Path(__file__).resolve().parents[1]
+    beside = (builder / f"{name}.py" for name in ("exports", "report", "digests", "draw"))
+    return digest([p.read_text("utf-8") for p in (*sorted(Path(__file__).parent.glob("*.py")), *beside)])
 
 
-def _test_parts(test: TestReport) -> dict[str, str]:
-    judged = [j for o in test.outcomes for j in o.measurements]
+def test_parts(facts: Facts, test: TestReport) -> Parts:
+    """Of a test's page."""
+    book, block = facts.book, test.block
+    source = book.snapshots.get(test.test.source)
     return {
-        "its row of the record": digest(test.test),
-        "its frames": digest([(f.id, f.file.path, f.fields) for f in test.frames]),
-        "its results": digest([(o.result_id, o.status) for o in test.outcomes]),
-        "verdicts and limits": digest(test.verdict, [(j.verdict, j.why, j.limit) for j in judged]),
-        "caveats": digest(test.caveats),
-        "findings": digest(test.findings),
+        "its row of the record": digest(test.test, test.expected),
+        "its record source": digest(book.record_address(test.test), facts.read(source) if source else None),
+        "its frames": digest([facts.frame(block.id, f) for f in test.frames]),
+        "its results": digest(
+            [facts.result(o) for o in test.outcomes],
+            facts.geometries(test.outcomes),
+            book.procedures_of(test),
+        ),
+        "verdicts and limits": digest(
+            str(test.verdict), test.verdict_why, [facts.judged(o) for o in test.outcomes]
+        ),
+        "caveats": digest(facts.shared(test.caveats)),
+        "findings": digest(facts.shared(test.findings)),
+        "tests beside it": digest(
+            book.neighbours.get((block.id, test.test.name)),
+            [t.block.id for t in book.namesakes[test.test.name]],
+        ),
+        "its block": digest(block.id, block.data_archived),
+        "names": facts.names,
     }
 
 
-def _block_parts(block: BlockReport) -> dict[str, str]:
+test_parts.__test__ = False  # type: ignore[attr-defined]  # not a test of ours, whatever its name suggests
+
+
+def result_parts(facts: Facts, outcome: Outcome) -> Parts:
+    """Of the provenance of a result."""
+    book = facts.book
+    inputs = [
+        (role, f.id, f.fields, f.file.path, f.file.size, f.file.fingerprint, book.frame_address(outcome.block, f))
+        for role, f in outcome.inputs
+    ]  # fmt: skip
     return {
-        "the block's file": digest(block.block, block.body_html),
-        "its record": digest([t.test for t in block.tests], block.snapshots),
-        "its frames": digest([(f.frame.id, f.test, f.levels) for f in block.frames], block.damaged),
-        "results of its tests": digest([(t.verdict, [o.result_id for o in t.outcomes]) for t in block.tests]),
-        "caveats": digest(block.caveats),
-        "findings": digest(block.findings),
+        "the result": digest(facts.result(outcome), (outcome.block, outcome.test) in book.tests),
+        "verdicts, limits and earlier values": facts.judged(outcome),
+        "its input frames": digest(inputs),
+        "values of other procedures": digest(
+            [(what, mid, mid in book.measurements) for what, mid in outcome.used]
+        ),
+        "names": facts.names,
     }
 
 
-def _home_parts(report: Report) -> dict[str, str]:
-    campaign = report.campaign
-    states = [
-        (b.block.id, b.block.status, [(t.test.name, t.verdict, t.verdict_why) for t in b.tests])
-        for b in report.blocks
+def block_parts(facts: Facts, block: BlockReport) -> Parts:
+    """Of a block's page."""
+    book, held = facts.book, [o for t in block.tests for o in t.outcomes]
+    blocks = list(book.blocks)
+    here = blocks.index(block.block.id)
+    found = (*block.findings, *(f for t in block.tests for f in t.findings))
+    campaign = book.report.campaign
+    return {
+        "the block's file": digest(facts.shared((block.block,)), block.body_html, facts.absent),
+        "its record": digest([t.test for t in block.tests], [facts.table(s) for s in block.snapshots]),
+        "its frames": digest(
+            len(block.frames), len(block.damaged), [(t.exposures, t.expected) for t in block.tests]
+        ),
+        "results of its tests": digest(
+            [facts.result(o) for o in held],
+            facts.geometries(held),
+            [book.procedures_of(t) for t in block.tests],
+        ),
+        "verdicts and limits": digest(
+            [(str(t.verdict), t.verdict_why) for t in block.tests], [facts.judged(o) for o in held]
+        ),
+        "caveats": digest(facts.shared(block.caveats), [facts.shared(t.caveats) for t in block.tests]),
+        "findings": digest(facts.shared(found)),
+        "blocks beside it": digest(blocks[max(here - 1, 0) : here + 2]),
+        "names": digest(facts.names, [d.name for d in campaign.detectors_of(block.block)]),
+    }
+
+
+def exposures_parts(facts: Facts, block: BlockReport, part: int, parts: int) -> Parts:
+    """Of a part of a block's exposure table."""
+    return {
+        "its frames and their findings": facts.frames[block.block.id][part - 1],
+        "its damaged files": digest(block.damaged if part == 1 else ()),
+        "the number of its parts": digest(parts),
+        "caveats": digest(facts.shared(block.caveats)),
+        "its block": digest(block.block.id, block.block.data_archived),
+        "names": facts.names,
+    }
+
+
+def detector_parts(facts: Facts, name: str) -> Parts:
+    """Of a detector's page."""
+    book = facts.book
+    outcomes = book.of_detector.get(name, [])
+    blocks = [b.block.id for b in book.report.blocks if not b.block.detectors or name in b.block.detectors]
+    declared = book.report.campaign.detector(name)
+    return {
+        "its geometry": digest(facts.shared((declared,)) if declared else None),
+        "its results": digest([(o.block, o.test, facts.result(o)) for o in outcomes]),
+        "verdicts and limits": digest([facts.judged(o) for o in outcomes]),
+        "caveats": digest(facts.shared(_of_detector(book.caveats, name))),
+        "findings": digest(facts.shared(f for f in book.findings if f.detector == name)),
+        "blocks that hold it": digest(blocks),
+        "names": facts.names,
+    }
+
+
+def _of_detector(caveats: tuple[Caveat, ...], name: str) -> list[Caveat]:
+    return [c for c in caveats if c.scope.detectors and c.scope.covers(detector=name)]
+
+
+def procedures_parts(facts: Facts) -> Parts:
+    """Of the index of procedures."""
+    book = facts.book
+    verdicts = {n: [str(v) for _, v in book.of_procedure.get(n, ())] for n in book.procedures}
+    return {
+        "declarations": digest([facts.procedure(p) for p in book.procedures.values()]),
+        "verdicts of their tests": digest(verdicts),
+    }
+
+
+def procedure_parts(facts: Facts, procedure: Procedure) -> Parts:
+    """Of a procedure's page."""
+    book = facts.book
+    use = book.report.campaign.procedures.get(procedure.name)
+    tests = book.of_procedure.get(procedure.name, ())
+    limits = [x for x in book.limits if x.quantity.partition(".")[0] == procedure.name]
+    return {
+        "its declaration": facts.procedure(procedure),
+        "its parameters here": digest(use.parameters if use else None),
+        "limits": digest(facts.shared(limits)),
+        "its tests and their verdicts": digest([(t.test.key, t.test.date, str(v)) for t, v in tests]),
+        "names": facts.names,
+    }
+
+
+def record_parts(facts: Facts, snapshot: Snapshot) -> Parts:
+    """Of a record source's page."""
+    book = facts.book
+    declared = book.sources.get(snapshot.source)
+    rows = [(t.test.row, t.test.key) for t in book.of_source.get(snapshot.source, ())]
+    return {
+        "the table": facts.table(snapshot),
+        "its declaration": digest(facts.shared((declared,)) if declared else None),
+        "tests that its rows name": digest(rows),
+        "names": facts.names,
+    }
+
+
+def health_parts(facts: Facts) -> Parts:
+    """Of the health page."""
+    return {"findings": digest(facts.findings(facts.book.findings))}
+
+
+def caveats_parts(facts: Facts) -> Parts:
+    """Of the page of caveats."""
+    book = facts.book
+    ages = [age(datetime.combine(c.date, time()), facts.now) if c.date else "" for c in book.caveats]
+    touching = [(t.test.key, facts.shared(t.caveats)) for t in book.report.tests() if t.caveats]
+    return {
+        "caveats": digest(facts.shared(book.caveats)),
+        "their age": digest(ages),
+        "what they touch": digest(
+            [(b.block.id, facts.shared(b.caveats)) for b in book.report.blocks],
+            touching,
+            [book.touched[id(c)] for c in book.caveats],
+        ),
+        "names": facts.names,
+    }
+
+
+def limits_parts(facts: Facts) -> Parts:
+    """Of the page of limits."""
+    book = facts.book
+    counts = [sorted((str(v), n) for v, n in book.judged[id(x)].items()) for x in book.limits]
+    return {
+        "limits": digest(facts.shared(book.limits)),
+        "what they judged": digest(counts),
+        "quantities": digest([facts.procedure(p) for p in book.procedures.values()]),
+        "names": facts.names,
+    }
+
+
+def hardware_parts(facts: Facts) -> Parts:
+    """Of the page of hardware."""
+    book = facts.book
+    blocks = [(b.block.id, b.block.status, b.block.facility, b.block.hardware) for b in book.report.blocks]
+    trackers = [
+        facts.table(s)
+        for s in book.snapshots.values()
+        if (declared := book.sources.get(s.source)) and declared.kind == "hardware"
     ]
+    return {"blocks": digest(blocks), "hardware tracker": digest(trackers), "names": facts.names}
+
+
+def documents_parts(facts: Facts) -> Parts:
+    """Of the page of documents."""
+    return {"documents": digest(facts.shared(facts.book.report.campaign.documents), facts.absent)}
+
+
+def home_parts(facts: Facts, description: str) -> Parts:
+    """Of the home page."""
+    report = facts.book.report
+    campaign = report.campaign
     return {
-        "status of the tests": digest(states),
-        "findings": digest(report.findings),
-        "caveats": digest(campaign.caveats),
-        "record sources": digest(report.snapshots),
-        "facts of the campaign": digest(campaign.title, campaign.description, campaign.documents, campaign.people, campaign.blocks),
-        "what changed since the build before": digest(report.changes, report.info.previous),
+        "tests, their results and verdicts": digest(list(facts.tests.values())),
+        "findings": digest(facts.findings(facts.book.findings)),
+        "caveats": digest(facts.shared(facts.book.caveats), [facts.shared(b.caveats) for b in report.blocks]),
+        "record sources": digest([facts.table(s) for s in facts.book.snapshots.values()], campaign.sources),
+        "facts of the campaign": digest(
+            campaign.title, campaign.instrument, campaign.description, description, campaign.documents,
+            campaign.people, facts.shared(b.block for b in report.blocks), facts.absent, facts.names,
+        ),
+        "the build, and what changed since the one before": digest(
+            report.info.started, report.info.previous, report.changes
+        ),
     }  # fmt: skip
 
 
-def page_parts(report: Report) -> Mapping[str, Mapping[str, str]]:
-    """The parts of the pages that have some of their own: those of home, blocks and tests, by address."""
-    out: dict[str, Mapping[str, str]] = {addresses.HOME: _home_parts(report)}
-    for block in report.blocks:
-        out[block.page] = out[addresses.exposures_page(block.block.id)] = _block_parts(block)
-        for test in block.tests:
-            out[test.page] = _test_parts(test)
-    return out
+def build_parts(facts: Facts) -> Parts:
+    """Of the page about the build: it is of one build, and so drawn by each that changed something."""
+    report = facts.book.report
+    return {"the build": digest(facts.build, report.changes), "the campaign": facts.whole}

@@ -15,7 +15,7 @@ import re
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from io import StringIO
 from pathlib import Path
@@ -28,6 +28,7 @@ from builder.render.prose_source import DESCRIPTION, document_of, html_lines, pr
 from builder.render.reference import reference_pages, reference_sources
 from builder.render.shell import DEPTHS, Shell
 from builder.render.write import Site
+from builder.unchanged import seen
 from campaign.findings import Finding
 from campaign.model import Campaign
 
@@ -55,6 +56,10 @@ class Prose:
     guide_pages: tuple[tuple[str, str, str], ...] = ()
     findings: tuple[Finding, ...] = ()
     reused: bool = False
+    watched: Mapping[str, object] = field(
+        default_factory=dict
+    )  # files it mentions: [size, mtime], None if absent
+    failed: bool = False
 
 
 def build_prose(campaign: Campaign, site: Site, state: Path, guide: Path) -> Prose:
@@ -117,16 +122,8 @@ def _load(cache: Path) -> dict[str, Any]:
 
 def _as_before(root: Path, stored: Mapping[str, Any]) -> bool:
     """Whether the campaign's files that prose mentions are as they were."""
-    for path, seen in stored["watched"].items():
-        try:
-            stat = (root / path).stat()
-        except OSError:
-            now = None
-        else:
-            now = [stat.st_size, stat.st_mtime_ns]
-        if now != seen:
-            return False
-    return True
+    watched: Mapping[str, object] = stored["watched"]
+    return seen(root, watched) == watched
 
 
 def _keep(site: Site, paths: list[str]) -> bool:
@@ -215,6 +212,7 @@ def _prose(campaign: Campaign, stored: Mapping[str, Any], reused: bool) -> Prose
         tuple((path, title, text) for path, title, text in stored["guide"]),
         tuple(prose_findings(campaign, stored)),
         reused,
+        stored["watched"],
     )
 
 
@@ -229,4 +227,6 @@ def _failed(campaign: Campaign, error: Exception) -> Prose:
     finding = Finding(
         "bad-file", what, "conf.py", "Run `make site` again; if it stays, check the installation."
     )
-    return Prose({b.id: "" for b in campaign.blocks}, "", Shell.bare(campaign.title), (), (finding,), False)
+    return Prose(
+        {b.id: "" for b in campaign.blocks}, "", Shell.bare(campaign.title), (), (finding,), failed=True
+    )

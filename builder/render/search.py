@@ -6,19 +6,18 @@ pages' bytes alone.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
 from builder.render import addresses
+from builder.render.checked import literal, script
 from builder.render.page import Crumb, Page
 from builder.report import SHAPES, BlockReport, Report, TestReport, Verdict
 from campaign.findings import Severity, worst_first
 
 SEARCH_PAGE = "search.html"
 NAV = "nav.js"
-CHECKED = "checked.js"
 SEARCH_DATA = "search-data.js"
 TEXT_LIMIT = 3000
 """Characters of a data page's text that are searched: numbers beyond that are found by the tables' filters."""
@@ -68,15 +67,7 @@ def nav_script(report: Report, guide: Sequence[tuple[str, str, str]] = ()) -> st
             str(s): sum(f.severity is s for f in findings) for s in (Severity.ERROR, Severity.WARNING)
         },
     }
-    return _assign("calbookNav", data)
-
-
-def checked_script(checked: Mapping[str, str]) -> str:
-    """``checked.js``: when remote sources were last asked, by source, as ISO times in UTC.
-
-    Apart from the pages, because it moves at each build even when nothing else does.
-    """
-    return _assign("calbookChecked", dict(checked))
+    return script("calbookNav", data)
 
 
 def _findings(block: BlockReport) -> Iterable[Any]:
@@ -103,15 +94,20 @@ def _test(report: TestReport) -> list[Any]:
     return [test.name, page.rpartition("/")[2], _VERDICTS.index(report.verdict), test.session]
 
 
-def search_script(pages: Iterable[Page], guide: Sequence[tuple[str, str, str]] = ()) -> str:
-    """``search-data.js``: title, place, kind and text of every page, and of the guide's."""
-    documents = [
-        [p.path, p.title, _KINDS.get(p.kind, "Other pages"), _place(p), _plain(p)[:TEXT_LIMIT]]
-        for p in pages
-        if p.path != SEARCH_PAGE
-    ]
-    documents += [[path, title, "Guide", "Guide", text[:GUIDE_LIMIT]] for path, title, text in guide]
-    return _assign("calbookSearch", sorted(documents))
+def search_entry(page: Page) -> str:
+    """What a page is found by, as JSON: address, title, kind, place and text. '' for the search page itself."""
+    if page.path == SEARCH_PAGE:
+        return ""
+    return literal(
+        [page.path, page.title, _KINDS.get(page.kind, "Other pages"), _place(page), _plain(page)[:TEXT_LIMIT]]
+    )
+
+
+def search_script(entries: Mapping[str, str], guide: Sequence[tuple[str, str, str]] = ()) -> str:
+    """``search-data.js``: title, place, kind and text of every page (entries by address), and of the guide's."""
+    found = {path: entry for path, entry in entries.items() if entry}
+    found |= {p: literal([p, title, "Guide", "Guide", text[:GUIDE_LIMIT]]) for p, title, text in guide}
+    return f"window.calbookSearch=[{','.join(found[path] for path in sorted(found))}];\n"
 
 
 def _place(page: Page) -> str:
@@ -136,10 +132,3 @@ def search_page() -> Page:
         '<script defer src="_static/vendor/minisearch.js"></script><script defer src="_static/search.js"></script>'
     )
     return Page(SEARCH_PAGE, "Search", body, "search", (Crumb("Home", addresses.HOME),))
-
-
-def _assign(name: str, data: object) -> str:
-    """A script that assigns a global. '<' is escaped, so that the text can never close a script element."""
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-    text = text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
-    return f"window.{name}={text};\n"

@@ -1,91 +1,134 @@
-"""Everything → the site: pages, figures, previews, products, files and exports, each written only when new."""
+"""Everything → the site: pages, figures, previews, products, files and exports, each written only when new.
+
+A page whose parts are as when it was drawn last, and whose file is untouched, is not drawn: what it is found by
+comes from the store.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
 
 from builder import exports
+from builder.digests import digest
 from builder.recover import distrust, sound
 from builder.render import addresses
+from builder.render.environment import remember_compiled
+from builder.render.facts import Facts
 from builder.render.links import linked_files
-from builder.render.parts import code_digest, digest, page_parts, templates_digest
+from builder.render.pages import UNDRAWN, Draft, draft_of_build, drafts
+from builder.render.parts import code_digest, template_digest
 from builder.render.prose import Prose
-from builder.render.search import NAV, SEARCH_DATA, nav_script, search_page, search_script
+from builder.render.search import (
+    NAV,
+    SEARCH_DATA,
+    SEARCH_PAGE,
+    nav_script,
+    search_entry,
+    search_page,
+    search_script,
+)
 from builder.render.write import Site
 from builder.report import BuildInfo, Report
-from builder.store import Store, write_atomically
+from builder.store import Store
+from campaign.model import Campaign
 
 DATABASE = "data/calbook.sqlite"
 
 
 @dataclass(frozen=True)
 class Rendered:
-    """How many files were written, and the pages that could not be drawn: (address, error)."""
+    """How many files were written and pages drawn, what the page about the build tells, pages that could not be drawn.
+
+    ``undrawn`` are (address, error).
+    """
 
     written: int
+    drawn: int
+    info: BuildInfo
     undrawn: tuple[tuple[str, str], ...] = ()
 
 
+@dataclass
+class _Pages:
+    """What is to be recorded of the pages of one build."""
+
+    rows: dict[str, tuple[str, str, str]] = field(default_factory=dict)
+    changed: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    undrawn: list[tuple[str, str]] = field(default_factory=list)
+
+
+def linked(campaign: Campaign) -> tuple[dict[str, Path], frozenset[str]]:
+    """Files that pages link to: place in the site → path; and those that are not there, relative to the campaign."""
+    wanted = linked_files(campaign)
+    there = {to: campaign.root / path for to, path in wanted.items() if (campaign.root / path).is_file()}
+    return there, frozenset(path for to, path in wanted.items() if to not in there)
+
+
 def render(
-    report: Report,
-    digested: str,
+    facts: Facts,
     prose: Prose,
     site: Site,
     store: Store,
+    files: Mapping[str, Path],
+    *,
     closing: Callable[[], BuildInfo] | None = None,
+    fresh: bool = False,
 ) -> Rendered:
-    """Write the site of a report.
+    """Write the site of a report; ``files`` are the campaign's own that it links to, ``fresh`` draws every page.
 
-    ``digested`` is a digest of the report: when neither it nor the code, the templates, the prose nor a file
-    on disk has changed since the last time, nothing is rendered. Files of earlier builds that are no longer
-    made are removed. Figures and products come from the store's objects, so nothing is drawn here.
-    ``closing`` is asked last of all for what the page about the build tells, so that it tells of all before.
+    Files of earlier builds that are no longer made are removed. Figures and products come from the store's
+    objects, so nothing is drawn here but pages. ``closing`` is asked last of all for what the page about the build
+    tells, so that it tells of all before.
     """
-    root = report.campaign.root
-    linked = {
-        to: root / path for to, path in linked_files(report.campaign).items() if (root / path).is_file()
-    }
-    files = [(to, path.stat().st_size, path.stat().st_mtime_ns) for to, path in linked.items()]
-    common = {"the site's frame": digest(prose.shell.to_json()), "templates": templates_digest()}
-    key = digest(digested, common, code_digest(), sorted(files))
-    stamp = store.folder / "rendered"
-    if prose.reused and stamp.exists() and stamp.read_text() == key and site.keep_all():
-        if site.written:
-            site.finish()
-        return Rendered(len(site.written))
-    # Jinja is not loaded by a build that changes nothing
-    from builder.render.book import Book
-    from builder.render.pages import UNDRAWN, pages
-    from builder.render.pages_about import build_page
+    report = facts.book.report
+    remember_compiled(store.folder / "templates")
+    known, entries = store.drawn(), store.searched()
+    every = [*drafts(facts, prose.bodies, prose.description_html), Draft(SEARCH_PAGE, "", {}, search_page)]
+    common = {"the site's frame": digest(prose.shell.to_json()), "code that draws pages": code_digest()}
+    templates = {name: template_digest(name) for name in {d.template for d in every}}
+    pages = _Pages()
 
-    absent = {path for to, path in linked_files(report.campaign).items() if to not in linked}
-    made = [*pages(report, prose.bodies, prose.description_html, absent), search_page()]
-    parts = page_parts(report)
-    changed = {}
-    for page in made:
-        if site.write(page.path, prose.shell.page(page)):
-            own = {**common, **parts.get(page.path, {"its content": digest(page.body)})}
-            changed[page.path] = (site.digest(page.path), own)
-    store.save_pages(changed, report.info.build_id)
-    site.write(NAV, nav_script(report, prose.guide_pages))
-    site.write(SEARCH_DATA, search_script(made, prose.guide_pages))
-    damaged = _objects(report, site, store)
-    for to, path in linked.items():
+    def draw(draft: Draft) -> None:
+        parts = {**common, "templates": templates[draft.template], **draft.parts}
+        key = digest(sorted(parts.items()))
+        before = known.get(draft.path, ("", ""))
+        if not fresh and before[0] == key and site.keep(draft.path, before[1]):
+            return
+        page = draft.draw()
+        site.write(draft.path, prose.shell.page(page))
+        if page.kind == UNDRAWN:  # not recorded, so that the next build tries again
+            pages.undrawn.append((page.path, page.description))
+            key = ""
+        bytes_now, entries[draft.path] = site.digest(draft.path), search_entry(page)
+        pages.rows[draft.path] = key, bytes_now, entries[draft.path]
+        if bytes_now != before[1]:
+            pages.changed[draft.path] = parts
+
+    addresses_now = {d.path for d in every}
+    for draft in every:
+        if draft.path != addresses.BUILD:
+            draw(draft)
+    pages.undrawn += _objects(report, site, store)
+    for to, path in files.items():
         site.copy(to, path)
-    _exports(report, site, store)
-    if closing and any(p.path == addresses.BUILD and p.kind != UNDRAWN for p in made):
-        told = Book(replace(report, info=closing()), absent)
-        site.write(addresses.BUILD, prose.shell.page(build_page(told, {p.path for p in made})))
-    written = len(set(site.written))
+    made = _exports(facts, site, {} if fresh else known, common["code that draws pages"])
+    if closing:
+        facts = facts.of_build(closing(), report.changes)
+    draw(draft_of_build(facts, addresses_now))
+    drawn = len(pages.rows)
+    site.write(NAV, nav_script(report, prose.guide_pages))
+    entries = {path: entry for path, entry in entries.items() if path in addresses_now}
+    site.write(SEARCH_DATA, search_script(entries, prose.guide_pages))
+    gone = known.keys() - addresses_now - made.keys()
+    if pages.rows or gone or any(known.get(p) != row[:2] for p, row in made.items()):
+        store.save_drawn(pages.rows | made, gone, pages.changed, report.info.build_id)
+    if site.written or not site.keep(DATABASE):
+        site.write(DATABASE, store.copy())
+    written = len(site.written)
     site.finish()
-    undrawn = (*((p.path, p.description) for p in made if p.kind == UNDRAWN), *damaged)
-    if undrawn:  # so that the next build tries again
-        stamp.unlink(missing_ok=True)
-    else:
-        write_atomically(stamp, key.encode())
-    return Rendered(written, undrawn)
+    return Rendered(written, drawn, facts.book.report.info, tuple(pages.undrawn))
 
 
 def _objects(report: Report, site: Site, store: Store) -> list[tuple[str, str]]:
@@ -94,12 +137,12 @@ def _objects(report: Report, site: Site, store: Store) -> list[tuple[str, str]]:
     The name of an object is the digest of its content, so damage is seen. The next build makes such objects again.
     """
     damaged = []
-    for path, name in _wanted(report, store):
-        digest = PurePosixPath(name).stem
-        if site.keep(path, digest):
+    for path, name in _wanted(report):
+        stem = PurePosixPath(name).stem
+        if site.keep(path, stem):
             continue
         if sound(store.objects / name):
-            site.link(path, store.objects / name, digest)
+            site.link(path, store.objects / name, stem)
         else:
             damaged.append((path, f"{name} is gone from the store or damaged; the next build makes it again"))
     if damaged:
@@ -107,26 +150,36 @@ def _objects(report: Report, site: Site, store: Store) -> list[tuple[str, str]]:
     return damaged
 
 
-def _wanted(report: Report, store: Store) -> Iterator[tuple[str, str]]:
+def _wanted(report: Report) -> Iterator[tuple[str, str]]:
     """(address in the site, name of the object) of every figure, preview and product."""
     for block in report.blocks:
         for frame in block.frames:
             if frame.preview:
                 yield frame.preview, frame.preview.removeprefix("previews/")
-    results = store.results(o.result_id for o in report.outcomes() if o.products)
     for outcome in report.outcomes():
         for figure in outcome.figures:
             for path in filter(None, (figure.light, figure.dark, figure.data, figure.interactive)):
                 yield path, path.removeprefix("figures/")
         for product in outcome.products:
-            yield product.href, results[outcome.result_id].detail["products"][product.name]["object"]
+            yield product.href, product.object
 
 
-def _exports(report: Report, site: Site, store: Store) -> None:
-    new = site.write(addresses.MEASUREMENTS_CSV, exports.measurements_csv(report))
-    if new or not site.keep(addresses.MEASUREMENTS_PARQUET):
-        site.write(addresses.MEASUREMENTS_PARQUET, exports.measurements_parquet(report))
-    site.write(addresses.CAMPAIGN_JSON, exports.campaign_json(report))
-    site.write("data/campaign.schema.json", exports.campaign_schema())
-    if site.written or not site.keep(DATABASE):
-        site.write(DATABASE, store.copy())
+def _exports(
+    facts: Facts, site: Site, known: Mapping[str, tuple[str, str]], code: str
+) -> dict[str, tuple[str, str, str]]:
+    """The numbers for programs, each file made only when what it holds changed; returns what is to be recorded."""
+    report = facts.book.report
+    key, whole = digest(facts.numbers, code), digest(facts.whole, facts.build, code)
+    makers: dict[str, tuple[str, Callable[[], bytes]]] = {
+        addresses.MEASUREMENTS_CSV: (key, lambda: exports.measurements_csv(report)),
+        addresses.MEASUREMENTS_PARQUET: (key, lambda: exports.measurements_parquet(report)),
+        addresses.CAMPAIGN_JSON: (whole, lambda: exports.campaign_json(report)),
+        "data/campaign.schema.json": (digest(code), exports.campaign_schema),
+    }
+    out = {}
+    for path, (own, make) in makers.items():
+        before = known.get(path, ("", ""))
+        if before[0] != own or not site.keep(path, before[1]):
+            site.write(path, make())
+        out[path] = own, site.digest(path), ""
+    return out

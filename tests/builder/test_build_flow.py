@@ -84,7 +84,11 @@ def test_a_build_without_changes_moves_nothing(folder: Path) -> None:
     assert snapshot(folder / "build" / "site") == before
     # nor is anything counted in the database: its size and builds are as they were
     assert len((folder / "build/store/calbook.sqlite").read_bytes()) == len(database)
-    assert built(folder, now=NOW + timedelta(days=4)).report.info == again.report.info
+    assert again.made is None  # not even results were loaded; with all of them loaded it says the same
+    whole = built(folder, now=NOW + timedelta(days=4), fresh=True)
+    assert whole.unchanged and whole.written == 0 and whole.summary == again.summary
+    assert snapshot(folder / "build" / "site") == before
+    assert whole.report.info.started == NOW
 
 
 def test_a_changed_file_that_notes_link_to_is_copied_once(tmp_path: Path) -> None:
@@ -155,6 +159,9 @@ class TestChanges:
         after = rows(changing)
         assert [i for i in after if i not in before] == [i for i, r in after.items() if r["test"] == "BIAS02"]
         assert {c.kind for c in report.changes} == {"frames", "value"}
+        told = CliRunner().invoke(app, ["why", str(changing), "B1/BIAS02"]).output
+        assert "its results" in told
+        assert "level of CAM1" in told and "frame added: 6/CAM1 (bias)" in told
         # the value that was published before stays beside the new one
         level = next(j for o in report.outcomes() for j in o.measurements if o.test == "BIAS02")
         assert [e[4] for e in level.earlier] == [

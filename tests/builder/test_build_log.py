@@ -68,6 +68,8 @@ def test_the_log_tells_of_the_start_each_stage_and_the_end(folder: Path) -> None
     assert list(ended) == [
         "load",
         "pull",
+        "compare",
+        "read",
         "index",
         "match",
         "summarise",
@@ -136,7 +138,7 @@ def test_an_exception_is_in_the_log_with_where_it_arose(
     def broken(*_: object) -> None:
         raise ValueError(f"no such thing, token={SECRET}")
 
-    monkeypatch.setattr("builder.build.match", broken)
+    monkeypatch.setattr("builder.acquired.match.match", broken)
     with pytest.raises(ValueError, match="no such thing"):
         built(folder)
     (log,) = logs(folder)

@@ -64,7 +64,7 @@ def test_json_of_a_build_has_its_facts_and_nothing_else_is_on_standard_output(tm
     again = said(run("build", made, "-j", 1, "--json", "-q"))
     assert (again["build"], again["unchanged"], again["log"]) == (1, True, None)
     assert again["results"] == {"new": 0, "reused": 2}
-    assert again["files"] == {"all": 5, "changed": 0, "read": 0}
+    assert again["files"] == {"all": 5, "touched": 0, "read": 0}
     assert again["pages"] == {"written": 0, "kept": held["pages"]["written"]}
     assert again["findings"] == held["findings"]
 
@@ -139,7 +139,7 @@ def test_quiet_says_what_is_wrong_and_no_more(folder: Path, tmp_path: Path) -> N
 def test_the_worst_is_told_at_the_end_then_what_came_of_it_and_where_it_is(folder: Path) -> None:
     done = run("build", folder)
     told = done.stderr.splitlines()
-    last_stage = max(n for n, line in enumerate(told) if line.startswith("  render"))
+    last_stage = max(n for n, line in enumerate(told) if line.startswith("  compare"))
     assert all(line.startswith(("  error", "          ")) for line in told[last_stage + 1 :])
     assert len(told) > last_stage + 1
     assert done.stdout.splitlines()[-1] == str(folder / "build" / "site" / "index.html")

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.contract import Inputs, Measurement, Procedure, Quantity, Results, Role, Use, Version
-from builder.plan import fill_roles, preference, result_id, setting_of, waves
+from builder.candidates import preference
+from builder.plan import fill_roles, result_id, setting_of, waves
 from builder.plugins import Known, Reference
 from campaign.frames import Frame, FrameFile
 from campaign.geometry import single

@@ -11,6 +11,7 @@ import pytest
 
 from analysis.contract import Measurement
 from builder.store import Store, StoredResult, StoreError, put_object, write_atomically
+from builder.store_schema import SCHEMA_VERSION, STEPS
 
 NOW = datetime(2020, 1, 1, tzinfo=UTC)
 PLACE = ("B", "T", "bias", "CCD1")
@@ -69,6 +70,7 @@ def test_shown_keeps_history_and_records_only_changes(store: Store) -> None:
         assert build == number
         store.add_result(result(ident), build)
         store.show({PLACE: ident}, build)
+        store.finish(build, NOW, "d", {}, [], {})
     assert store.shown() == {PLACE: ["r2", "r1"]}
     store.show({}, store.begin(NOW, "c", {}))
     assert store.shown() == {PLACE: ["", "r2", "r1"]}
@@ -76,14 +78,18 @@ def test_shown_keeps_history_and_records_only_changes(store: Store) -> None:
 
 def test_a_verdict_that_flips_is_added_beside_the_earlier(store: Store) -> None:
     for verdict in ("pass", "pass", "fail"):
-        store.judge({"m": (verdict, "L1", 0.0, 1.0, "why")}, store.begin(NOW, "c", {}))
-    assert [v[0] for v in store.verdicts()["m"]] == ["fail", "pass"]
+        build = store.begin(NOW, "c", {})
+        store.judge({"r.m": (verdict, "L1", 0.0, 1.0, "why"), "rr.m": ("pass", None, None, None, "")}, build)
+        store.finish(build, NOW, "d", {}, [], {})
+    assert [v[0] for v in store.verdicts()["r.m"]] == ["fail", "pass"]
+    assert store.verdicts(["r"]) == {"r.m": store.verdicts()["r.m"]}  # and not those of "rr"
 
 
 def test_a_build_that_changed_nothing_is_forgotten_but_not_one_with_results(store: Store) -> None:
     first = store.begin(NOW, "c", {})
     store.add_result(result("r1"), first)
     store.forget(first)
+    store.finish(first, NOW, "d", {}, [], {})
     second = store.begin(NOW, "c", {})
     assert second == first + 1
     store.forget(second)
@@ -93,11 +99,62 @@ def test_a_build_that_changed_nothing_is_forgotten_but_not_one_with_results(stor
 def test_last_build_is_the_last_that_finished(store: Store) -> None:
     assert store.last_build() is None
     build = store.begin(NOW, "c", {"a": "1"})
-    store.begin(NOW, "killed", {})
     store.finish(build, NOW, "d", {"tests": {}}, [("new test", "B/T", "p")], {"load": 0.1})
+    store.begin(NOW, "killed", {})
     last = store.last_build()
     assert last is not None
     assert (last["id"], last["versions"], last["changes"]) == (build, {"a": "1"}, [["new test", "B/T", "p"]])
+
+
+def test_a_build_takes_over_the_number_of_one_that_was_killed_and_what_that_had_shown(store: Store) -> None:
+    first = store.begin(NOW, "c", {})
+    store.add_result(result("r1"), first)
+    store.show({PLACE: "r1"}, first)
+    store.judge({"r1.noise": ("pass", None, None, None, "")}, first)
+    store.save_drawn({"p.html": ("key", "digest", "[]")}, (), {"p.html": {"part": "x"}}, first)
+    assert store.begin(NOW, "again", {"a": "2"}) == first
+    assert (store.shown(), store.verdicts(), store.page_history("p.html")) == ({}, {}, [])
+    assert store.results(["r1"])["r1"] == result("r1")  # what was measured stays
+    store.judge({"r1.noise": ("pass", None, None, None, "")}, first)
+    assert [v[0] for v in store.verdicts()["r1.noise"]] == ["pass"]
+
+
+def test_an_old_database_is_brought_up_to_date_and_keeps_its_history(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "calbook.sqlite") as db:
+        db.executescript(STEPS[0] + "PRAGMA user_version=1;")
+        db.execute("INSERT INTO builds VALUES (1, 's', 'f', 'c', '{}', 'd', '{\"tests\": {}}', '[]', '{}')")
+        db.execute(
+            "INSERT INTO results VALUES ('r1', 1, 'B', 'T', 'CCD1', 'bias', '1', 'done', 's', 0.5, '{}')"
+        )
+        db.execute("INSERT INTO shown VALUES ('B', 'T', 'bias', 'CCD1', 'r1', 1)")
+        db.execute("INSERT INTO verdicts VALUES ('r1.noise', 'pass', NULL, NULL, NULL, 'why', 1)")
+        db.execute("INSERT INTO pages VALUES ('p.html', 'd', '{\"its results\": \"x\"}', 1)")
+    db.close()
+    with Store(tmp_path) as store:
+        assert store.db.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
+        assert store.shown() == {PLACE: ["r1"]}
+        assert store.results(["r1"])["r1"].detector == "CCD1"
+        assert store.verdicts(["r1"])["r1.noise"][0][0] == "pass"
+        assert store.page_history("p.html") == [(1, "s", "d", {"its results": "x"})]
+        assert (store.drawn(), store.complete()) == ({}, None)
+        last = store.last_build()
+        assert last is not None and last["id"] == 1
+    fresh = Store(tmp_path / "new")
+    tables = "SELECT name, sql FROM sqlite_master ORDER BY name"
+    assert fresh.db.execute(tables).fetchall() == Store(tmp_path).db.execute(tables).fetchall()
+
+
+def test_the_copy_for_the_site_holds_the_history_and_no_caches(store: Store, tmp_path: Path) -> None:
+    build = store.begin(NOW, "c", {})
+    store.add_result(result("r1"), build)
+    store.save_cached("files", {"frames/a.fits": "{}"})
+    store.save_drawn({"p.html": ("key", "digest", "[]")}, (), {"p.html": {"part": "x"}}, build)
+    (tmp_path / "copy.sqlite").write_bytes(store.copy())
+    copy = sqlite3.connect(tmp_path / "copy.sqlite")
+    assert copy.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    for table, count in {"results": 1, "measurements": 1, "pages": 1, "files": 0, "drawn": 0}.items():
+        assert copy.execute(f"SELECT count(*) FROM {table}").fetchone() == (count,), table
+    assert store.copy() == store.copy()
 
 
 def test_objects_are_named_by_content(tmp_path: Path) -> None:

@@ -102,9 +102,11 @@ def make(folder: Path, *, rows: str = "BIAS01,1,3,0,done,\nBIAS02,4,5,0,done,\n"
     return folder
 
 
-def built(folder: Path, *, now: datetime = NOW, output: Path | None = None, **environ: str) -> Built:
+def built(
+    folder: Path, *, now: datetime = NOW, output: Path | None = None, fresh: bool = False, **environ: str
+) -> Built:
     """Build a campaign here, in one process, at a stated time."""
-    return build(Options(folder, lambda: now, environ, output, workers=1), Progress(quiet=True))
+    return build(Options(folder, lambda: now, environ, output, workers=1, fresh=fresh), Progress(quiet=True))
 
 
 @dataclass

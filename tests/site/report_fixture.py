@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from analysis.contract import (
@@ -31,6 +32,7 @@ from builder.report import (
     DrawnFigure,
     FrameReport,
     Judged,
+    Levels,
     Outcome,
     Report,
     StoredProduct,
@@ -322,7 +324,7 @@ COSTS = Costs(
     (TestCost("BORN", "BIAS01", 4, 60.5, 410.4), TestCost("BORN", f"OLD01 {SCRIPT}", 2, 0.0, 0.0)),
     {"files": 36, "files_touched": 1, "files_read": 3, "results_new": 8, "results_reused": 30, "reused_seconds": 512,
      "site_written": 12, "site_kept": 200},
-    2, f"pool of 2 processes {SCRIPT}", "build-20190320T180000Z.jsonl", "2019-03-19T18:00:00+00:00",
+    2, f"pool of 2 processes {SCRIPT}", "build-20190320T180000Z.jsonl",
 )  # fmt: skip
 
 BLOCKS = (
@@ -435,9 +437,7 @@ def _born(block: Block) -> BlockReport:
     stray = _frame("BORN", 140, "CCD1", "other")
     frames = tuple(
         FrameReport(
-            f, assigned.get(f.id),
-            {q: (2650.0 + i, 2600.25 if f.type == "flat" else None) for i, q in enumerate(QUADRANTS)} if f.type != "other" else {},
-            None if f.type == "other" else int(f.exposure) % 7, (damaged,) if f.exposure == "103" else (),
+            f, assigned.get(f.id), partial(_counted, f), f.id, (damaged,) if f.exposure == "103" else (),
             f"previews/{f.exposure}-{f.detector}.webp" if f.type != "other" else "",
         )
         for f in (*bias1, *bias2, *flats, stray)
@@ -447,6 +447,13 @@ def _born(block: Block) -> BlockReport:
         block, made, frames, bad, (_snapshots()[0],), (CAVEATS[0], CAVEATS[2], CAVEATS[4]), (missing, none, damaged),
         "<p>Notes of the <em>first</em> block.</p>",
     )  # fmt: skip
+
+
+def _counted(f: Frame) -> tuple[Levels, int | None]:
+    if f.type == "other":
+        return {}, None
+    overscan = 2600.25 if f.type == "flat" else None
+    return {q: (2650.0 + i, overscan) for i, q in enumerate(QUADRANTS)}, int(f.exposure) % 7
 
 
 def _placed(report: BlockReport) -> BlockReport:
@@ -497,6 +504,6 @@ def make_report() -> Report:
     )
     info = BuildInfo(
         7, NOW, f"calbook build {ATTRIBUTE}", {"calbook": "0.1.0", "python": "3.11.7"},
-        COSTS, {"frames": 36, "results": 8},
+        COSTS, {"frames": 36, "results": 8}, "2019-03-19T18:00:00+00:00",
     )  # fmt: skip
     return Report(campaign, blocks, (BIAS, TRANSFER), snapshots, _findings(), changes, info)

@@ -18,9 +18,10 @@ from builder.acquired.presets import PRESETS
 from builder.cli import app
 from builder.exports import COLUMNS
 from builder.render import addresses
+from builder.render.checked import CHECKED
 from builder.render.prose import Prose, build_prose
 from builder.render.reference import MEANINGS, commands, reference_pages, reference_sources
-from builder.render.search import CHECKED, NAV, SEARCH_DATA
+from builder.render.search import NAV, SEARCH_DATA
 from builder.render.write import Site
 from builder.report import SHAPES, Verdict
 from builder.simulate.settings import FAULTS, Settings

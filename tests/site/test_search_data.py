@@ -9,7 +9,7 @@ import pytest
 from report_fixture import make_report
 
 from builder.render.page import Crumb, Page
-from builder.render.search import TEXT_LIMIT, nav_script, search_page, search_script
+from builder.render.search import TEXT_LIMIT, nav_script, search_entry, search_page, search_script
 from builder.report import Verdict
 
 GUIDE = (("guide/index.html", "Guide", "How to start"),)
@@ -45,7 +45,7 @@ def test_the_navigator_counts_what_is_wrong(nav: Any) -> None:
 
 def test_no_text_can_close_the_script() -> None:
     page = Page("a.html", "</script><script>alert(1)", "", "test", search="\u2028<!--")
-    for script in (nav_script(make_report()), search_script([page])):
+    for script in (nav_script(make_report()), search_script({page.path: search_entry(page)})):
         assert "<" not in script
         assert "\u2028" not in script
 
@@ -64,7 +64,9 @@ def test_pages_are_found_by_their_text_but_not_by_all_of_it() -> None:
         Page("odd.html", "Odd", "", "something new"),
         search_page(),
     ]
-    found = {d[0]: d for d in data(search_script(pages, GUIDE), "calbookSearch")}
+    found = {
+        d[0]: d for d in data(search_script({p.path: search_entry(p) for p in pages}, GUIDE), "calbookSearch")
+    }
     assert set(found) == {"blocks/BORN/tests/PTC01.html", "odd.html", "guide/index.html"}
     _, title, kind, place, text = found["blocks/BORN/tests/PTC01.html"]
     assert (title, kind, place) == ("PTC01", "Tests", "BORN")

@@ -16,14 +16,14 @@ from report_fixture import make_report
 from analysis.figures import Mark, Panel, Plot, Series
 from builder.draw import draw
 from builder.render import addresses
+from builder.render.checked import CHECKED, checked_script
 from builder.render.page import Page
 from builder.render.prose import build_prose
 from builder.render.search import (
-    CHECKED,
     NAV,
     SEARCH_DATA,
-    checked_script,
     nav_script,
+    search_entry,
     search_page,
     search_script,
 )
@@ -109,7 +109,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
         out.write(page.path, prose.shell.page(page))
     out.write(NAV, nav_script(report, prose.guide_pages))
     out.write(CHECKED, checked_script({}))
-    out.write(SEARCH_DATA, search_script(pages, prose.guide_pages))
+    out.write(SEARCH_DATA, search_script({p.path: search_entry(p) for p in pages}, prose.guide_pages))
     out.finish()
     return out.out
 

@@ -1,0 +1,162 @@
+"""How the cost of a build grows: frames 10² → 10⁵ with a tenth as many tests, and pages 10² → 10⁴.
+
+    python -m bench.bench_growth [--frames 100 1000 10000] [--pages 100 1000 3000] [--repeats 3]
+
+Each campaign is real: tiny FITS files that are listed, indexed and read, records, limits, a procedure. Every build is a
+process of its own, so that imports count and peak memory is its own. Told are processor seconds, which other work on the
+machine disturbs less than the clock; the exponent is the slope on log-log axes between the two largest sizes, where
+what is fixed (imports) counts least. The rebuilds of 10⁴ frames take minutes to set up, those of 10⁵ half an hour.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench.bench_pages import ours as cold_pages
+from bench.large_campaign import frame, write
+from bench.table import Row, show
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+REACH = {"nothing changed": 3.0, "one new frame": 3.0}
+"""Seconds for 10,000 frames and 1,000 tests."""
+LARGE = 10_000
+BUILD = """
+import os, resource, sys, time
+from pathlib import Path
+from datetime import UTC, datetime
+begun = time.perf_counter()
+from builder.engine import one_thread_each
+one_thread_each()
+from builder.build import Options, build
+from builder.progress import Progress
+done = build(Options(Path(sys.argv[1]), lambda: datetime.now(UTC), os.environ, workers=1), Progress(quiet=True))
+use = resource.getrusage(resource.RUSAGE_SELF)
+print(time.perf_counter() - begun, use.ru_utime + use.ru_stime, use.ru_maxrss / 1024, done.drawn)
+"""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a build took: seconds by the clock and of the processor, peak memory [MB], pages drawn."""
+
+    seconds: float
+    cpu: float
+    memory: float
+    drawn: int
+
+
+def build(folder: Path) -> Cost:
+    """One build, in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-c", BUILD, str(folder)], cwd=CHECKOUT, check=True, capture_output=True, text=True
+    )
+    seconds, cpu, memory, drawn = done.stdout.split()[-4:]
+    return Cost(float(seconds), float(cpu), float(memory), int(drawn))
+
+
+def add_frame(folder: Path, number: int) -> None:
+    """One more frame with a test of its own, analysed as the others are."""
+    path = folder / "records" / "B00.csv"
+    data = frame(number, datetime(2026, 1, 1, tzinfo=UTC))
+    (folder / "frames" / "B00" / f"f{number:07d}.fits").write_bytes(data)
+    path.write_text(f"{path.read_text('utf-8')}BIASN{number},{number},{number},0,done,\n", "utf-8")
+
+
+def listing(folder: Path) -> Cost:
+    """Every file of the data directory looked at, none opened."""
+    from builder.acquired.listing import list_data
+
+    use, begun = time.process_time(), time.perf_counter()
+    list_data(folder, ("frames",), (), ())
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return Cost(time.perf_counter() - begun, time.process_time() - use, memory, 0)
+
+
+def least(run: Callable[[], Cost], repeats: int) -> Cost:
+    """The cheapest of several runs: the others were disturbed."""
+    return min((run() for _ in range(repeats)), key=lambda c: c.cpu)
+
+
+def of_campaign(frames: int, repeats: int) -> dict[str, Cost]:
+    """What a campaign of that many frames costs, kind of build by kind."""
+    with tempfile.TemporaryDirectory(prefix="calbook-growth-") as work:
+        folder = write(Path(work), frames=frames, tests=frames // 10)
+        out = {"from nothing": build(folder)}
+        build(folder)  # the first look after a cold build reads records again that were written moments ago
+        out["nothing changed"] = least(lambda: build(folder), repeats)
+        numbers = iter(range(frames + 1, frames + 1 + repeats))
+
+        def one_more() -> Cost:
+            add_frame(folder, next(numbers))
+            return build(folder)
+
+        out["one new frame"] = least(one_more, repeats)
+        out["listing alone"] = least(lambda: listing(folder), repeats)
+    return out
+
+
+def of_pages(pages: int) -> dict[str, Cost]:
+    """What drawing that many pages from nothing costs, chrome and all."""
+    with tempfile.TemporaryDirectory(prefix="calbook-growth-") as work:
+        use, begun = time.process_time(), time.perf_counter()
+        cold_pages(Path(work), pages)
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        return {
+            "pages from nothing": Cost(time.perf_counter() - begun, time.process_time() - use, memory, pages)
+        }
+
+
+def exponent(sizes: Sequence[int], values: Sequence[float]) -> float:
+    """The slope of values against sizes on log-log axes, between the two largest sizes."""
+    return math.log(values[-1] / values[-2]) / math.log(sizes[-1] / sizes[-2])
+
+
+def table(sizes: Sequence[int], costs: Sequence[dict[str, Cost]], what: str) -> list[Row]:
+    """A row for each kind of work: its cost at the largest size beside what linear growth from the size before gives."""
+    rows = []
+    for kind in costs[0]:
+        held = [c[kind] for c in costs]
+        slope, last = exponent(sizes, [c.cpu for c in held]), held[-1]
+        told = ", ".join(f"{n}: {c.cpu:.2f}" for n, c in zip(sizes, held, strict=True))
+        note = f"exponent {slope:.2f}{' ABOVE LINEAR' if slope > 1.1 else ''}; cpu s by {what}: {told}"
+        if kind in REACH and LARGE in sizes:
+            at = held[list(sizes).index(LARGE)]
+            note += f"; {at.seconds:.2f} s at {LARGE} by the clock, reach {REACH[kind]:g}"
+        linear = held[-2].cpu * sizes[-1] / sizes[-2]
+        rows.append(Row(f"{kind}, {sizes[-1]} {what}", last.cpu, "linear growth", linear, "cpu s", None, last.memory, 1024.0, note))  # fmt: skip
+    return rows
+
+
+def run(quick: bool, frames: Sequence[int] = (), pages: Sequence[int] = (), repeats: int = 3) -> list[Row]:
+    """The rows of both tables; ``quick`` stops at sizes that take a minute."""
+    frames = frames or ((100, 400) if quick else (100, 1000, 10_000))
+    pages = pages or ((100, 300) if quick else (100, 1000, 3000, 10_000))
+    rows = table(frames, [of_campaign(n, repeats) for n in frames], "frames")
+    of_pages(10)  # what Sphinx and Jinja load once is no part of the growth
+    return rows + table(pages, [of_pages(n) for n in pages], "pages")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="small sizes, about a minute")
+    parser.add_argument("--frames", type=int, nargs="+", default=())
+    parser.add_argument("--pages", type=int, nargs="+", default=())
+    parser.add_argument("--repeats", type=int, default=3)
+    given = parser.parse_args()
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    show("growth", run(given.quick, given.frames, given.pages, given.repeats))
+
+
+if __name__ == "__main__":
+    main()

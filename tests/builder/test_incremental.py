@@ -1,0 +1,308 @@
+"""Each kind of change costs what depends on it and nothing else, and leaves the site that drawing every page would.
+
+The changes are made one after the other to one campaign: two blocks, three tests, a procedure that uses another's value.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import random
+import re
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from tiny_campaign import NOW, bias, built, make, snapshot
+
+from builder import unchanged
+from builder.render import environment
+
+pytestmark = pytest.mark.slow
+
+MORE = """
+[[sources]]
+id = "second"
+address = "records/second.csv"
+block = "B2"
+
+[[documents]]
+title = "Plan"
+href = "documents/plan.txt"
+
+[procedures.share]
+tests = ["BIAS01", "BIAS02"]
+"""
+
+SHARE = '''"""Level as a share of the first test's."""
+from analysis.contract import Parameter, Procedure, Quantity, Role, Use, Version
+
+def measure(inputs, results):
+    for channel in inputs.detector.geometry.channels:
+        level = inputs.used["level", "level"][channel.name].value
+        results.value("share", level / inputs.number("of"), 0.1, n=1, channel=channel.name)
+
+PROCEDURE = Procedure(
+    name="share", title="Share", purpose="A share.", history=(Version("1", "2025-01-01", "first"),),
+    roles=(Role("bias", ("bias",), 1, "zero-second frames"),), parameters=(Parameter("of", 1000.0, "Of what"),),
+    quantities=(Quantity("share", "s", "1", "Share of a level", "a ratio"),), uses=(Use("level", "level", "Its level"),),
+    measure=measure,
+)
+'''
+
+BUILD = {"index.html", "about/build.html"}
+"""Pages that tell of the build itself: drawn by each build that changed something."""
+
+
+def test_page(block: str, name: str) -> str:
+    return f"blocks/{block}/tests/{name}.html"
+
+
+test_page.__test__ = False  # type: ignore[attr-defined]
+B1, B2 = "blocks/B1/index.html", "blocks/B2/index.html"
+EXPOSURES1, EXPOSURES2 = "blocks/B1/exposures.html", "blocks/B2/exposures.html"
+DETECTOR, CAVEATS, LIMITS, HEALTH = "detectors/CAM1.html", "caveats.html", "limits.html", "health.html"
+ONE, TWO, THREE = test_page("B1", "BIAS01"), test_page("B1", "BIAS02"), test_page("B2", "BIAS03")
+LEVELS = {"level of BIAS01", "level of BIAS02", "level of BIAS03"}
+SHARES = {"share of BIAS01", "share of BIAS02"}
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text("utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), "utf-8")
+
+
+def stored(folder: Path) -> dict[str, str]:
+    """Results that were ever measured → 'procedure of test'."""
+    db = sqlite3.connect(folder / "build/store/calbook.sqlite")
+    with closing(db):
+        return {i: f"{p} of {t}" for i, p, t in db.execute("SELECT id, procedure, test FROM results")}
+
+
+def results(folder: Path) -> dict[str, str]:
+    """Result ids → 'procedure of test'."""
+    with (folder / "build/site/data/measurements.csv").open(encoding="utf-8", newline="") as file:
+        return {
+            r["result_id"].partition(".")[0]: f"{r['procedure']} of {r['test']}" for r in csv.DictReader(file)
+        }
+
+
+@dataclass
+class Moved:
+    """What a build measured, and the data pages whose bytes it wrote (results by what they are of)."""
+
+    measured: set[str]
+    pages: set[str]
+    drawn: int
+
+
+def rebuilt(folder: Path, hours: float) -> Moved:
+    """Build after a change; then draw every page from the same store and find every byte as it was."""
+    site = folder / "build" / "site"
+    before, known = snapshot(site), stored(folder)
+    done = built(folder, now=NOW + timedelta(hours=hours))
+    after, now = snapshot(site), stored(folder)
+    whole = built(folder, now=NOW + timedelta(hours=hours, minutes=20), fresh=True)
+    assert whole.unchanged and whole.drawn > 25
+    different = {n for n, (data, _) in snapshot(site).items() if after.get(n, (b"",))[0] != data}
+    assert different == set()
+    again = built(folder, now=NOW + timedelta(hours=hours, minutes=30))
+    assert again.made is None and again.summary == whole.summary == done.summary
+    written = {n for n in after if after[n] != before.get(n) and n.endswith(".html")}
+    pages = {_named(n, now) for n in written if not n.startswith("guide/")}
+    return Moved({now[r] for r in now.keys() - known.keys()}, pages, done.drawn)
+
+
+def _named(page: str, known: dict[str, str]) -> str:
+    found = re.fullmatch(r"measurements/(\w+)\.html", page)
+    return known[found[1]] if found else page
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = make(tmp_path_factory.mktemp("incremental") / "tiny", more=MORE)
+    for name, text in {
+        "blocks/B2.md": "---\ntitle: Second block\nstatus: done\nstart: 2025-02-02\n---\n\nNotes.\n",
+        "records/second.csv": "test,first,last,exptime,status,comments\nBIAS03,6,7,0,done,\n",
+        "procedures/share.py": SHARE,
+        "documents/plan.txt": "the plan",
+    }.items():
+        (made / name).parent.mkdir(exist_ok=True)
+        (made / name).write_text(text, "utf-8")
+    for number in range(1, 6):
+        (made / "frames" / "B1").mkdir(exist_ok=True)
+        (made / f"frames/b{number}.fits").rename(made / f"frames/B1/b{number}.fits")
+    (made / "frames" / "B2").mkdir()
+    for number in (6, 7):
+        bias(made / f"frames/B2/b{number}.fits", number)
+    first = built(made)
+    assert [f.what for f in first.summary.findings] == []
+    assert set(results(made).values()) == LEVELS | SHARES
+    return made
+
+
+def plain(name: str) -> Callable[[Path], None]:
+    """A change of a text file: 'file|old|new', or 'file|text' to write it."""
+
+    def change(folder: Path) -> None:
+        path, *texts = name.split("|")
+        (folder / path).parent.mkdir(exist_ok=True)
+        if len(texts) == 1:
+            (folder / path).write_text(texts[0], "utf-8")
+        else:
+            edit(folder / path, *texts)
+
+    return change
+
+
+CAVEAT = '[[caveat]]\\nid = "C1"\\ntext = "Warm."\\nscope = {{ tests = ["BIAS02"] }}\\n{}'.replace(
+    "\\n", "\n"
+)
+SECOND_LIMIT = '\n[[limit]]\nid = "LIM-2"\nquantity = "share.share"\nlow = 0.1\n'
+
+
+def add_limit(folder: Path) -> None:
+    with (folder / "limits/limits.toml").open("a", encoding="utf-8") as limits:
+        limits.write(SECOND_LIMIT)
+
+
+def add_frame(folder: Path) -> None:
+    bias(folder / "frames/B2/b8.fits", 8)
+    edit(folder / "records/second.csv", "BIAS03,6,7", "BIAS03,6,8")
+
+
+def touch(folder: Path) -> None:
+    for path in (folder / "frames/B1/b1.fits", folder / "campaign.toml", folder / "procedures/level.py"):
+        os.utime(path)
+
+
+def change_frame(folder: Path) -> None:
+    bias(folder / "frames/B1/b4.fits", 44, EXPNUM=4)
+
+
+def remove_frame(folder: Path) -> None:
+    (folder / "frames/B2/b8.fits").unlink()
+    edit(folder / "records/second.csv", "BIAS03,6,8", "BIAS03,6,7")
+
+
+CHANGES: dict[str, tuple[Callable[[Path], None], set[str], set[str]]] = {
+    "a limit's value": (
+        plain("limits/limits.toml|high = 1100|high = 950"), set(),
+        {ONE, TWO, THREE, B1, B2, DETECTOR, LIMITS, "procedures/index.html", "procedures/level.html", *LEVELS},
+    ),
+    "a limit added": (
+        add_limit, set(), {ONE, TWO, B1, DETECTOR, LIMITS, "procedures/index.html", "procedures/share.html", *SHARES},
+    ),
+    "a caveat added": (
+        plain("caveats.toml|" + CAVEAT.format("")), set(),
+        {TWO, B1, B2, CAVEATS, DETECTOR, EXPOSURES1, EXPOSURES2, "level of BIAS02", "share of BIAS02"},
+    ),
+    "a caveat resolved": (
+        plain("caveats.toml|" + CAVEAT.format("resolved = 2025-02-20\n")), set(),
+        {TWO, B1, B2, CAVEATS, DETECTOR, EXPOSURES1, EXPOSURES2, "level of BIAS02", "share of BIAS02"},
+    ),
+    "a block's prose": (plain("blocks/B2.md|Notes.|Other notes."), set(), {B2}),
+    "a block's front matter": (plain("blocks/B2.md|Second block|Block two"), set(), {B2}),
+    "a parameter": (
+        plain("campaign.toml|[procedures.share]|[procedures.share]\nparameters = { of = 500.0 }"), SHARES,
+        {ONE, TWO, B1, DETECTOR, "procedures/share.html", *SHARES},
+    ),
+    "the text of a procedure": (
+        plain("procedures/share.py|/ inputs|* 1.0 / inputs"), SHARES,
+        {ONE, TWO, B1, DETECTOR, *SHARES},
+    ),
+    "the version of a procedure that another uses": (
+        plain('procedures/level.py|history=(|history=(Version("0", "2024-01-01", "draft"), '), LEVELS | SHARES,
+        {ONE, TWO, THREE, B1, B2, DETECTOR, "procedures/level.html", *LEVELS, *SHARES},
+    ),
+    "the mapping of a header": (
+        plain('campaign.toml|[detectors.CAM1]|[data.fields]\noperator = ["ORIGIN"]\n\n[detectors.CAM1]'), set(), set(),
+    ),
+    "a frame added": (
+        add_frame, {"level of BIAS03"}, {THREE, B2, EXPOSURES2, DETECTOR, "records/second.html", "level of BIAS03"},
+    ),
+    "files touched": (touch, set(), set()),
+    "a frame changed": (
+        change_frame, {"level of BIAS02", "share of BIAS02"},
+        {TWO, B1, EXPOSURES1, DETECTOR, "level of BIAS02", "share of BIAS02"},
+    ),
+    "a frame removed": (
+        remove_frame, set(), {THREE, B2, EXPOSURES2, DETECTOR, "records/second.html", "level of BIAS03"},
+    ),
+    "a row of the record changed": (
+        plain("records/tests.csv|BIAS01,1,3,0,done,|BIAS01,1,3,0,done,said so"), set(),
+        {ONE, TWO, B1, "records/record.html"},
+    ),
+    "a row of the record added": (
+        plain("records/second.csv|BIAS03,6,7,0,done,\n|BIAS03,6,7,0,done,\nTODO,,,0,planned,\n"), set(),
+        {THREE, B2, test_page("B2", "TODO"), "records/second.html"},
+    ),
+    "a document added": (
+        plain('campaign.toml|[[documents]]|[[documents]]\ntitle = "Report"\n\n[[documents]]'), set(), {"documents.html"},
+    ),
+    "a file that a page links to": (plain("documents/plan.txt|the plan|another plan"), set(), set()),
+    "the geometry": (
+        plain("campaign.toml|overscan = 8|overscan = 8\nsaturation = 50000.0"), LEVELS | SHARES,
+        {ONE, TWO, THREE, B1, B2, DETECTOR, *LEVELS, *SHARES},
+    ),
+}  # fmt: skip
+TOLD_ONLY = {"files touched", "a file that a page links to"}
+"""Changes of which no page tells, so that not even a build is counted."""
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_change_costs_what_depends_on_it(folder: Path, name: str) -> None:
+    change, measured, pages = CHANGES[name]
+    change(folder)
+    moved = rebuilt(folder, 24 + list(CHANGES).index(name))
+    assert moved.measured == measured
+    assert moved.pages == (pages if name in TOLD_ONLY else pages | BUILD)
+
+
+@pytest.fixture
+def templates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A copy of the templates that the site is made with, to be changed."""
+    copy = shutil.copytree(environment.TEMPLATES, tmp_path / "pages")
+    with monkeypatch.context() as patch:
+        patch.setattr(environment, "TEMPLATES", copy)
+        patch.setattr(unchanged, "ROOMS", (*unchanged.ROOMS, str(copy)))
+        environment.environment.cache_clear()
+        environment._template.cache_clear()
+        yield copy
+    environment.environment.cache_clear()
+    environment._template.cache_clear()
+
+
+def test_a_template_costs_its_pages(folder: Path, templates: Path) -> None:
+    edit(templates / "limits.html.j2", "<h1>Limits</h1>", "<h1>All limits</h1>")
+    environment.environment.cache_clear()
+    environment._template.cache_clear()
+    moved = rebuilt(folder, 100)
+    assert (moved.measured, moved.pages, moved.drawn) == (set(), {LIMITS}, 1)
+
+
+def test_any_sequence_of_changes_leaves_the_site_that_drawing_all_would(folder: Path) -> None:
+    """Steps of all kinds, several at once, undone and done again; each site compared with one drawn in full."""
+    rng = random.Random(20250301)
+    choices: list[Callable[[int], None]] = [
+        lambda n: plain(f"limits/limits.toml|[[limit]]\nid = \"L\"\nquantity = \"level.level\"\nhigh = {900 + n}\n")(folder),
+        lambda n: plain("caveats.toml|" + (CAVEAT.format("") if n % 2 else ""))(folder),
+        lambda n: plain(f"records/second.csv|test,first,last,exptime,status,comments\nBIAS03,6,{6 + n % 3},0,done,{n}\n")(folder),
+        lambda n: bias(folder / f"frames/B2/b{6 + n % 4}.fits", 6 + n % 4, data=None) and None,
+        lambda n: (folder / f"frames/B2/b{6 + n % 4}.fits").unlink(missing_ok=True),
+        lambda n: plain(f"blocks/B3.md|---\ntitle: {n}\nstatus: running\n---\n")(folder),
+        lambda n: (folder / "blocks/B3.md").unlink(missing_ok=True),
+        lambda n: (folder / f"frames/B1/c{n % 2}.fits").write_bytes(b"SIMPLE" * (n % 3)) and None,
+        lambda n: plain(f"documents/plan.txt|{n}")(folder),
+        lambda n: (folder / "documents/plan.txt").unlink(missing_ok=True),
+    ]  # fmt: skip
+    for step in range(6):
+        for choice in rng.sample(choices, 3):
+            choice(rng.randrange(100))
+        rebuilt(folder, 200 + 30 * step)
