@@ -5,28 +5,43 @@ sigma times the noise *expected* there; that finds a cosmic ray among three fram
 the pixel's own n values must do, as ``ccdproc.combine(sigma_clip=True)`` does in one round and we do until nothing
 changes; note that no value of n can lie more than √(n − 1) standard deviations from their mean, so that 3σ
 clips nothing at all below eleven frames. The procedures therefore pass the noise.
+
+The channels of one detector usually share rows of one image: stacked together, each byte of a file is read once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.contract import FrameInput
+from analysis.stack_bands import (
+    ChannelReader,
+    Combine,
+    Level,
+    Reader,
+    Window,
+    fill,
+    shared_images,
+    wide_reader,
+)
+from analysis.stack_network import sorting_network
 from campaign.geometry import Channel, Region
 
-Reader = Callable[[Region], NDArray[np.generic]]
-"""Reads a part of one frame: a region in, its pixels [ADU] out, shape ``region.shape``."""
+__all__ = [
+    "Level",
+    "Reader",
+    "Stack",
+    "clipped_mean_stack",
+    "clipped_mean_stacks",
+    "median_stack",
+    "median_stacks",
+    "reader",
+]
 
-Level = float | NDArray[np.floating]
-"""What is subtracted of a frame: one level, or a column of row levels, shape (rows, 1)."""
-
-_BAND_VALUES = 3_000_000
 _MOST_FRAMES = 65535
 
 
@@ -51,8 +66,8 @@ class Stack:
 
 
 def reader(frame: FrameInput, channel: Channel) -> Reader:
-    """Reads parts of one channel of a frame."""
-    return partial(frame.pixels.read, channel)
+    """Reads parts of one channel of a frame, into memory used before."""
+    return ChannelReader(frame, channel)
 
 
 def clipped_mean_stack(
@@ -73,17 +88,11 @@ def clipped_mean_stack(
     The result does not depend on ``threads``. At most ``rounds`` rounds; one round without ``noise`` is what
     ccdproc does by default.
 
-    Raises ValueError for no frames, offsets of another number, or noise, gain, sigma that are not positive.
+    Raises ValueError for no frames, offsets of another number, or noise, gain, sigma, rounds that are not positive.
     """
-    _check(readers, offsets, sigma=sigma, noise=noise, gain=gain)
-    from analysis import stack_kernels
-
-    if noise is None:
-        combine: Callable[..., None] = partial(_by_scatter, stack_kernels.clip_by_scatter, sigma, rounds)
-    else:
-        per_level = 0.0 if gain is None else 1.0 / gain
-        combine = partial(_by_noise, stack_kernels.clip_by_noise, sigma, rounds, noise**2, per_level)
-    return _in_bands(combine, readers, region, offsets, threads)
+    _check(len(readers), offsets, sigma=sigma, noise=noise, gain=gain, rounds=rounds)
+    combine = _clipping(len(readers), sigma, rounds, noise, gain)
+    return _stacked(readers, [_window(combine, region, offsets, len(readers))], threads)[0]
 
 
 def median_stack(
@@ -97,86 +106,108 @@ def median_stack(
 
     For normal noise it scatters by √(π/2) more than the mean of the same frames.
     """
-    _check(readers, offsets)
+    _check(len(readers), offsets)
+    return _stacked(readers, [_window(_median(len(readers)), region, offsets, len(readers))], threads)[0]
+
+
+def clipped_mean_stacks(
+    frames: Sequence[FrameInput],
+    channels: Sequence[Channel],
+    *,
+    sigma: float = 3.0,
+    rounds: int = 10,
+    offsets: Mapping[str, Sequence[Level]] | None = None,
+    noise: Mapping[str, float] | None = None,
+    gain: Mapping[str, float] | None = None,
+    threads: int = 2,
+) -> dict[str, Stack]:
+    """``clipped_mean_stack`` of the images of several channels at once, by name: each row of a file is read once.
+
+    ``offsets``, ``noise`` and ``gain`` are by the channel's name; a channel that ``noise`` or ``gain`` does not name has none.
+    The result is that of each channel on its own. Raises ValueError as that does, KeyError when ``offsets`` lack a channel.
+    """
+    combine = {}
+    for channel in channels:
+        name = channel.name
+        sought = (noise or {}).get(name), (gain or {}).get(name)
+        _check(
+            len(frames), offsets[name] if offsets else None,
+            sigma=sigma, noise=sought[0], gain=sought[1], rounds=rounds,
+        )  # fmt: skip
+        combine[name] = _clipping(len(frames), sigma, rounds, *sought)
+    return _of_detector(frames, channels, combine, offsets, threads)
+
+
+def median_stacks(
+    frames: Sequence[FrameInput],
+    channels: Sequence[Channel],
+    *,
+    offsets: Mapping[str, Sequence[Level]] | None = None,
+    threads: int = 2,
+) -> dict[str, Stack]:
+    """``median_stack`` of the images of several channels at once; else as ``clipped_mean_stacks``."""
+    for channel in channels:
+        _check(len(frames), offsets[channel.name] if offsets else None)
+    combine = {channel.name: _median(len(frames)) for channel in channels}
+    return _of_detector(frames, channels, combine, offsets, threads)
+
+
+def _clipping(n: int, sigma: float, rounds: int, noise: float | None, gain: float | None) -> Combine:
     from analysis import stack_kernels
 
-    return _in_bands(stack_kernels.median, readers, region, offsets, threads)
+    if noise is None:
+        return Combine(stack_kernels.clip_by_scatter, (np.float32(sigma), rounds))
+    per_level = np.float32(0.0 if gain is None else 1.0 / gain)
+    settings = (np.float32(sigma), rounds, np.float32(noise**2), per_level, sorting_network(n))
+    return Combine(stack_kernels.clip_by_noise, settings)
 
 
-def _by_scatter(
-    kernel: Callable[..., None], sigma: float, rounds: int, values: NDArray[np.float32], *out: object
-) -> None:
-    kernel(values, np.float32(sigma), rounds, *out)
+def _median(n: int) -> Combine:
+    from analysis import stack_kernels
+
+    to_middle = sorting_network(n, ((n - 1) // 2, n // 2))
+    return Combine(stack_kernels.median, (sorting_network(n), to_middle))
 
 
-def _by_noise(
-    kernel: Callable[..., None],
-    sigma: float,
-    rounds: int,
-    variance: float,
-    per_level: float,
-    values: NDArray[np.float32],
-    *out: object,
-) -> None:
-    kernel(values, np.float32(sigma), rounds, np.float32(variance), np.float32(per_level), *out)
-
-
-def _check(readers: Sequence[Reader], offsets: Sequence[Level] | None, **positive: float | None) -> None:
-    if not 0 < len(readers) <= _MOST_FRAMES:
-        raise ValueError(f"a stack of {len(readers)} frames")
-    if offsets is not None and len(offsets) != len(readers):
-        raise ValueError(f"{len(offsets)} offsets for {len(readers)} frames")
+def _check(frames: int, offsets: Sequence[Level] | None, **positive: float | None) -> None:
+    if not 0 < frames <= _MOST_FRAMES:
+        raise ValueError(f"a stack of {frames} frames")
+    if offsets is not None and len(offsets) != frames:
+        raise ValueError(f"{len(offsets)} offsets for {frames} frames")
     for name, value in positive.items():
         if value is not None and not value > 0:
             raise ValueError(f"{name} must be positive, not {value}")
 
 
-def _in_bands(
-    combine: Callable[..., None],
-    readers: Sequence[Reader],
-    region: Region,
-    offsets: Sequence[Level] | None,
-    threads: int,
-) -> Stack:
+def _window(combine: Combine, region: Region, offsets: Sequence[Level] | None, frames: int) -> Window:
     rows, columns = region.shape
-    mean = np.empty((rows, columns), np.float32)
-    variance = np.empty((rows, columns), np.float32)
-    count = np.empty((rows, columns), np.uint16)
-
-    def do(bands: Iterator[tuple[int, int]]) -> None:
-        buffer: NDArray[np.float32] | None = (
-            None  # one for each thread: fresh memory costs more than the arithmetic
-        )
-        for first, end in bands:
-            if buffer is None:
-                buffer = np.empty((len(readers), _band_rows(len(readers), columns), columns), np.float32)
-            band = buffer[:, : end - first]
-            part = Region(region.y0 + first, region.y0 + end, region.x0, region.x1)
-            for i, read in enumerate(readers):
-                band[i] = read(part)
-                if offsets is not None:
-                    band[i] -= _of_rows(offsets[i], first, end)
-            values = band.reshape(len(readers), -1)
-            out = slice(first, end)
-            combine(values, mean[out].reshape(-1), variance[out].reshape(-1), count[out].reshape(-1))
-
-    step = _band_rows(len(readers), columns)
-    bands = [(first, min(first + step, rows)) for first in range(0, rows, step)]
-    threads = max(1, min(threads, len(bands)))
-    if threads == 1:
-        do(iter(bands))
-    else:
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(do, [iter(bands[i::threads]) for i in range(threads)]))
-    return Stack(mean, variance, count)
+    levels = np.zeros((frames, rows), np.float32)
+    for i, level in enumerate(offsets or ()):
+        levels[i] = np.asarray(level, dtype=np.float32).ravel()
+    return Window(
+        region, combine, levels,
+        np.empty((rows, columns), np.float32), np.empty((rows, columns), np.float32), np.empty((rows, columns), np.uint16),
+    )  # fmt: skip
 
 
-def _band_rows(frames: int, columns: int) -> int:
-    return max(1, _BAND_VALUES // (frames * columns))
+def _stacked(readers: Sequence[Reader], windows: Sequence[Window], threads: int) -> list[Stack]:
+    fill(readers, windows, threads)
+    return [Stack(w.mean, w.variance, w.count) for w in windows]
 
 
-def _of_rows(level: Level, first: int, end: int) -> np.float32 | NDArray[np.float32]:
-    """The level of a band: one number, or its rows' part of a column."""
-    if isinstance(level, np.ndarray) and level.size > 1:
-        return level.reshape(-1, 1)[first:end].astype(np.float32)
-    return np.float32(level if not isinstance(level, np.ndarray) else level.item())
+def _of_detector(
+    frames: Sequence[FrameInput],
+    channels: Sequence[Channel],
+    combine: Mapping[str, Combine],
+    offsets: Mapping[str, Sequence[Level]] | None,
+    threads: int,
+) -> dict[str, Stack]:
+    out: dict[str, Stack] = {}
+    for together in shared_images(frames, channels):
+        windows = [
+            _window(combine[c.name], c.image, offsets[c.name] if offsets else None, len(frames))
+            for c in together
+        ]
+        readers = [wide_reader(frame, together[0]) for frame in frames]
+        out |= zip((c.name for c in together), _stacked(readers, windows, threads), strict=True)
+    return {c.name: out[c.name] for c in channels}

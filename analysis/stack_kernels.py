@@ -1,8 +1,13 @@
 """Compiled kernels of the stacks: clipped mean and median of each pixel over frames.
 
 Imported only when a stack is made: importing numba costs half a second. All loops run along pixels, in blocks
-that stay in the cache, so that the compiler turns them into vector instructions; that makes the repeated rounds
-of clipping cheap. Kernels release the interpreter's lock, so threads may run them side by side.
+that stay in the cache, so that the compiler turns them into vector instructions. Nearly all pixels lose no value:
+a few plain passes prove that of a pixel and give its numbers; only the others are gathered and iterated. What becomes of a
+pixel depends on its own values alone, not on its neighbours, bands or threads. Kernels release the
+interpreter's lock, so threads may run them side by side.
+
+Bands have the shape (frames, rows, columns), of uint16 or float32. A kernel fills ``rows`` rows of its outputs from row ``to``
+on, from the band's rows from ``row`` and its columns from ``x`` on; ``levels`` (frames, rows of the outputs) are subtracted first.
 """
 
 from __future__ import annotations
@@ -11,13 +16,17 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+Band = NDArray[np.uint16] | NDArray[np.float32]
 Floats = NDArray[np.float32]
 Counts = NDArray[np.uint16]
+Network = NDArray[np.int32]
 
-_BLOCK = 512
+_BLOCK = 256
 _HUGE = np.float32(3.0e38)
 _NONE = np.float32(0.0)
 _ONE = np.float32(1.0)
+_CLOSE = np.float32(1e-4)  # far above float32's rounding: what is nearer to a bound is looked at with care
+_ROUNDING = np.float32(1e-6)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -26,111 +35,139 @@ def _row() -> Floats:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _load(values: Floats, start: int, width: int, reference: Floats, block: Floats) -> None:
-    """Copy a block as differences from its first finite values: small numbers keep float32 exact."""
-    n = values.shape[0]
-    part = values[:, start : start + width]  # an index that might be negative would keep loops from vectors
-    lost = 0
+def _load(band: Band, row: int, x: int, width: int, levels: Floats, reference: Floats, block: Floats) -> None:
+    """Copy a block as differences from its first values: small numbers keep float32 exact."""
+    first, level = band[0, row, x : x + width], levels[0]
     for p in range(width):
-        v = part[0, p]
-        reference[p] = v
-        lost += 0 if abs(v) < _HUGE else 1
-    if lost:
+        reference[p] = np.float32(first[p]) - level
+    for i in range(band.shape[0]):
+        part, level, out = band[i, row, x : x + width], levels[i], block[i]
         for p in range(width):
-            i = 0
-            while i < n - 1 and not abs(part[i, p]) < _HUGE:
-                i += 1
-            v = part[i, p]
-            reference[p] = v if abs(v) < _HUGE else _NONE
-    for i in range(n):
-        row, out = part[i], block[i]
-        for p in range(width):
-            out[p] = row[p] - reference[p]
+            out[p] = (np.float32(part[p]) - level) - reference[p]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _order(block: Floats, width: int) -> None:
-    """Sort each pixel over frames (Batcher's odd-even merge sort); what is not finite goes last."""
-    n = block.shape[0]
-    for i in range(n):
-        for p in range(width):
-            v = block[i, p]
-            block[i, p] = v if abs(v) < _HUGE else np.float32(np.inf)
-    span = 1
-    while span < n:
-        step = span
-        while step >= 1:
-            for j in range(step % span, n - step, 2 * step):
-                for i in range(j, min(j + step, n - step)):
-                    if i // (2 * span) == (i + step) // (2 * span):
-                        for p in range(width):
-                            a, b = block[i, p], block[i + step, p]
-                            block[i, p] = a if a < b else b
-                            block[i + step, p] = b if a < b else a
-            step //= 2
-        span *= 2
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _middle(ordered: Floats, width: int, out: Floats) -> None:
-    """Median of the finite values of each pixel of an ordered block; NaN where there are none."""
-    n = ordered.shape[0]
-    for p in range(width):
-        have = 0
-        while have < n and ordered[have, p] < _HUGE:
-            have += 1
-        if have == 0:
-            out[p] = np.float32(np.nan)
-        else:
-            out[p] = np.float32(0.5) * (ordered[(have - 1) // 2, p] + ordered[have // 2, p])
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _lower_middle(ordered: Floats, p: int) -> np.float32:
-    """The finite value at or just below the median of one pixel of an ordered block; NaN where there is none."""
-    have = 0
-    while have < ordered.shape[0] and ordered[have, p] < _HUGE:
-        have += 1
-    return ordered[(have - 1) // 2, p] if have else np.float32(np.nan)
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _moments(
-    block: Floats, width: int, low: Floats, high: Floats, number: Floats, mean: Floats, squares: Floats
+def _gather(
+    band: Band,
+    row: int,
+    x: int,
+    at: NDArray[np.int64],
+    many: int,
+    levels: Floats,
+    reference: Floats,
+    few: Floats,
 ) -> None:
-    """Number, mean and summed squared deviations of each pixel's values within low … high."""
+    """The same for single pixels, as differences from their first finite values."""
+    n = band.shape[0]
+    for k in range(many):
+        reference[k] = _NONE
+        for i in range(n - 1, -1, -1):
+            v = np.float32(band[i, row, x + at[k]]) - levels[i]
+            few[i, k] = v
+            if abs(v) < _HUGE:
+                reference[k] = v
+        for i in range(n):
+            few[i, k] -= reference[k]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _sort(block: Floats, width: int, network: Network) -> None:
+    """Exchange each pixel's values as a network says: rows (lower, upper, 1 keep the lower, 2 the upper, 3 both)."""
+    for c in range(network.shape[0]):
+        lower, upper, kept = block[network[c, 0]], block[network[c, 1]], network[c, 2]
+        if kept == 3:
+            for p in range(width):
+                a, b = lower[p], upper[p]
+                lower[p] = a if a < b else b
+                upper[p] = b if a < b else a
+        elif kept == 1:
+            for p in range(width):
+                lower[p] = lower[p] if lower[p] < upper[p] else upper[p]
+        else:
+            for p in range(width):
+                upper[p] = upper[p] if lower[p] < upper[p] else lower[p]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _order(few: Floats, many: int, network: Network, ordered: Floats) -> None:
+    """Sorted copies of pixels' values; what is not finite goes last."""
+    for i in range(few.shape[0]):
+        for k in range(many):
+            v = few[i, k]
+            ordered[i, k] = v if abs(v) < _HUGE else np.float32(np.inf)
+    _sort(ordered, many, network)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _middle(ordered: Floats, k: int, upper: int) -> np.float32:
+    """Median of the finite values of one ordered pixel, or (``upper`` 0) the value at or just below it; NaN for none."""
+    have = 0
+    while have < ordered.shape[0] and ordered[have, k] < _HUGE:
+        have += 1
+    if have == 0:
+        return np.float32(np.nan)
+    low: np.float32 = ordered[(have - 1) // 2, k]
+    return np.float32(0.5) * (low + ordered[have // 2, k]) if upper else low
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _all(block: Floats, width: int, centre: Floats, least: Floats, most: Floats) -> None:
+    """Mean, lowest and highest of all values; the mean is not finite where a value is not."""
     n = block.shape[0]
-    for p in range(width):
-        number[p], mean[p], squares[p] = _NONE, _NONE, _NONE
+    centre[:width], least[:width], most[:width] = _NONE, block[0, :width], block[0, :width]
     for i in range(n):
+        row = block[i]
         for p in range(width):
-            v = block[i, p]
-            inside = (v >= low[p]) & (v <= high[p])
-            mean[p] += v if inside else _NONE
-            number[p] += _ONE if inside else _NONE
+            v = row[p]
+            centre[p] += v
+            least[p] = v if v < least[p] else least[p]
+            most[p] = v if v > most[p] else most[p]
     for p in range(width):
-        mean[p] = mean[p] / number[p]
-    for i in range(n):
+        centre[p] = centre[p] / np.float32(n)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _all_squares(block: Floats, width: int, centre: Floats, squares: Floats) -> None:
+    squares[:width] = _NONE
+    for i in range(block.shape[0]):
+        row = block[i]
         for p in range(width):
-            v = block[i, p]
-            inside = (v >= low[p]) & (v <= high[p])
-            d = v - mean[p] if inside else _NONE
+            d = row[p] - centre[p]
             squares[p] += d * d
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _same(before: Floats, now: Floats, width: int) -> bool:
-    differ = 0
-    for p in range(width):
-        differ += 1 if before[p] != now[p] else 0
-    return differ == 0
+def _centre(few: Floats, many: int, low: Floats, high: Floats, number: Floats, centre: Floats) -> None:
+    """Number and mean of each pixel's values within low … high."""
+    for k in range(many):
+        number[k], centre[k] = _NONE, _NONE
+    for i in range(few.shape[0]):
+        for k in range(many):
+            v = few[i, k]
+            inside = (v >= low[k]) & (v <= high[k])
+            centre[k] += v if inside else _NONE
+            number[k] += _ONE if inside else _NONE
+    for k in range(many):
+        centre[k] = centre[k] / number[k]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _write(
+def _squares(few: Floats, many: int, low: Floats, high: Floats, centre: Floats, squares: Floats) -> None:
+    """Summed squared deviations of each pixel's values within low … high."""
+    for k in range(many):
+        squares[k] = _NONE
+    for i in range(few.shape[0]):
+        for k in range(many):
+            v = few[i, k]
+            d = v - centre[k] if (v >= low[k]) & (v <= high[k]) else _NONE
+            squares[k] += d * d
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _write_all(
+    n: int,
     width: int,
     reference: Floats,
-    number: Floats,
     centre: Floats,
     squares: Floats,
     mean: Floats,
@@ -139,106 +176,240 @@ def _write(
 ) -> None:
     for p in range(width):
         mean[p] = reference[p] + centre[p]
-        variance[p] = squares[p] / (number[p] - _ONE) if number[p] > _ONE else np.float32(np.nan)
-        count[p] = np.uint16(number[p])
+        variance[p] = squares[p] / np.float32(n - 1) if n > 1 else np.float32(np.nan)
+        count[p] = np.uint16(n)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def clip_by_scatter(
-    values: Floats, sigma: np.float32, rounds: int, mean: Floats, variance: Floats, count: Counts
-) -> None:
-    """Mean of (frames, pixels) clipped at ``sigma`` standard deviations (of n) of each pixel's own values."""
-    n, total = values.shape
-    block = np.empty((n, _BLOCK), np.float32)
-    reference, low, high, number = _row(), _row(), _row(), _row()
-    centre, squares, before = _row(), _row(), _row()
-    for start in range(0, total, _BLOCK):
-        width = min(_BLOCK, total - start)
-        _load(values, start, width, reference, block)
-        low[:], high[:] = -_HUGE, _HUGE
-        _moments(block, width, low, high, number, centre, squares)
-        # the largest of n deviations is √(n − 1) standard deviations: below that there is nothing to clip
-        for _ in range(rounds if sigma * sigma < n - 1 else 0):
-            for p in range(width):
-                reach = sigma * np.sqrt(squares[p] / number[p])
-                low[p] = max(low[p], centre[p] - reach)
-                high[p] = min(high[p], centre[p] + reach)
-                before[p] = number[p]
-            _moments(block, width, low, high, number, centre, squares)
-            if _same(before, number, width):
-                break
-        end = start + width
-        _write(
-            width, reference, number, centre, squares, mean[start:end], variance[start:end], count[start:end]
-        )
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def clip_by_noise(
-    values: Floats,
-    sigma: np.float32,
-    rounds: int,
-    noise_variance: np.float32,
-    variance_per_level: np.float32,
+def _write(
+    at: NDArray[np.int64],
+    many: int,
+    reference: Floats,
+    number: Floats,
+    centre: Floats,
+    squares: Floats,
     mean: Floats,
     variance: Floats,
     count: Counts,
 ) -> None:
-    """Mean of (frames, pixels) clipped at ``sigma`` times the noise expected at the level, first about the median."""
-    n, total = values.shape
-    block = np.empty((n, _BLOCK), np.float32)
-    ordered = np.empty((n, _BLOCK), np.float32)
-    reference, low, high, number = _row(), _row(), _row(), _row()
-    centre, squares, before = _row(), _row(), _row()
-    for start in range(0, total, _BLOCK):
-        width = min(_BLOCK, total - start)
-        _load(values, start, width, reference, block)
-        ordered[:, :width] = block[:, :width]
-        _order(ordered, width)
-        _middle(ordered, width, centre)
-        before[:] = -_ONE
-        for _ in range(rounds):
-            for p in range(width):
-                level = max(reference[p] + centre[p], _NONE)
-                reach = sigma * np.sqrt(noise_variance + level * variance_per_level)
-                low[p], high[p] = centre[p] - reach, centre[p] + reach
-            _moments(block, width, low, high, number, centre, squares)
-            if _same(before, number, width):
-                break
-            before[:width] = number[:width]
-            for p in range(width):
-                if (
-                    number[p] == _NONE
-                ):  # the middle lies between two that differ: light adds, so take the lower
-                    centre[p] = _lower_middle(ordered, p)
-        end = start + width
-        _write(
-            width, reference, number, centre, squares, mean[start:end], variance[start:end], count[start:end]
-        )
+    for k in range(many):
+        p = at[k]
+        mean[p] = reference[k] + centre[k]
+        variance[p] = squares[k] / (number[k] - _ONE) if number[k] > _ONE else np.float32(np.nan)
+        count[p] = np.uint16(number[k])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def median(values: Floats, middle: Floats, variance: Floats, count: Counts) -> None:
-    """Median, variance and number of the finite values of (frames, pixels)."""
-    n, total = values.shape
-    block = np.empty((n, _BLOCK), np.float32)
-    reference, low, high, number = _row(), _row(), _row(), _row()
-    centre, squares = _row(), _row()
-    for start in range(0, total, _BLOCK):
-        width = min(_BLOCK, total - start)
-        _load(values, start, width, reference, block)
-        low[:], high[:] = -_HUGE, _HUGE
-        _moments(block, width, low, high, number, centre, squares)
-        _order(block, width)
-        _middle(block, width, centre)
-        end = start + width
-        _write(
-            width,
-            reference,
-            number,
-            centre,
-            squares,
-            middle[start:end],
-            variance[start:end],
-            count[start:end],
-        )
+def clip_by_scatter(
+    band: Band,
+    row: int,
+    x: int,
+    rows: int,
+    levels: Floats,
+    sigma: np.float32,
+    rounds: int,
+    to: int,
+    mean: Floats,
+    variance: Floats,
+    count: Counts,
+) -> None:
+    """Means clipped at ``sigma`` standard deviations (of n) of each pixel's own values."""
+    n, columns = band.shape[0], mean.shape[1]
+    block, few = np.empty((n, _BLOCK), np.float32), np.empty((n, _BLOCK), np.float32)
+    reference, centre, squares, least, most = _row(), _row(), _row(), _row(), _row()
+    low, high, number, before = _row(), _row(), _row(), _row()
+    at = np.empty(_BLOCK, np.int64)
+    # the largest of n deviations is √(n − 1) standard deviations: below that there is nothing to clip
+    clips = sigma * sigma < n - 1 and rounds > 0
+    for r in range(rows):
+        of_row = levels[:, to + r].copy()
+        for start in range(0, columns, _BLOCK):
+            end = min(start + _BLOCK, columns)
+            width = end - start
+            out_mean, out_variance, out_count = (
+                mean[to + r, start:end], variance[to + r, start:end], count[to + r, start:end],
+            )  # fmt: skip
+            _load(band, row + r, x + start, width, of_row, reference, block)
+            _all(block, width, centre, least, most)
+            _all_squares(block, width, centre, squares)
+            _write_all(n, width, reference, centre, squares, out_mean, out_variance, out_count)
+            many = 0
+            for p in range(width):
+                reach = sigma * np.sqrt(squares[p] / np.float32(n))
+                inside = (least[p] >= centre[p] - reach) & (most[p] <= centre[p] + reach)
+                at[many] = p
+                many += 0 if (inside | (not clips)) & (abs(centre[p]) < _HUGE) else 1
+            if many == 0:
+                continue
+            _gather(band, row + r, x + start, at, many, of_row, reference, few)
+            low[:], high[:] = -_HUGE, _HUGE
+            _centre(few, many, low, high, number, centre)
+            _squares(few, many, low, high, centre, squares)
+            for _ in range(rounds if clips else 0):
+                changed = 0
+                for k in range(many):
+                    reach = sigma * np.sqrt(squares[k] / number[k])
+                    low[k] = max(low[k], centre[k] - reach)
+                    high[k] = min(high[k], centre[k] + reach)
+                    before[k] = number[k]
+                _centre(few, many, low, high, number, centre)
+                _squares(few, many, low, high, centre, squares)
+                for k in range(many):
+                    changed += 1 if before[k] != number[k] else 0
+                if changed == 0:
+                    break
+            _write(at, many, reference, number, centre, squares, out_mean, out_variance, out_count)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def clip_by_noise(
+    band: Band,
+    row: int,
+    x: int,
+    rows: int,
+    levels: Floats,
+    sigma: np.float32,
+    rounds: int,
+    noise_variance: np.float32,
+    per_level: np.float32,
+    network: Network,
+    to: int,
+    mean: Floats,
+    variance: Floats,
+    count: Counts,
+) -> None:
+    """Means clipped at ``sigma`` times the noise expected at the level, first about the median.
+
+    ``network`` sorts all values. That every value lies within reach of the median is shown without it: not more
+    than half of them are below the highest less the reach, and not more than half above the lowest plus the reach.
+    """
+    n, columns = band.shape[0], mean.shape[1]
+    half = np.float32((n - 1) // 2)
+    block, few = np.empty((n, _BLOCK), np.float32), np.empty((n, _BLOCK), np.float32)
+    reference, centre, squares, least, most = _row(), _row(), _row(), _row(), _row()
+    low, high, number, before, last = _row(), _row(), _row(), _row(), _row()
+    ordered = np.empty((n, _BLOCK), np.float32)
+    at = np.empty(_BLOCK, np.int64)
+    for r in range(rows):
+        of_row = levels[:, to + r].copy()
+        for start in range(0, columns, _BLOCK):
+            end = min(start + _BLOCK, columns)
+            width = end - start
+            out_mean, out_variance, out_count = (
+                mean[to + r, start:end], variance[to + r, start:end], count[to + r, start:end],
+            )  # fmt: skip
+            _load(band, row + r, x + start, width, of_row, reference, block)
+            _all(block, width, centre, least, most)
+            for p in range(width):
+                level = max(reference[p] + least[p], _NONE)
+                reach = sigma * np.sqrt(noise_variance + level * per_level)
+                reach -= _CLOSE * reach + _ROUNDING * max(abs(least[p]), abs(most[p]))
+                low[p], high[p] = most[p] - reach, least[p] + reach
+                squares[p], number[p], before[p] = _NONE, _NONE, _NONE
+            for i in range(n):
+                values = block[i]
+                for p in range(width):
+                    v = values[p]
+                    d = v - centre[p]
+                    squares[p] += d * d
+                    number[p] += _ONE if v < low[p] else _NONE
+                    before[p] += _ONE if v > high[p] else _NONE
+            _write_all(n, width, reference, centre, squares, out_mean, out_variance, out_count)
+            many = 0
+            for p in range(width):
+                level = max(reference[p] + centre[p], _NONE)
+                reach = sigma * np.sqrt(noise_variance + level * per_level)
+                inside = (least[p] >= centre[p] - reach) & (most[p] <= centre[p] + reach)
+                near = (number[p] <= half) & (before[p] <= half) & (abs(centre[p]) < _HUGE)
+                at[many] = p
+                many += 0 if inside & near else 1
+            if many == 0:
+                continue
+            _gather(band, row + r, x + start, at, many, of_row, reference, few)
+            _order(few, many, network, ordered)
+            for k in range(many):
+                centre[k], before[k], last[k] = _middle(ordered, k, 1), -_ONE, _NONE
+            for _ in range(rounds):
+                changed = 0
+                for k in range(many):
+                    level = max(reference[k] + centre[k], _NONE)
+                    reach = sigma * np.sqrt(noise_variance + level * per_level)
+                    low[k], high[k] = centre[k] - reach, centre[k] + reach
+                _centre(few, many, low, high, number, centre)
+                for k in range(many):
+                    if (
+                        number[k] == _NONE
+                    ):  # the middle lies between two that differ: light adds, so the lower
+                        centre[k] = _middle(ordered, k, 0)
+                    same = (before[k] == number[k]) & ((last[k] == centre[k]) | (number[k] == _NONE))
+                    changed += 0 if same else 1
+                    before[k], last[k] = number[k], centre[k]
+                if changed == 0:
+                    break
+            _squares(few, many, low, high, centre, squares)
+            _write(at, many, reference, number, centre, squares, out_mean, out_variance, out_count)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def median(
+    band: Band,
+    row: int,
+    x: int,
+    rows: int,
+    levels: Floats,
+    network: Network,
+    to_middle: Network,
+    to: int,
+    middle: Floats,
+    variance: Floats,
+    count: Counts,
+) -> None:
+    """Median, variance and number of the finite values; ``to_middle`` sorts only as far as the median needs."""
+    n, columns = band.shape[0], middle.shape[1]
+    block, few = np.empty((n, _BLOCK), np.float32), np.empty((n, _BLOCK), np.float32)
+    reference, centre, squares, least = _row(), _row(), _row(), _row()
+    most, low, high, number = _row(), _row(), _row(), _row()
+    ordered = np.empty((n, _BLOCK), np.float32)
+    at = np.empty(_BLOCK, np.int64)
+    low[:], high[:] = -_HUGE, _HUGE
+    for r in range(rows):
+        of_row = levels[:, to + r].copy()
+        for start in range(0, columns, _BLOCK):
+            end = min(start + _BLOCK, columns)
+            width = end - start
+            out_middle, out_variance, out_count = (
+                middle[to + r, start:end], variance[to + r, start:end], count[to + r, start:end],
+            )  # fmt: skip
+            _load(band, row + r, x + start, width, of_row, reference, block)
+            _all(block, width, centre, least, most)
+            _all_squares(block, width, centre, squares)
+            many = 0
+            for p in range(width):
+                at[many] = p
+                many += 0 if abs(centre[p]) < _HUGE else 1
+            _sort(block, width, to_middle)
+            below, above = block[(n - 1) // 2], block[n // 2]
+            for p in range(width):
+                centre[p] = np.float32(0.5) * (below[p] + above[p])
+            _write_all(n, width, reference, centre, squares, out_middle, out_variance, out_count)
+            if many == 0:
+                continue
+            _gather(band, row + r, x + start, at, many, of_row, reference, few)
+            _centre(few, many, low, high, number, centre)
+            _squares(few, many, low, high, centre, squares)
+            _order(few, many, network, ordered)
+            for k in range(many):
+                centre[k] = _middle(ordered, k, 1)
+            _write(at, many, reference, number, centre, squares, out_middle, out_variance, out_count)
+
+
+def warm() -> None:
+    """Load or compile the kernels for the types of pixels that files hold."""
+    network, levels = np.zeros((0, 3), np.int32), np.zeros((2, 1), np.float32)
+    mean, count = np.zeros((1, 2), np.float32), np.zeros((1, 2), np.uint16)
+    one = np.float32(1.0)
+    for kind in (np.uint16, np.float32):
+        band = np.zeros((2, 1, 2), kind)
+        clip_by_scatter(band, 0, 0, 1, levels, one, 1, 0, mean, mean.copy(), count)
+        clip_by_noise(band, 0, 0, 1, levels, one, 1, one, one, network, 0, mean, mean.copy(), count)
+        median(band, 0, 0, 1, levels, network, network, 0, mean, mean.copy(), count)

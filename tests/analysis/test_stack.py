@@ -1,11 +1,26 @@
 from collections.abc import Callable
+from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
+from frames_in_memory import ArrayPixels, detector, frame_input
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
-from analysis.stack import Stack, clipped_mean_stack, median_stack
-from campaign.geometry import Region
+from analysis.contract import FrameInput
+from analysis.stack import (
+    Stack,
+    clipped_mean_stack,
+    clipped_mean_stacks,
+    median_stack,
+    median_stacks,
+    reader,
+)
+from analysis.stack_network import sorting_network
+from campaign.geometry import Channel, Region, quadrants
 
 SHAPE = (23, 701)  # no multiple of any block
 WHOLE = Region(0, *SHAPE[:1], 0, SHAPE[1])
@@ -119,7 +134,7 @@ def test_offsets_and_rows_and_regions_and_threads() -> None:
 def test_bands_join_without_a_seam(monkeypatch: pytest.MonkeyPatch) -> None:
     values = cube(12)
     whole = clipped_mean_stack(readers(values), WHOLE)
-    monkeypatch.setattr("analysis.stack._BAND_VALUES", 12 * SHAPE[1] * 4)
+    monkeypatch.setattr("analysis.stack_bands._BAND_BYTES", 12 * SHAPE[1] * 16)
     banded = clipped_mean_stack(readers(values), WHOLE)
     np.testing.assert_array_equal(whole.mean, banded.mean)
 
@@ -141,3 +156,142 @@ def test_a_failing_reader_is_heard() -> None:
 
     with pytest.raises(OSError, match="ends early"):
         clipped_mean_stack([*readers(cube(2)), broken], WHOLE)
+
+
+def identical(one: Stack, two: Stack) -> None:
+    for a, b in ((one.mean, two.mean), (one.variance, two.variance), (one.count, two.count)):
+        np.testing.assert_array_equal(a, b)
+
+
+def pixel_by_noise(
+    values: NDArray[np.float32], sigma: float, rounds: int, noise: float, gain: float
+) -> tuple[np.float32, np.float32, int]:
+    """One pixel, step by step in float32, with nothing proved in advance: mean, variance, number."""
+    f = np.float32
+    finite = values[np.isfinite(values)]
+    if not finite.size:
+        return f(np.nan), f(np.nan), 0
+    reference = finite[0]
+    x = finite - reference
+    ordered = np.sort(x)
+    centre = f(0.5) * (ordered[(x.size - 1) // 2] + ordered[x.size // 2])
+    before: tuple[int, np.float32] = (-1, f(0))
+    for _ in range(rounds):
+        level = max(reference + centre, f(0))
+        reach = f(sigma) * np.sqrt(f(noise**2) + level * f(1 / gain))
+        kept = x[(x >= centre - reach) & (x <= centre + reach)]
+        centre = ordered[(x.size - 1) // 2]
+        if kept.size:
+            total = f(0)
+            for v in kept:
+                total += v
+            centre = total / f(kept.size)
+        if before == (kept.size, centre):
+            break
+        before = (kept.size, centre)
+    squares = f(0)
+    for v in kept:
+        squares += (v - centre) * (v - centre)
+    return reference + centre, squares / f(kept.size - 1) if kept.size > 1 else f(np.nan), kept.size
+
+
+@settings(deadline=None, max_examples=80)
+@given(data=st.data(), rounds=st.integers(1, 6), noise=st.sampled_from([0.7, 1.43, 4.0]))
+def test_what_is_proved_of_a_pixel_is_what_the_steps_give(
+    data: st.DataObject, rounds: int, noise: float
+) -> None:
+    near = st.integers(2690, 2712).map(float)
+    some = st.one_of(near, near, near, st.sampled_from([float("nan"), float("inf"), 0.0, 9000.0]))
+    values = data.draw(
+        arrays.arrays(np.float32, st.tuples(st.integers(1, 9), st.just(3), st.just(5)), elements=some)
+    )
+    found = clipped_mean_stack(readers(values), Region(0, 3, 0, 5), noise=noise, gain=900.0, rounds=rounds)
+    for y, x in np.ndindex(3, 5):
+        mean, variance, count = pixel_by_noise(values[:, y, x], 3.0, rounds, noise, 900.0)
+        assert found.count[y, x] == count
+        np.testing.assert_array_equal(found.mean[y, x], mean)
+        np.testing.assert_array_equal(found.variance[y, x], variance)
+
+
+@pytest.mark.parametrize("how", [{"sigma": 2.5}, {"sigma": 3.0, "noise": 5.0}, {"noise": 3.0, "gain": 2.0}])
+def test_a_pixel_does_not_know_its_neighbours(how: dict[str, float]) -> None:
+    values = cube(11, seed=8)
+    values[3, 4, ::17] = np.nan
+    whole = clipped_mean_stack(readers(values), WHOLE, **how)  # type: ignore[arg-type]
+    for part in (Region(3, 20, 5, 6), Region(0, 23, 130, 699), Region(4, 5, 0, 701)):
+        alone = clipped_mean_stack(readers(values), part, **how)  # type: ignore[arg-type]
+        identical(alone, Stack(*(a[part.slices] for a in (whole.mean, whole.variance, whole.count))))
+
+
+def frames_of(rows: int = 41, columns: int = 60, n: int = 7) -> tuple[list[FrameInput], tuple[Channel, ...]]:
+    geometry = quadrants(rows=rows, columns=columns, prescan=4, overscan=3, parallel=2)
+    rng = np.random.default_rng(9)
+    unit = detector(geometry)
+    images = np.rint(rng.normal(1000, 6, (n, *geometry.shape))).astype(np.uint16)
+    images[rng.random(images.shape) < 0.01] += 500
+    return [frame_input(image, unit, "bias", i) for i, image in enumerate(images)], geometry.channels
+
+
+def reads(frame: FrameInput) -> int:
+    assert isinstance(frame.pixels, ArrayPixels)
+    return frame.pixels.reads
+
+
+def test_channels_together_are_channels_alone_and_each_row_is_read_once() -> None:
+    frames, channels = frames_of()
+    offsets = {c.name: [float(i + k) for i in range(7)] for k, c in enumerate(channels)}
+    noise = {"E": 6.0, "F": 5.0, "G": 6.0}  # none for H
+    gain = {"F": 3.0}
+    before = [reads(f) for f in frames]
+    found = clipped_mean_stacks(frames, channels, sigma=2.0, offsets=offsets, noise=noise, gain=gain)
+    middles = median_stacks(frames, channels, offsets=offsets, threads=1)
+    assert [reads(f) - b for f, b in zip(frames, before, strict=True)] == [2] * 7  # one band of each stack
+    assert list(found) == list(middles) == ["E", "F", "G", "H"]
+    for c in channels:
+        held = [reader(f, c) for f in frames]
+        alone = clipped_mean_stack(
+            held, c.image, sigma=2.0, offsets=offsets[c.name], noise=noise.get(c.name), gain=gain.get(c.name)
+        )
+        identical(found[c.name], alone)
+        identical(middles[c.name], median_stack(held, c.image, offsets=offsets[c.name]))
+
+
+def test_channels_of_several_images_are_read_from_their_own() -> None:
+    frames, channels = frames_of()
+    split = [replace(f, frame=replace(f.frame, hdus={"E": 1, "F": 2, "": 0})) for f in frames]
+    before = [reads(f) for f in split]
+    found = median_stacks(split, channels)
+    assert [reads(f) - b for f, b in zip(split, before, strict=True)] == [3] * 7
+    for name, stack in median_stacks(frames, channels).items():
+        identical(found[name], stack)
+
+
+def test_whole_numbers_and_floats_give_the_same_bits() -> None:
+    values = np.rint(cube(8)).astype(np.uint16)
+    plain = clipped_mean_stack(readers(values), WHOLE, noise=5.0)
+
+    class Typed:
+        dtype = np.dtype(np.uint16)
+
+        def __init__(self, image: NDArray[np.uint16]) -> None:
+            self.image = image
+
+        def __call__(self, region: Region) -> NDArray[np.generic]:
+            return self.image[region.slices]
+
+    identical(plain, clipped_mean_stack([Typed(v) for v in values], WHOLE, noise=5.0))
+
+
+@pytest.mark.parametrize("n", range(1, 13))
+def test_networks_sort_whatever_comes(n: int) -> None:
+    """What sorts all zeros and ones sorts everything (Knuth, volume 3, theorem 5.3.4 Z)."""
+    wanted = ((n - 1) // 2, n // 2)
+    inputs = np.array(list(product((0, 1), repeat=n))).T
+    for network, places in ((sorting_network(n), range(n)), (sorting_network(n, wanted), wanted)):
+        x = inputs.copy()
+        for lower, upper, kept in network:
+            low, high = np.minimum(x[lower], x[upper]), np.maximum(x[lower], x[upper])
+            x[lower] = low if kept & 1 else -7  # what is not kept must not be used
+            x[upper] = high if kept & 2 else -7
+        for place in places:
+            np.testing.assert_array_equal(x[place], np.sort(inputs, axis=0)[place])
