@@ -33,15 +33,22 @@ from bench.block_campaign import frames as frames_of
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 
-ROWS, COLUMNS, PRESCAN, OVERSCAN, PARALLEL = 2066, 2048, 51, 20, 20
-NX, NY = PRESCAN + COLUMNS + OVERSCAN, ROWS + PARALLEL
-LEFT, RIGHT = (
-    slice(PRESCAN, PRESCAN + COLUMNS),
-    slice(2 * NX - PRESCAN - COLUMNS, 2 * NX - PRESCAN),
-)
-LOWER, UPPER = slice(0, ROWS), slice(2 * NY - ROWS, 2 * NY)
-IMAGE = {"E": (UPPER, LEFT), "F": (UPPER, RIGHT), "G": (LOWER, RIGHT), "H": (LOWER, LEFT)}
-SCAN = {"E": slice(NX - 15, NX - 5), "F": slice(NX + 5, NX + 15), "G": slice(NX + 5, NX + 15), "H": slice(NX - 15, NX - 5)}  # fmt: skip
+Box = tuple[slice, slice]
+IMAGE: dict[str, Box] = {}
+SCAN: dict[str, slice] = {}
+
+
+def lay_out(path: Path) -> None:
+    """Where the four quadrants and their overscans are, from the size of a frame: 51 prescan, 20 overscan columns, 20 rows between."""
+    header = fits.getheader(path)
+    nx, ny = header["NAXIS1"] // 2, header["NAXIS2"] // 2
+    left, right = slice(51, nx - 20), slice(nx + 20, 2 * nx - 51)
+    lower, upper = slice(0, ny - 20), slice(ny + 20, 2 * ny)
+    IMAGE.update({"E": (upper, left), "F": (upper, right), "G": (lower, right), "H": (lower, left)})
+    inner, outer = slice(nx - 15, nx - 5), slice(nx + 5, nx + 15)
+    SCAN.update({"E": inner, "F": outer, "G": outer, "H": inner})
+
+
 MEMORY = 350e6
 
 numbers: list[tuple[str, str, float]] = []
@@ -312,6 +319,7 @@ def main(campaign: Path, output: Path) -> None:
     """Measure all, write all, print what it took."""
     output.mkdir(parents=True, exist_ok=True)
     held = frames_of(campaign)
+    lay_out(held["BIAS01"][0])
     with step("bias"):
         master = bias(held["BIAS01"], output)
     with step("dark"):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 import traceback
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from analysis.contract import FrameInput, Inputs, Measurement, Procedure, Results
+from analysis.contract import FrameInput, Inputs, Measurement, Procedure, Results, make_anew
 from builder import VERSION
 from builder.plan import Task
 from builder.plugins import resolve
@@ -16,6 +17,9 @@ from builder.store import put_object
 
 TRANSIENT = (OSError, MemoryError)
 """Failures that may not happen again: such results are shown but not kept, so the next build tries again."""
+
+MASTERS = "masters"
+"""Folder of the store, beside the objects, for what procedures share."""
 
 
 @dataclass
@@ -31,9 +35,10 @@ class Measured:
     detail: dict[str, Any] = field(default_factory=dict)
 
 
-def inputs_of(task: Task) -> Inputs:
-    """The inputs of a task: its frames with their summaries and open pixels."""
+def inputs_of(task: Task, masters: Path | None = None) -> Inputs:
+    """The inputs of a task: its frames with their summaries and open pixels, and the folder of kept masters if there is one."""
     from builder.acquired.pixels import open_pixels
+    from builder.masters import Masters
 
     opened = {
         frame.id: FrameInput(frame, task.summaries[frame.id], open_pixels(frame, task.campaign_root))
@@ -48,6 +53,7 @@ def inputs_of(task: Task) -> Inputs:
         task.parameters,
         task.used,
         task.setting,
+        make_anew if masters is None else Masters(masters, task.fingerprints),
     )
 
 
@@ -63,7 +69,7 @@ def measure(job: tuple[Task, Path]) -> Measured:
         procedure = resolve(task.reference)
         channels = [c.name for c in task.detector.geometry.channels]
         results = Results(procedure, channels, task.setting)
-        procedure.measure(inputs_of(task), results)
+        procedure.measure(inputs_of(task, objects.parent / MASTERS), results)
         results.check()
         detail = _store(task, procedure, results, objects)
     except Exception as error:  # procedures, plug-ins above all, may raise anything
@@ -116,9 +122,7 @@ def _store(task: Task, procedure: Procedure, results: Results, objects: Path) ->
 
 
 def _products(task: Task, procedure: Procedure, results: Results, objects: Path) -> dict[str, Any]:
-    from blake3 import blake3
-
-    from builder.products import ecsv_bytes, fits_bytes
+    from builder.products import Piece, ecsv_bytes, fits_pieces, put_pieces
 
     cards = [
         ("BLOCK", task.block, "tested unit"),
@@ -138,13 +142,10 @@ def _products(task: Task, procedure: Procedure, results: Results, objects: Path)
             continue
         product = results.products[spec.name]
         named = [*cards, ("PRODUCT", spec.name, spec.meaning[:40])]
+        pieces: Iterable[Piece]
         if spec.form == "fits":
-            data = fits_bytes(product, named, inputs)  # type: ignore[arg-type]  # checked by Results.product
+            pieces = fits_pieces(product, named, inputs)  # type: ignore[arg-type]  # checked by Results.product
         else:
-            data = ecsv_bytes(product, named, inputs)  # type: ignore[arg-type]
-        out[spec.name] = {
-            "object": put_object(objects, data, f".{spec.form}"),
-            "size": len(data),
-            "digest": blake3(data).hexdigest(),
-        }
+            pieces = (ecsv_bytes(product, named, inputs),)  # type: ignore[arg-type]
+        out[spec.name] = put_pieces(objects, pieces, f".{spec.form}")
     return out
