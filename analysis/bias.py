@@ -244,8 +244,8 @@ PROCEDURE = Procedure(
             "1.1",
             "2026-11-21",
             "The master is the mean of the two half masters, weighted pixel by pixel, instead of a third stack; stacks are clipped by the noise "
-            "that a few bands of rows tell; medians of large cells are of every second pixel and row. Structure and gradients "
-            "move by a small part of their errors.",
+            "that a few bands of rows tell. The smooth shape follows the means of cells without outliers: their medians followed the steps of the "
+            "converter, alike in both halves, which counted as structure of some hundredths of an ADU.",
         ),
     ),
     roles=(Role("bias", ("bias",), 3, "frames of zero exposure, in the order they were taken"),),
@@ -318,7 +318,7 @@ shapes is structure, what they have not is noise; the covariance is split into c
     structure² = cov(m₁ − s₁, m₂ − s₂) = columns² + rows² + pixels²
     m₁, m₂: masters of the odd and the even frames [ADU];  s₁, s₂: their smooth shapes, 2-D polynomials
 
-Smooth shapes are fitted to the medians of about 40 × 40 cells; in cells of more than some 2000 pixels the median is of every second (third …) pixel and row.
+Smooth shapes are fitted to the means of about 40 × 40 cells, each without what lies beyond 5 robust σ of its median.
 The master is the mean of m₁ and m₂, each pixel weighted with the number of its values.
 
 Gradients keep the sign of reading: positive when the level grows away from the readout node.""",

@@ -224,8 +224,8 @@ PROCEDURE = Procedure(
         Version("1.0", "2026-11-21", "First version."),
         Version(
             "1.1", "2026-11-21",
-            "Medians of large cells, to which the smooth shape is fitted, are of every second pixel and row; overscan levels are those of the frames' "
-            "summaries. Numbers move by small parts of their errors.",
+            "The smooth shape follows the means of cells without outliers instead of their medians, which are noisier; the error of the "
+            "non-uniformity includes the pixels' pattern; overscan levels are those of the frames' summaries.",
         ),
     ),
     roles=(
@@ -272,8 +272,8 @@ PROCEDURE = Procedure(
 Offsets are from the overscan, else from bias frames. Each flat is compared with the mean of the others, at equal level: rows or columns that scatter by more
 than pixel noise mean that the light flickered. Such flats, and clamped or saturated ones, are left out of the master; the flags stand beside the results.
 
-Flats are brought to their mean level and stacked in two halves, odd and even, with 5 σ clipping. The smooth shape is a 2-D polynomial through medians of about 40 × 40 cells
-(of every second, third … pixel and row in cells of more than some 2000).
+Flats are brought to their mean level and stacked in two halves, odd and even, with 5 σ clipping. The smooth shape is a 2-D polynomial through the means of about 40 × 40 cells,
+each without what lies beyond 5 robust σ of its median.
 What the halves have in common about it is the pixels' response, what they have not is noise; so the PRNU is free of photon noise without
 knowing the gain. Its square may come out below zero when there is none.
 

@@ -83,13 +83,13 @@ class Master:
     pattern: Variance
     defects: NDArray[np.uint8]
     frames: int
-    samples: int
 
     def non_uniformity(self) -> tuple[float, float]:
-        """Range of the smooth shape, from its 1st to its 99th percentile, over its median; and its error from noise."""
+        """Range of the smooth shape, from its 1st to its 99th percentile, over its median; and its error from noise and pattern."""
         low, middle, high = distribution(self.shape).quantiles([0.01, 0.5, 0.99])
-        # a fit of p terms to medians of N pixels knows its shape to σ·√(1.57 p/N); p is 21 at most
-        error = self.noise * sqrt(1.57 * 21.0 / self.samples) * sqrt(2.0)
+        # a fit of p terms to the means of N pixels knows its shape to σ·√(p/N); p is 21 at most. σ is noise and the pixels' pattern alike
+        sigma = sqrt(self.noise**2 + max(self.pattern.value, 0.0) * self.level**2)
+        error = sigma * sqrt(21.0 / self.shape.size) * sqrt(2.0)
         return float((high - low) / middle), float(error / middle)
 
 
@@ -242,8 +242,7 @@ def master_of(
         parts.append(Half(stack.mean, stack.count.astype(np.float32)))
     first, second = parts
     image = joined(first, second).mean
-    fitted = smooth(image, degree)
-    shape = fitted.whole()
+    shape = smooth(image, degree).whole()
     if not (shape > 0).all():
         raise ValueError("the smooth shape of the flat is not positive everywhere")
     halves = len(readers[::2]), len(readers[1::2])
@@ -256,7 +255,7 @@ def master_of(
     pattern = structure(first.mean, second.mean, degree).total
     master = Master(
         image, level, between.std * scale, between.std_error * scale, shape, response, pattern,
-        np.zeros(image.shape, np.uint8), len(frames), fitted.samples,
+        np.zeros(image.shape, np.uint8), len(frames),
     )  # fmt: skip
     return replace(master, defects=_defects(master, dark, bright))
 

@@ -135,19 +135,37 @@ def middle_of(held: Image, n: int) -> np.float32:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def cell_medians(image: Image, ys: Counts, xs: Counts, step: int) -> Doubles:
-    """Median of the finite values of each cell between edges, of every ``step``-th pixel of every ``step``-th row; NaN of none."""
+def cell_means(image: Image, ys: Counts, xs: Counts, step: int, sigma: float) -> Doubles:
+    """Mean of each cell between edges, of what lies within ``sigma`` robust σ of its median; NaN where nothing is finite.
+
+    Median and σ (from the median absolute deviation) are of every ``step``-th pixel of every ``step``-th row.
+    """
     out = np.full((ys.size - 1, xs.size - 1), np.nan)
     held = np.empty(max(1, (ys[1:] - ys[:-1]).max() * (xs[1:] - xs[:-1]).max()), np.float32)
+    lanes, number = np.empty(image.shape[1]), np.empty(image.shape[1])
     for i in range(ys.size - 1):
         for j in range(xs.size - 1):
             n = 0
             for y in range(ys[i], ys[i + 1], step):
                 for x in range(xs[j], xs[j + 1], step):
-                    v = image[y, x]
-                    held[n] = v
-                    n += 1 if abs(v) < _HUGE else 0
-            out[i, j] = middle_of(held, n)
+                    held[n] = image[y, x]
+                    n += 1 if abs(held[n]) < _HUGE else 0
+            if n == 0:
+                continue
+            middle = middle_of(held, n)
+            for k in range(n):
+                held[k] = abs(held[k] - middle)
+            most = np.float32(sigma * 1.482602218505602 * middle_of(held, n))
+            wide = xs[j + 1] - xs[j]
+            lanes[:wide], number[:wide] = 0.0, 0.0
+            for y in range(ys[i], ys[i + 1]):
+                row = image[y, xs[j] : xs[j + 1]]
+                for x in range(wide):
+                    d = row[x] - middle
+                    good = abs(d) <= most
+                    lanes[x] += np.float64(d) if good else 0.0
+                    number[x] += 1.0 if good else 0.0
+            out[i, j] = middle + folded(lanes, wide) / max(folded(number, wide), 1.0)
     return out
 
 

@@ -19,7 +19,8 @@ from campaign.geometry import Channel
 Floats = NDArray[np.floating]
 
 _GRID = 40
-_OF_CELL = 1000  # pixels that make a cell's median
+_OF_CELL = 256  # pixels that settle a cell's median, about which outliers are left out
+_CELL_CLIP = 5.0  # in robust σ
 _OF_SPREAD = 100_000  # pixels that settle where outliers begin
 _OUTLIER = 6.0
 
@@ -54,16 +55,13 @@ class Structure:
 
 @dataclass(frozen=True)
 class Smooth:
-    """The smooth shape of an image: a 2-D polynomial of some total degree, fitted to medians of cells.
+    """The smooth shape of an image: a 2-D polynomial of some total degree, fitted to means of cells.
 
-    ``rows`` (rows, terms) are its coefficients of the polynomials ``across`` (terms, columns) in each row; ``samples`` is how many
-    pixels the medians were taken of, ``terms`` how many coefficients were fitted.
+    ``rows`` (rows, terms) are its coefficients of the polynomials ``across`` (terms, columns) in each row.
     """
 
     rows: NDArray[np.float64]
     across: NDArray[np.float64]
-    samples: int
-    terms: int
 
     def whole(self) -> NDArray[np.float32]:
         """The shape as an image, in the unit of what it was fitted to."""
@@ -74,10 +72,10 @@ class Smooth:
 def smooth(image: Floats, degree: int = 5) -> Smooth:
     """The smooth shape of an image [any unit], shape (rows, columns).
 
-    The medians are of a grid of about 40 × 40 cells, in large cells of every second, third … pixel and row, so that about a thousand
-    make one. The degree is lowered for images too small for it. NaN are left out; raises ValueError when nothing else is there.
+    It follows the means of a grid of about 40 × 40 cells, each without what lies beyond five robust σ of its median. (Medians themselves would
+    follow the steps of the converter, which masters of few frames still show.) The degree is lowered for images too small for it. NaN are left out; raises ValueError when nothing else is there.
     """
-    ys, xs, middle, samples = _coarse(image)
+    ys, xs, middle = _coarse(image)
     good = np.isfinite(middle)
     if not good.any():
         raise ValueError("no finite pixel to fit a smooth shape to")
@@ -92,7 +90,7 @@ def smooth(image: Floats, degree: int = 5) -> Smooth:
         coefficients[i, j] = c
     rows: NDArray[np.float64] = _legendre(np.arange(ny), ny, degree) @ coefficients
     across = np.ascontiguousarray(_legendre(np.arange(nx), nx, degree).T)
-    return Smooth(rows, across, samples, len(terms))
+    return Smooth(rows, across)
 
 
 def structure(first: Floats, second: Floats, degree: int = 5) -> Structure:
@@ -163,15 +161,16 @@ def profile_of(image: Floats, axis: int, step: int = 1) -> NDArray[np.float64]:
     return out
 
 
-def _coarse(image: Floats) -> tuple[Floats, Floats, NDArray[np.float64], int]:
-    """Centres (y, x) and medians of about 40 × 40 cells of at least 4 × 4 pixels, where the image allows; and of how many pixels."""
+def _coarse(image: Floats) -> tuple[Floats, Floats, NDArray[np.float64]]:
+    """Centres (y, x) and means without outliers of about 40 × 40 cells of at least 4 × 4 pixels, where the image allows."""
     from analysis import image_kernels
 
     ys, xs = _edges(image.shape[0]), _edges(image.shape[1])
     largest = int(np.diff(ys).max() * np.diff(xs).max())
     step = max(1, round(sqrt(largest / _OF_CELL)))
-    middle = image_kernels.cell_medians(np.ascontiguousarray(image, dtype=np.float32), ys, xs, step)
-    return (ys[1:] + ys[:-1] - 1) / 2.0, (xs[1:] + xs[:-1] - 1) / 2.0, middle, max(image.size // step**2, 1)
+    values = np.ascontiguousarray(image, dtype=np.float32)
+    means = image_kernels.cell_means(values, ys, xs, step, _CELL_CLIP)
+    return (ys[1:] + ys[:-1] - 1) / 2.0, (xs[1:] + xs[:-1] - 1) / 2.0, means
 
 
 def _edges(n: int) -> NDArray[np.int64]:

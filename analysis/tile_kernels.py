@@ -173,9 +173,10 @@ def scatter(
             centre, start, n = _sampled(d, kept, step, held)
             if n == 0:
                 centre, start = np.float32(0.0), np.float32(0.0)
-            # the median deviation of n values scatters by 1.17/√n, and must not cut what is good
-            spread = np.float64(start) * (1.0 + 3.0 * 1.17 / np.sqrt(max(n, 1)))
-            spread = spread if spread > 0.0 else np.inf  # constant tiles: nothing is an outlier
+            # the median deviation of n values scatters by 1.17/√n, that of whole numbers is a whole number which may
+            # be low by half a step: neither must cut what is good, for what is cut does not come back
+            spread = (np.float64(start) + 0.5 * _MAD_TO_SIGMA) * (1.0 + 3.0 * 1.17 / np.sqrt(max(n, 1)))
+            spread = spread if start > 0.0 else np.inf  # constant tiles: nothing is an outlier
             count, before, left = _count(kept), -1, 0.0
             for _ in range(rounds):
                 _kept_near(d, kept, centre, np.float32(sigma * spread))
