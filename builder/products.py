@@ -91,9 +91,14 @@ def _image(data: NDArray[np.generic], name: str, unit: str) -> Iterator[Piece]:
 def _bands(data: NDArray[np.generic]) -> Iterator[bytes]:
     """The data as a FITS file holds them, in bands of rows; all but the last have a multiple of four bytes."""
     flat = np.ascontiguousarray(data).reshape(-1)
-    order = data.dtype.newbyteorder(">")
+    order, size = data.dtype.newbyteorder(">"), data.dtype.itemsize
+    # FITS has unsigned bytes and signed wider integers: the others are stored off by half their range (BZERO)
+    shifted = (data.dtype.kind == "u") == (size > 1) and data.dtype.kind in "iu"
+    top = np.array(1 << (8 * size - 1), f"u{size}")
     for start in range(0, flat.size, _BAND):
-        yield flat[start : start + _BAND].astype(order).tobytes()
+        band = flat[start : start + _BAND]
+        band = (band.view(f"u{size}") ^ top).view(data.dtype) if shifted else band
+        yield band.astype(order).tobytes()
 
 
 def _sum32(piece: bytes) -> int:
