@@ -12,6 +12,7 @@ from math import sqrt
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.bias_master import halves, joined
 from analysis.bias_outputs import OfChannel, draw, hand_on
 from analysis.checks import clamped
 from analysis.contract import (
@@ -29,7 +30,6 @@ from analysis.contract import (
 from analysis.conversion import GAIN, conversion
 from analysis.offsets import offset_of
 from analysis.read_noise import difference_noise
-from analysis.stack import Stack, clipped_mean_stack, reader
 from analysis.statistics import QUANTISATION_VARIANCE, mean_of_frames
 from analysis.structure import gradient, structure
 from analysis.summary import piled_up
@@ -212,19 +212,12 @@ def _read_noise(inputs: Inputs, results: Results, one: OfChannel) -> None:
 def _structure(inputs: Inputs, results: Results, one: OfChannel) -> None:
     """The master and what its two halves have in common."""
     name, channel = one.channel.name, one.channel
-    readers = [reader(f, channel) for f in one.frames]
-    sigma, noise = inputs.number("sigma"), max(one.noise.raw if one.noise.variances else 1.0, 0.5)
-
-    def stack(part: slice) -> Stack:
-        return clipped_mean_stack(
-            readers[part], channel.image, sigma=sigma, noise=noise, offsets=one.levels[part]
-        )
-
-    one.master = stack(slice(None))
+    first, second = halves(inputs, one.frames, channel, inputs.number("sigma"))
+    one.master = joined(first, second)
     names = ("structure", "column_structure", "row_structure", "fixed_pattern")
     try:
         degree = int(inputs.number("degree"))
-        common = structure(stack(slice(0, None, 2)).mean, stack(slice(1, None, 2)).mean, degree)
+        common = structure(first.mean, second.mean, degree)
         tilts = [gradient(one.master.mean, channel, axis) for axis in (0, 1)]
     except ValueError as error:
         for quantity in (*names, "gradient_rows", "gradient_columns"):
@@ -245,7 +238,16 @@ PROCEDURE = Procedure(
     title="Bias",
     purpose="The offset of each channel without light, how steady it is, the noise of reading a pixel, and the "
     "structure that a bias frame leaves in every image.",
-    history=(Version("1.0", "2026-11-21", "First version."),),
+    history=(
+        Version("1.0", "2026-11-21", "First version."),
+        Version(
+            "1.1",
+            "2026-11-21",
+            "The master is the mean of the two half masters, weighted pixel by pixel, instead of a third stack; stacks are clipped by the noise "
+            "that a few bands of rows tell. The smooth shape follows the means of cells without outliers: their medians followed the steps of the "
+            "converter, alike in both halves, which counted as structure of some hundredths of an ADU.",
+        ),
+    ),
     roles=(Role("bias", ("bias",), 3, "frames of zero exposure, in the order they were taken"),),
     uses=(GAIN,),
     parameters=(
@@ -315,6 +317,9 @@ shapes is structure, what they have not is noise; the covariance is split into c
 
     structure² = cov(m₁ − s₁, m₂ − s₂) = columns² + rows² + pixels²
     m₁, m₂: masters of the odd and the even frames [ADU];  s₁, s₂: their smooth shapes, 2-D polynomials
+
+Smooth shapes are fitted to the means of about 40 × 40 cells, each without what lies beyond 5 robust σ of its median.
+The master is the mean of m₁ and m₂, each pixel weighted with the number of its values.
 
 Gradients keep the sign of reading: positive when the level grows away from the readout node.""",
     references=(

@@ -9,15 +9,20 @@ from math import sqrt
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.bias_master import Half
 from analysis.contract import FrameInput, ImageProduct, Results, TableProduct
-from analysis.figures import ImageMap, Mark, Panel, Plot, Series
+from analysis.distribution import distribution
+from analysis.figures import Mark, Panel, Plot, Series
+from analysis.maps import map_of
 from analysis.offsets import Offset
 from analysis.read_noise import Noise
-from analysis.stack import Stack
 from analysis.statistics import MAD_TO_SIGMA
-from analysis.structure import mosaic, profile_of
+from analysis.structure import profile_of
 from campaign.geometry import Channel
 from campaign.model import Detector
+
+_LONGEST = 500
+"""Points of a profile that are drawn."""
 
 
 @dataclass
@@ -29,7 +34,7 @@ class OfChannel:
     flags: tuple[str, ...]
     offsets: list[Offset | None]
     noise: Noise
-    master: Stack | None = None
+    master: Half | None = None
 
     @property
     def levels(self) -> list[float]:
@@ -51,8 +56,7 @@ def draw(results: Results, detector: Detector, found: Sequence[OfChannel]) -> No
         results.without("differences", "too-few-pixels")
     results.figure("profiles", Plot((_profiles(found, 0), _profiles(found, 1))))
     planes = {one.channel.name: one.master.mean for one in found if one.master is not None}
-    image, outlines = mosaic(planes, detector)
-    results.figure("master", ImageMap(image, "level less the channel's mean [ADU]", outlines=outlines))
+    results.figure("master", map_of(planes, detector, "level less the channel's mean [ADU]"))
 
 
 def _stability(found: Sequence[OfChannel]) -> Plot:
@@ -100,29 +104,32 @@ def _profiles(found: Sequence[OfChannel], axis: int) -> Panel:
     for one in found:
         if one.master is None:
             continue
-        profile = _profile(one.master.mean, axis)
-        thin = max(1, -(-profile.size // 500))
+        thin = max(1, -(-one.master.mean.shape[axis] // _LONGEST))
+        profile = _profile(one.master.mean, axis, thin)
         first = one.channel.image.y0 if axis == 0 else one.channel.image.x0
-        x = first + np.arange(profile.size, dtype=np.float64)
-        series.append(Series(x[::thin], profile[::thin], one.channel.name, one.channel.name, style="line"))
+        x = first + thin * np.arange(profile.size, dtype=np.float64)
+        series.append(Series(x, profile, one.channel.name, one.channel.name, style="line"))
     where = "row" if axis == 0 else "column"
     return Panel(where, f"{where} less mean [ADU]", tuple(series))
 
 
-def _profile(master: NDArray[np.float32], axis: int) -> NDArray[np.float64]:
-    """Mean of each row (axis 0) or column (axis 1) of what lies within five σ of its median.
+def _profile(master: NDArray[np.float32], axis: int, step: int) -> NDArray[np.float64]:
+    """Mean of every ``step``-th row (axis 0) or column (axis 1), of what lies within five σ of its median.
 
     A median alone shows the converter's steps: means of few frames of whole numbers have few values.
     """
-    middle = profile_of(master, axis)
-    apart = master - (middle[:, np.newaxis] if axis == 0 else middle).astype(np.float32)
-    known = np.abs(apart[np.isfinite(apart)])
-    if not known.size:
+    lines = np.ascontiguousarray(master[::step] if axis == 0 else master[:, ::step].T)
+    middle = profile_of(lines, 0)
+    apart = np.abs(lines - middle[:, np.newaxis].astype(np.float32))
+    spread = distribution(apart)
+    if not spread.n:
         return middle
-    near = np.abs(apart) <= max(5.0 * MAD_TO_SIGMA * float(np.median(known)), 1.0)
-    count = near.sum(axis=1 - axis)
-    shift = np.where(near, apart, np.float32(0)).sum(axis=1 - axis, dtype=np.float64)
-    profile: NDArray[np.float64] = middle + shift / np.maximum(count, 1)
+    from analysis import image_kernels
+
+    total, count = np.zeros(middle.size), np.zeros(middle.size, np.int64)
+    most = max(5.0 * MAD_TO_SIGMA * float(spread.quantiles([0.5])[0]), 1.0)
+    image_kernels.near_rows(lines, middle, most, total, count)
+    profile: NDArray[np.float64] = middle + total / np.maximum(count, 1)
     return profile
 
 
@@ -137,15 +144,19 @@ def hand_on(results: Results, found: Sequence[OfChannel]) -> None:
     for one in have:
         assert one.master is not None
         planes[one.channel.name] = one.master.mean + np.float32(np.mean(one.levels))
-        error = (
-            one.noise.raw / np.sqrt(np.maximum(one.master.count, 1))
-            if one.noise.variances
-            else one.master.error
-        )
-        planes[f"{one.channel.name}_ERR"] = np.where(one.master.count > 0, error, np.nan).astype(np.float32)
+        planes[f"{one.channel.name}_ERR"] = _error(one.noise, one.master.count)
     cards = {"NFRAMES": (max(len(one.frames) for one in have), "frames combined (at most, per pixel)")}
     results.product("master_bias", ImageProduct(planes, "ADU", cards))
     results.product("frame_offsets", _table(have))
+
+
+def _error(noise: Noise, count: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Error of each pixel of the master [ADU]: the read noise over √n; NaN where no noise is known or nothing was kept."""
+    per_number = np.full(int(count.max()) + 1, np.nan, np.float32)
+    if noise.variances:
+        per_number[1:] = noise.raw / np.sqrt(np.arange(1, per_number.size))
+    out: NDArray[np.float32] = per_number[count.astype(np.uint16)]
+    return out
 
 
 def _table(have: list[OfChannel]) -> TableProduct:

@@ -24,6 +24,7 @@ CONVERTER_ENDS = frozenset({0, *(2**bits - 1 for bits in range(8, 17))})
 """Levels at which converters of 8 to 16 bits end [ADU]."""
 
 _OUTLIER = 5.0  # in σ: cosmic rays and noisy pixels that must not make a row
+_SAMPLE = 20_000  # pixels that settle where outliers begin
 _LONGEST_TAIL = 6.0  # in σ: a pile farther out consists of defects, not of the signal's tail
 
 
@@ -65,7 +66,7 @@ def lamp_drift(mean1: float, mean2: float, error: float = 0.0, *, tolerance: flo
 
 def flicker(
     difference: NDArray[np.floating],
-    good: NDArray[np.bool_] | None = None,
+    good: NDArray[np.bool_ | np.uint8] | None = None,
     *,
     axis: int = 1,
     background: float = 0.0,
@@ -84,19 +85,15 @@ def flicker(
     some per cent near full well, so that less than ``ratio`` is never flagged. ``excess`` is the
     variance of row means beyond noise [unit²]. Raises ValueError with fewer than degree + 2 usable rows.
     """
-    values = np.asarray(difference, dtype=np.float32)
-    values = values if axis == 1 else values.T
-    keep = np.isfinite(values)
-    if good is not None:
-        keep &= good if axis == 1 else good.T
-    means, counts, variance = _row_means(values, keep)
-    used = counts >= max(2.0, 0.25 * values.shape[1])
+    values = np.ascontiguousarray(difference, dtype=np.float32)
+    means, counts, variance = _line_means(values, good, axis)
+    used = counts >= max(2.0, 0.25 * values.shape[axis])
     dof = int(used.sum()) - 1 - degree
     if dof < 1:
         raise ValueError("too few rows to tell flicker from noise")
     if variance <= 0:
         return Check("flicker", False, 1.0, 1.0, "no noise in the difference")
-    rows = np.linspace(-1.0, 1.0, values.shape[0])[used]
+    rows = np.linspace(-1.0, 1.0, means.size)[used]
     sigma = np.sqrt(variance / counts[used] + background)
     trend = np.polynomial.Polynomial.fit(rows, means[used], degree, w=1.0 / sigma, domain=[-1, 1])
     left = means[used] - trend(rows)
@@ -113,30 +110,44 @@ def flicker(
     return Check("flicker", chance < RARE and effect > ratio, effect, chance, note, excess=excess)
 
 
-def _row_means(
-    values: NDArray[np.float32], keep: NDArray[np.bool_]
+def _line_means(
+    values: NDArray[np.float32], good: NDArray[np.bool_ | np.uint8] | None, axis: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
-    """Mean of each row and its number of pixels, outliers left out, and the variance within rows."""
-    keep = keep.copy()
-    sample = values[keep][:: max(1, values.size // 200_000)]
+    """Mean of each row (column) and its number of pixels, outliers left out, and the variance within rows (columns)."""
+    from analysis import image_kernels
+
+    keep = np.empty(values.shape, np.uint8)
+    image_kernels.finite_of(values, keep)
+    if good is not None:
+        keep &= good.astype(np.uint8, copy=False)
+    step = max(1, int(sqrt(values.size / _SAMPLE)))
+    sample = values[::step, ::step][keep[::step, ::step] != 0]
+    if sample.size == 0:
+        sample = values[keep != 0]
     if sample.size == 0:
         raise ValueError("no finite pixels to tell flicker from noise")
     centre = np.median(sample)
     spread = float(np.median(np.abs(sample - centre))) * MAD_TO_SIGMA
-    means, variance = np.full(values.shape[0], float(centre)), 0.0
-    counts = keep.sum(axis=1, dtype=np.float64)
+    lines = values.shape[1 - axis]
+    means, variance = np.full(lines, float(centre)), 0.0
+    counts, shifts, squares = np.zeros(lines), np.zeros(lines), np.zeros(lines)
+    passed = image_kernels.ruled_by_row if axis == 1 else image_kernels.ruled_by_column
     for _ in range(3):
-        left = values - means[:, np.newaxis].astype(np.float32)
-        if spread > 0:
-            keep &= np.abs(left) <= _OUTLIER * spread
-        counts = keep.sum(axis=1, dtype=np.float64)
-        left[~keep] = 0.0
-        shift = left.sum(axis=1, dtype=np.float64) / np.maximum(counts, 1.0)
-        squares = np.square(left).sum(axis=1, dtype=np.float64) - counts * shift**2
-        means = means + shift
-        variance = float(squares.sum() / max(np.maximum(counts - 1.0, 0.0).sum(), 1.0))
+        passed(values, keep, means, _OUTLIER * spread if spread > 0 else np.inf, counts, shifts, squares)
+        shift = shifts / np.maximum(counts, 1.0)
+        inside = float((squares - counts * shift**2).sum())
+        # deviations are from means rounded to single precision, as the kernels take them
+        means = means.astype(np.float32) + shift
+        variance = inside / max(float(np.maximum(counts - 1.0, 0.0).sum()), 1.0)
         spread = sqrt(max(variance, 0.0))
     return means, counts, variance
+
+
+def unpiled(low: float, low_pile: float, high: float, high_pile: float) -> Check:
+    """What ``clamped`` says of values of which so few stand at the lowest and the highest level that neither can be a clamp."""
+    level, share = (low, low_pile) if low_pile >= high_pile else (high, high_pile)
+    note = f"{100 * share:.2g} % of the pixels stand at {level:g} ADU"
+    return Check("clamped", False, share, 1.0, note, level)
 
 
 def clamped(

@@ -283,11 +283,34 @@ class FrameInput:
 
 
 @dataclass(frozen=True)
+class Made:
+    """What names an array made of frames, so that another procedure may find it made: see ``Inputs.shared``.
+
+    ``what`` says what is done and in which version of doing it ('master bias 1'), ``frames`` of which frames, in order, ``channel`` of which
+    of their channels, ``parameters`` all else that the numbers depend on.
+    """
+
+    what: str
+    frames: tuple[FrameInput, ...]
+    channel: Channel
+    parameters: tuple[ParameterValue, ...] = ()
+
+
+Shelf = Callable[[Made, Callable[[], NDArray[np.generic]]], NDArray[np.generic]]
+"""Hands out an array by its name: one that was made before, else what the callable makes."""
+
+
+def make_anew(name: Made, make: Callable[[], NDArray[np.generic]]) -> NDArray[np.generic]:
+    """The shelf that keeps nothing."""
+    return make()
+
+
+@dataclass(frozen=True)
 class Inputs:
     """What a procedure is given: one detector of one test.
 
     ``frames`` by role, in order of exposure; ``used`` holds values of other procedures' quantities by
-    (procedure, quantity) and channel; ``setting`` is the default setting of the measurements.
+    (procedure, quantity) and channel; ``setting`` is the default setting of the measurements; ``shelf`` is where ``shared`` looks.
     """
 
     block: str
@@ -297,6 +320,14 @@ class Inputs:
     parameters: Mapping[str, ParameterValue]
     used: Mapping[tuple[str, str], Mapping[str, Measurement]] = field(default_factory=dict)
     setting: str = ""
+    shelf: Shelf = field(default=make_anew, compare=False, repr=False)
+
+    def shared(self, name: Made, make: Callable[[], NDArray[np.generic]]) -> NDArray[np.generic]:
+        """What ``make`` makes, or the same array that another procedure (or an earlier build) made under this name.
+
+        ``make`` must depend on what ``name`` says alone; the array handed out must not be changed.
+        """
+        return self.shelf(name, make)
 
     def number(self, parameter: str) -> float:
         """A numeric parameter. Raises TypeError when it is text."""

@@ -8,6 +8,7 @@ from math import hypot, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.bias_master import halves, joined
 from analysis.contract import (
     FigureSpec,
     FrameInput,
@@ -29,9 +30,9 @@ from analysis.dark_level import (
     sign_flags,
     temperatures_apart,
 )
-from analysis.dark_outputs import OfChannel, draw, hand_on
-from analysis.stack import clipped_mean_stack, reader
-from analysis.statistics import clipped
+from analysis.dark_outputs import Master, OfChannel, draw, hand_on
+from analysis.distribution import distribution
+from analysis.stack import clipped_mean_stack
 from analysis.structure import gradient
 from campaign.geometry import Channel, Region
 
@@ -162,14 +163,13 @@ def _rates(
     return rates
 
 
-def _bias_structure(biases: list[FrameInput], channel: Channel) -> NDArray[np.float32] | None:
+def _bias_structure(
+    inputs: Inputs, biases: list[FrameInput], channel: Channel, sigma: float
+) -> NDArray[np.float32] | None:
     if len(biases) < 2:
         return None
-    levels = [b.summaries[channel.name].mean for b in biases]
-    noise = max(float(np.median([b.summaries[channel.name].std for b in biases])), 0.5)
-    readers = [reader(b, channel) for b in biases]
-    mean = clipped_mean_stack(readers, channel.image, noise=noise, offsets=levels).mean
-    return np.nan_to_num(mean)
+    mean = joined(*halves(inputs, biases, channel, sigma)).mean
+    return np.nan_to_num(mean, copy=False)
 
 
 def _master(
@@ -185,25 +185,28 @@ def _master(
     longest = max(one.levels.times)
     used = [d for d, t in zip(darks, one.levels.times, strict=True) if t >= 0.5 * longest]
     shortest = min(float(d.frame.exptime or 0.0) for d in used)
-    bias = _bias_structure(biases, channel)
+    sigma = inputs.number("sigma")
+    bias = _bias_structure(inputs, biases, channel, sigma)
     noise = max(float(np.median([d.summaries[name].std for d in used])), 0.5) / shortest
     gain = conversion(inputs, channel)
-    one.master = clipped_mean_stack(
+    stack = clipped_mean_stack(
         [partial(_rates, d, channel, one.current.value, bias) for d in used],
         channel.image,
-        sigma=inputs.number("sigma"),
+        sigma=sigma,
         noise=noise,
         gain=(gain.gain if gain else 1.0) * shortest,
     )
     one.frames = len(used)
-    rates = one.master.mean
-    finite = rates[np.isfinite(rates)]
-    core = clipped(finite)
+    rates, spread = stack.mean, distribution(stack.mean)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        error_of = np.divide(stack.variance, stack.count, out=stack.variance)
+        one.master = Master(rates, np.sqrt(error_of, out=error_of), spread)
+    core = spread.clipped()
     one.threshold, one.threshold_label = core.median + inputs.number("hot_sigma") * core.std, "hot (σ)"
     if inputs.number("hot_rate") > 0 and gain is not None:
         one.threshold, one.threshold_label = inputs.number("hot_rate") / gain.gain, "hot (e⁻/s)"
     with np.errstate(invalid="ignore"):
-        one.hot = rates > one.threshold
+        one.hot = rates > np.float32(one.threshold)
     per_column = one.hot.sum(axis=0)
     usual = float(np.median(per_column))  # where hot pixels abound, some columns have many by chance
     enough = max(inputs.number("hot_column_pixels"), usual + 5.0 * sqrt(usual))
@@ -213,11 +216,9 @@ def _master(
     shape = f"threshold {one.threshold:.4g} ADU/s; {len(used)} frames of {shortest:g} s or more"
     for quantity, count in (("hot_pixels", int(one.hot.sum())), ("hot_columns", int(one.hot_columns.sum()))):
         notes = "; ".join(p for p in (shape, note) if p)
-        results.value(
-            quantity, count, sqrt(max(count, 1)), channel=name, n=finite.size, flags=few, note=notes
-        )
-    under, q95, above = (float(q) for q in np.quantile(finite, [0.94, 0.95, 0.96]))
-    error = sqrt(0.95 * 0.05 / finite.size) * (above - under) / 0.02
+        results.value(quantity, count, sqrt(max(count, 1)), channel=name, n=spread.n, flags=few, note=notes)
+    under, q95, above = (float(q) for q in spread.quantiles([0.94, 0.95, 0.96]))
+    error = sqrt(0.95 * 0.05 / spread.n) * (above - under) / 0.02
     # the distribution is centred on the dark current: where that is negative, so is all that is read from it
     below = [f for f in sign_flags(one.current.value, one.current.error) if f == "negative"]
     results.value(
@@ -225,7 +226,7 @@ def _master(
         q95,
         hypot(error, one.current.error),
         channel=name,
-        n=finite.size,
+        n=spread.n,
         flags=[*few, *below],
     )
     for quantity, axis in (("glow_rows", 0), ("glow_columns", 1)):
@@ -242,7 +243,14 @@ PROCEDURE = Procedure(
     title="Dark",
     purpose="The signal that each channel gathers without light, how it is spread over pixels, and the pixels and "
     "columns that must be masked.",
-    history=(Version("1.0", "2026-11-21", "First version."),),
+    history=(
+        Version("1.0", "2026-11-21", "First version."),
+        Version(
+            "1.1", "2026-11-21",
+            "The bias structure is the master that the bias procedure makes of the same frames, if sigma is the same: clipped by the noise of their differences, "
+            "not by their whole scatter. Overscan levels are those of the frames' summaries. Numbers move by small parts of their errors.",
+        ),
+    ),
     roles=(
         Role("dark", ("dark",), 1, "exposures with the shutter closed, of one or several times"),
         Role("bias", ("bias",), 0, "bias frames at the same temperature: offset and structure", elsewhere=True),

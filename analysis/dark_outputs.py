@@ -10,14 +10,23 @@ from numpy.typing import NDArray
 
 from analysis.contract import ImageProduct, Results, TableProduct
 from analysis.dark_level import DarkCurrent, Levels
-from analysis.figures import ImageMap, Mark, Panel, Plot, Series
-from analysis.stack import Stack
-from analysis.structure import mosaic
+from analysis.distribution import Distribution
+from analysis.figures import Mark, Panel, Plot, Series
+from analysis.maps import map_of
 from campaign.geometry import Channel
 from campaign.model import Detector
 
 _MARKED = 500
 _LISTED = 20_000
+
+
+@dataclass(frozen=True)
+class Master:
+    """The master's rates and their errors from the scatter over frames [ADU/s], NaN for fewer than two; and how the rates are spread."""
+
+    mean: NDArray[np.float32]
+    error: NDArray[np.float32]
+    spread: Distribution
 
 
 @dataclass
@@ -27,7 +36,7 @@ class OfChannel:
     channel: Channel
     levels: Levels
     current: DarkCurrent
-    master: Stack | None = None
+    master: Master | None = None
     frames: int = 0
     threshold: float = 0.0
     threshold_label: str = ""
@@ -44,14 +53,19 @@ def draw(results: Results, detector: Detector, found: Sequence[OfChannel]) -> No
         return
     results.figure("levels", Plot((_levels(found),)))
     results.figure("rates", Plot(tuple(_rates(one, master) for one, master in have), columns=2))
-    image, outlines = mosaic({one.channel.name: master.mean for one, master in have}, detector)
-    hot, _ = mosaic({one.channel.name: one.hot.astype(np.float32) for one, _ in have}, detector)
-    y, x = np.nonzero(hot == 1.0)
-    if y.size > _MARKED:  # so many marks would hide the image: the hottest
-        hottest = np.argsort(-image[y, x], kind="stable")[:_MARKED]
-        y, x = y[hottest], x[hottest]
-    points = tuple((float(b), float(a)) for b, a in zip(y, x, strict=True))
-    results.figure("master", ImageMap(image, "rate [ADU/s]", outlines=outlines, points=points))
+    planes = {one.channel.name: master.mean for one, master in have}
+    results.figure("master", map_of(planes, detector, "rate [ADU/s]", _marked(have)))
+
+
+def _marked(
+    have: Sequence[tuple[OfChannel, Master]],
+) -> dict[str, tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    """The hot pixels of each channel; of very many, which would hide the image, the hottest of all channels."""
+    found = {one.channel.name: np.nonzero(one.hot) for one, _ in have}
+    rates = {one.channel.name: master.mean[found[one.channel.name]] for one, master in have}
+    each = np.concatenate(list(rates.values()))
+    floor = np.sort(each)[-_MARKED] if each.size > _MARKED else -np.inf
+    return {name: (y[rates[name] >= floor], x[rates[name] >= floor]) for name, (y, x) in found.items()}
 
 
 def _levels(found: Sequence[OfChannel]) -> Panel:
@@ -65,16 +79,15 @@ def _levels(found: Sequence[OfChannel]) -> Panel:
     return Panel("exposure time [s]", "level less offset [ADU]", tuple(series))
 
 
-def _rates(one: OfChannel, master: Stack) -> Panel:
+def _rates(one: OfChannel, master: Master) -> Panel:
     """Histogram of rates: fine steps over the core, and everything above it up to the hottest pixel."""
-    rates = master.mean[np.isfinite(master.mean)]
-    low, high = (float(q) for q in np.quantile(rates, [0.0005, 0.9995]))
+    low, q16, q84, high = (float(q) for q in master.spread.quantiles([0.0005, 0.16, 0.84, 0.9995]))
     high = max(high, one.threshold * 1.5, low + 1e-9)
     # no finer than a third of the core's σ: means of few frames of whole numbers leave holes in finer steps
-    q16, q84 = (float(q) for q in np.quantile(rates, [0.16, 0.84]))
     step = max((high - low) / 200.0, (q84 - q16) / 6.0)
-    counts, edges = np.histogram(rates, bins=max(int((high - low) / step), 1), range=(low, high))
-    above = int((rates > high).sum())
+    bins = max(int((high - low) / step), 1)
+    counts, above = master.spread.histogram(low, high, bins)
+    edges = np.linspace(low, high, bins + 1)
     title = f"{one.channel.name}: {above} hotter than shown" if above else one.channel.name
     series = Series(
         (edges[1:] + edges[:-1]) / 2.0, counts.astype(np.float64), "pixels", one.channel.name, style="step"
@@ -104,7 +117,7 @@ def hand_on(results: Results, found: Sequence[OfChannel]) -> None:
     results.product("hot_pixels", _table(have))
 
 
-def _table(have: Sequence[tuple[OfChannel, Stack]]) -> TableProduct:
+def _table(have: Sequence[tuple[OfChannel, Master]]) -> TableProduct:
     columns: dict[str, list[object]] = {name: [] for name in ("channel", "y", "x", "rate", "error")}
     for one, master in have:
         y, x = np.nonzero(one.hot)

@@ -64,6 +64,8 @@ class ImageMap:
 
     ``low`` and ``high`` limit the scale (None: robust percentiles). ``outlines`` draws rectangles
     (label, y0, y1, x0, x1) such as channels; ``points`` marks pixels (y, x), for example defects.
+    Both are in pixels of the detector. ``data`` may be averaged over squares of ``side`` pixels already (see
+    ``analysis.maps``); then ``shape`` is that of the whole image.
     """
 
     data: NDArray[np.floating]
@@ -72,6 +74,8 @@ class ImageMap:
     high: float | None = None
     outlines: tuple[tuple[str, int, int, int, int], ...] = ()
     points: tuple[tuple[float, float], ...] = field(default=())
+    side: int = 1
+    shape: tuple[int, int] | None = None
 
 
 Figure = Plot | ImageMap

@@ -113,7 +113,7 @@ def _channel(
         flicker_ratio=inputs.number("flicker_ratio"),
         pile_fraction=inputs.number("pile_fraction"),
     )
-    electronics = electronic_noise(frames, biases, channel, bounds)
+    electronics = electronic_noise(frames, biases, channel, bounds, inputs.shared)
     try:
         levels = levels_of(
             frames, channel, offsets, electronics, bounds, inputs.number("stability_tolerance")
@@ -220,7 +220,14 @@ PROCEDURE = Procedure(
     name="flat",
     title="Flat field",
     purpose="The master flat of each channel, how unequal its pixels respond, which of them are dead, and how steady and even the light was.",
-    history=(Version("1.0", "2026-11-21", "First version."),),
+    history=(
+        Version("1.0", "2026-11-21", "First version."),
+        Version(
+            "1.1", "2026-11-21",
+            "The smooth shape follows the means of cells without outliers instead of their medians, which are noisier; the error of the "
+            "non-uniformity includes the pixels' pattern; overscan levels are those of the frames' summaries.",
+        ),
+    ),
     roles=(
         Role("flat", ("flat",), 2, "flats, compared within one wavelength and exposure time, in the order they were taken"),
         Role("bias", ("bias",), 0, "bias frames, for the offset where there is no overscan", elsewhere=True),
@@ -265,7 +272,8 @@ PROCEDURE = Procedure(
 Offsets are from the overscan, else from bias frames. Each flat is compared with the mean of the others, at equal level: rows or columns that scatter by more
 than pixel noise mean that the light flickered. Such flats, and clamped or saturated ones, are left out of the master; the flags stand beside the results.
 
-Flats are brought to their mean level and stacked in two halves, odd and even, with 5 σ clipping. The smooth shape is a 2-D polynomial through medians of cells.
+Flats are brought to their mean level and stacked in two halves, odd and even, with 5 σ clipping. The smooth shape is a 2-D polynomial through the means of about 40 × 40 cells,
+each without what lies beyond 5 robust σ of its median.
 What the halves have in common about it is the pixels' response, what they have not is noise; so the PRNU is free of photon noise without
 knowing the gain. Its square may come out below zero when there is none.
 

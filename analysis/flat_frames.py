@@ -8,12 +8,16 @@ from math import sqrt
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from analysis.contract import FrameInput
-from analysis.flat_pairs import Bounds, Difference, bias_difference
+from analysis.contract import FrameInput, Made, Shelf, make_anew
+from analysis.flat_pairs import Bounds, Difference, bias_difference, checks_of_bias, read_pair
 from analysis.offsets import OVERSCAN_TRIM, PRESCAN_TRIM, offset_of, trimmed_columns
 from analysis.statistics import mean_of_frames
 from campaign.geometry import Channel, Region
+
+VERSION = "1"
+"""Raise it when the numbers of the bias frames' noise change: what was kept before is then left aside."""
 
 
 @dataclass(frozen=True)
@@ -94,29 +98,61 @@ def offsets_of(
 
 
 def electronic_noise(
-    frames: Sequence[FrameInput], biases: Sequence[FrameInput], channel: Channel, bounds: Bounds
+    frames: Sequence[FrameInput],
+    biases: Sequence[FrameInput],
+    channel: Channel,
+    bounds: Bounds,
+    shared: Shelf = make_anew,
 ) -> ElectronicNoise | None:
     """The noise without light: from disjoint pairs of bias frames, else from the overscans (prescans) of pairs of ``frames``.
 
     Differences, because the structure of a single overscan is not noise. ``frames`` are flats in which each two that follow one another
-    were lit alike. None when there are neither two bias frames nor two overscans.
+    were lit alike. What bias frames tell is shared with other procedures. None when there are neither two bias frames nor two overscans.
     """
-    for source, held, region in (
-        ("bias", biases, channel.image),
-        ("overscan", frames, _unlit(channel)),
-    ):
-        pairs = [] if region is None else _differences(held, channel, region, bounds)
+    if len(biases) >= 2 and (found := _of_biases(biases, channel, bounds, shared)) is not None:
+        return found
+    region = _unlit(channel)
+    pairs = [] if region is None else _differences(frames, channel, region, bounds)
+    if not pairs:
+        return None
+    variance, error, n = _mean_variance(pairs)
+    flags = tuple(dict.fromkeys(f for p in pairs for f in p.flags))
+    # too narrow to tell what its rows do from noise
+    return ElectronicNoise(variance, error, n, "overscan", flags=flags)
+
+
+def _mean_variance(pairs: Sequence[Difference]) -> tuple[float, float, int]:
+    """Mean variance of one frame [ADU²] over pairs, its error and degrees of freedom."""
+    variance, error, _ = mean_of_frames(
+        [p.variance for p in pairs], [max(p.variance_error, 1e-9) for p in pairs]
+    )
+    return variance, error, sum(p.n for p in pairs)
+
+
+def _of_biases(
+    biases: Sequence[FrameInput], channel: Channel, bounds: Bounds, shared: Shelf
+) -> ElectronicNoise | None:
+    """The noise of bias frames: variance, error, n, rows, columns and whether they are clamped, made once for all procedures."""
+
+    def make() -> NDArray[np.generic]:
+        pairs = _differences(biases, channel, channel.image, bounds)
         if not pairs:
-            continue
-        variance, error, _ = mean_of_frames(
-            [p.variance for p in pairs], [max(p.variance_error, 1e-9) for p in pairs]
-        )
-        n, flags = sum(p.n for p in pairs), tuple(dict.fromkeys(f for p in pairs for f in p.flags))
-        if source == "overscan":  # too narrow to tell what its rows do from noise
-            return ElectronicNoise(variance, error, n, "overscan", flags=flags)
+            return np.zeros(0)
         rows, columns = (float(np.mean([p.checks[i].excess for p in pairs])) for i in (0, 1))
-        return ElectronicNoise(variance, error, n, "bias", rows, columns, flags)
-    return None
+        return np.array([*_mean_variance(pairs), rows, columns, any("clamped" in p.flags for p in pairs)])
+
+    name = Made(
+        f"noise of bias pairs {VERSION}",
+        tuple(biases),
+        channel,
+        (bounds.sigma, bounds.tile, bounds.pile_fraction),
+    )
+    found = [float(v) for v in shared(name, make)]
+    if not found:
+        return None
+    variance, error, n, rows, columns, clamped = found
+    flags = ("clamped",) if clamped else ()
+    return ElectronicNoise(variance, error, int(n), "bias", rows, columns, flags)
 
 
 def _unlit(channel: Channel) -> Region | None:
@@ -134,8 +170,12 @@ def _differences(
     out = []
     for first, second in zip(frames[::2], frames[1::2], strict=False):
         try:
-            a, b = (f.pixels.read(channel, region) for f in (first, second))
-            out.append(bias_difference(a, b, bounds))
+            a, b = read_pair(first, second, channel, region)
+            if region == channel.image:
+                checks = [c for f in (first, second) for c in checks_of_bias(f, channel, bounds)]
+                out.append(bias_difference(a, b, bounds, checks))
+            else:
+                out.append(bias_difference(a, b, bounds))
         except ValueError:
             continue  # no pixels in common: the pair tells nothing
     return out

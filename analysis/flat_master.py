@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.bias_master import Half, joined
 from analysis.checks import Check, flicker, lamp_drift, unstable
 from analysis.contract import FrameInput
+from analysis.distribution import distribution
 from analysis.flat_frames import ElectronicNoise, Offsets
-from analysis.flat_pairs import Bounds, NoLightError, checks_of_values
+from analysis.flat_pairs import Bounds, NoLightError, checks_of_frame, read_one
+from analysis.read_noise import bands_of
 from analysis.stack import Reader, clipped_mean_stack, reader
-from analysis.statistics import clipped, mean_of_frames
+from analysis.statistics import mean_of_frames
 from analysis.structure import Variance, smooth, structure
 from campaign.geometry import Channel, Region
 
@@ -83,10 +85,11 @@ class Master:
     frames: int
 
     def non_uniformity(self) -> tuple[float, float]:
-        """Range of the smooth shape, from its 1st to its 99th percentile, over its median; and its error from noise."""
-        low, middle, high = np.percentile(self.shape, [1, 50, 99])
-        # a fit of p terms to N medians knows its shape to σ·√(1.57 p/N); p is 21 at most
-        error = self.noise * sqrt(1.57 * 21.0 / self.shape.size) * sqrt(2.0)
+        """Range of the smooth shape, from its 1st to its 99th percentile, over its median; and its error from noise and pattern."""
+        low, middle, high = distribution(self.shape).quantiles([0.01, 0.5, 0.99])
+        # a fit of p terms to the means of N pixels knows its shape to σ·√(p/N); p is 21 at most. σ is noise and the pixels' pattern alike
+        sigma = sqrt(self.noise**2 + max(self.pattern.value, 0.0) * self.level**2)
+        error = sigma * sqrt(21.0 / self.shape.size) * sqrt(2.0)
         return float((high - low) / middle), float(error / middle)
 
 
@@ -105,13 +108,12 @@ def levels_of(
     values = [f.summaries[channel.name].mean - o for f, o in zip(frames, offsets.values, strict=True)]
     if min(values) <= 0:
         raise NoLightError("the level is not above the offset: there is no light")
-    own = [checks_of_values((f.pixels.read(channel, channel.image),), bounds) for f in frames]
+    own = [checks_of_frame(f, channel, bounds) for f in frames]
     normal = [
-        partial(_normalised, frame, channel, offset, value)
+        _Normal(frame, channel, np.float32(offset), np.float32(value))
         for frame, offset, value in zip(frames, offsets.values, values, strict=True)
     ]
-    sample = (normal[0]() - normal[1]())[::2, ::2]
-    noise = clipped(sample, _CLIP).std / sqrt(2.0) if np.isfinite(sample).any() else 0.0
+    noise = _noise([n.part for n in normal], channel.image)
     errors = [max(noise * v, 1e-6) / sqrt(channel.image.size) for v in values]
     ruled = flickering(normal, values, electronics, bounds)
     per_frame = tuple((*o, *r) for o, r in zip(own, ruled, strict=True))
@@ -126,35 +128,68 @@ def levels_of(
     return Levels(tuple(values), tuple(between), offsets.error, per_frame, tuple(mutual))
 
 
-def _normalised(frame: FrameInput, channel: Channel, offset: float, level: float) -> NDArray[np.float32]:
-    """A flat less its offset, over its level. Read anew at each call: eighty flats at once do not fit in memory."""
-    image = frame.pixels.read(channel, channel.image)
-    return image.astype(np.float32) / np.float32(level) - np.float32(offset / level)
+def _noise(readers: Sequence[Reader], region: Region) -> float:
+    """Noise of one frame from the difference of the first two, of some bands of rows; 0 where they have no finite pixel in common."""
+    parts = [np.subtract(readers[0](part), readers[1](part)) for part in bands_of(region)]
+    found = distribution(np.concatenate(parts))
+    return found.clipped(_CLIP).std / sqrt(2.0) if found.n else 0.0
+
+
+@dataclass(frozen=True)
+class _Normal:
+    """A flat less its offset, over its level. Read anew each time: eighty flats at once do not fit in memory."""
+
+    frame: FrameInput
+    channel: Channel
+    offset: np.float32
+    level: np.float32
+
+    def part(self, region: Region) -> NDArray[np.float32]:
+        """A part of it."""
+        out: NDArray[np.float32] = (
+            np.asarray(self.frame.pixels.read(self.channel, region), np.float32) - self.offset
+        )
+        return out / self.level
+
+    def add(self, total: NDArray[np.float32]) -> None:
+        """Add it to a sum."""
+        from analysis import image_kernels
+
+        image_kernels.add_normal(self._image(), self.offset, self.level, total)
+
+    def from_others(self, total: NDArray[np.float32], n: int, out: NDArray[np.float32]) -> None:
+        """What it differs by from the mean of the others of ``n`` whose sum is ``total``; what is not finite is not a number."""
+        from analysis import image_kernels
+
+        image_kernels.from_others(self._image(), self.offset, self.level, total, n, out)
+
+    def _image(self) -> NDArray[np.generic]:
+        return read_one(self.frame, self.channel)
 
 
 def flickering(
-    normal: Sequence[Callable[[], NDArray[np.float32]]],
+    normal: Sequence[_Normal],
     levels: Sequence[float],
     electronics: ElectronicNoise | None,
     bounds: Bounds,
 ) -> list[tuple[Check, ...]]:
-    """Flicker checks (rows, columns) of each of some flats divided by their ``levels`` [ADU], each against the mean of the others.
+    """Flicker checks (rows, columns) of each of some flats over their ``levels`` [ADU], each against the mean of the others.
 
-    ``normal`` hand out the flats, as often as they are asked. The fixed pattern is in both and cancels. A frame that flickers spoils the mean that others are compared with;
+    The fixed pattern is in both and cancels. A frame that flickers spoils the mean that others are compared with;
     so the worst is taken out and the rest are looked at again. Of two frames none can tell which it was:
     both are flagged.
     """
     alive = list(range(len(normal)))
     verdicts: dict[int, tuple[Check, ...]] = {}
+    total = np.zeros(normal[0].channel.image.shape, np.float32)
+    difference = np.empty_like(total)
     while True:
-        total = normal[alive[0]]()
-        for i in alive[1:]:
-            total += normal[i]()
+        total[:] = 0.0
+        for i in alive:
+            normal[i].add(total)
         n = len(alive)
         for i in alive:
-            one = normal[i]()
-            with np.errstate(invalid="ignore"):  # infinite pixels: not a number, so left out
-                difference = one - (total - one) / np.float32(n - 1)
+            normal[i].from_others(total, n, difference)
             verdicts[i] = _flicker_of(difference, levels[i], n, electronics, bounds)
         worst = max(alive, key=lambda i: max(c.effect if c.raised else 0.0 for c in verdicts[i]))
         if n <= 2 or not any(c.raised for c in verdicts[worst]):
@@ -200,25 +235,24 @@ def master_of(
     readers = [
         _scaled(reader(f, channel), o, level / v) for f, o, v in zip(frames, offsets, levels, strict=True)
     ]
-    sample = np.subtract(*(read(channel.image).astype(np.float64) for read in readers[:2]))
-    noise = max(clipped(sample, _CLIP).std / sqrt(2.0), 1e-6)
+    noise = max(_noise(readers, channel.image), 1e-6)
     parts = []
     for half in (readers[::2], readers[1::2]):
         stack = clipped_mean_stack(half, channel.image, sigma=_CLIP, noise=noise)
-        parts.append((stack.mean, stack.count.astype(np.float32)))
-    (first, n1), (second, n2) = parts
-    image = np.where(n1 > 0, first * n1, 0) + np.where(n2 > 0, second * n2, 0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        image = (image / (n1 + n2)).astype(np.float32)
-    shape = smooth(image, degree).astype(np.float32)
+        parts.append(Half(stack.mean, stack.count.astype(np.float32)))
+    first, second = parts
+    image = joined(first, second).mean
+    shape = smooth(image, degree).whole()
     if not (shape > 0).all():
         raise ValueError("the smooth shape of the flat is not positive everywhere")
     halves = len(readers[::2]), len(readers[1::2])
-    between = clipped(first - second, _CLIP)
+    between = distribution(first.mean - second.mean).clipped(_CLIP)
     # var(first − second) = σ²(1/n₁ + 1/n₂); the master's is σ²/(n₁ + n₂)
     scale = sqrt(1.0 / sum(halves) / (1.0 / halves[0] + 1.0 / halves[1]))
     response = image / shape
-    pattern = structure(first / shape, second / shape, degree).total
+    np.divide(first.mean, shape, out=first.mean)
+    np.divide(second.mean, shape, out=second.mean)
+    pattern = structure(first.mean, second.mean, degree).total
     master = Master(
         image, level, between.std * scale, between.std_error * scale, shape, response, pattern,
         np.zeros(image.shape, np.uint8), len(frames),
@@ -227,12 +261,15 @@ def master_of(
 
 
 def _defects(master: Master, dark: float, bright: float) -> NDArray[np.uint8]:
-    noise = _SIGNIFICANT * np.float32(master.noise) / master.shape
+    response = master.response
+    mask = np.zeros(response.shape, np.uint8)
     with np.errstate(invalid="ignore"):
-        low = (master.response < dark) & (master.response < 1 - noise)
-        high = (master.response > bright) & (master.response > 1 + noise)
-    mask: NDArray[np.uint8] = DARK * low.astype(np.uint8) + BRIGHT * high.astype(np.uint8)
-    mask[~np.isfinite(master.response)] = NO_VALUE
+        odd = np.nonzero((response < np.float32(dark)) | (response > np.float32(bright)))
+    noise = _SIGNIFICANT * np.float32(master.noise) / master.shape[odd]
+    low = (response[odd] < dark) & (response[odd] < 1 - noise)
+    high = (response[odd] > bright) & (response[odd] > 1 + noise)
+    mask[odd] = DARK * low.astype(np.uint8) + BRIGHT * high.astype(np.uint8)
+    mask[~np.isfinite(response)] = NO_VALUE
     return mask
 
 

@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.contract import ImageProduct, Results
+from analysis.distribution import distribution
 from analysis.figures import ImageMap, Mark, Panel, Plot, Series
 from analysis.flat_master import BRIGHT, DARK, NO_VALUE, Levels, Master
-from analysis.structure import mosaic, profile_of
+from analysis.maps import map_of
+from analysis.structure import profile_of
 from campaign.geometry import Channel
 from campaign.model import Detector
 
@@ -82,25 +84,23 @@ def _map(results: Results, detector: Detector, have: Sequence[tuple[OfChannel, M
     shown = [(one, m) for one, m in have if one.setting == first]
     if len(shown) < len(have):
         results.say(f"the map shows {first}")
-    image, outlines = mosaic({o.channel.name: m.image / np.float32(m.level) for o, m in shown}, detector)
-    bad, _ = mosaic({o.channel.name: (m.defects > 0).astype(np.float32) for o, m in shown}, detector)
-    y, x = np.nonzero(bad == 1.0)
-    if y.size > _MARKED:  # so many marks would hide the image
-        y, x = y[:0], x[:0]
-    points = tuple((float(b), float(a)) for b, a in zip(y, x, strict=True))
-    return ImageMap(image, "level over its mean", outlines=outlines, points=points)
+    planes = {o.channel.name: m.image / np.float32(m.level) for o, m in shown}
+    bad = {o.channel.name: np.nonzero(m.defects) for o, m in shown}
+    if sum(y.size for y, _ in bad.values()) > _MARKED:  # so many marks would hide the image
+        bad = {}
+    return map_of(planes, detector, "level over its mean", {n: (y, x) for n, (y, x) in bad.items()})
 
 
 def _response(one: OfChannel, master: Master) -> Panel:
     """Histogram of the response with the normal distribution of PRNU and noise."""
     pattern = sqrt(max(master.pattern.value, 0.0))
     sigma = max(hypot(pattern, master.noise / master.level), 1e-6)
-    values = master.response[np.isfinite(master.response)]
+    spread = distribution(master.response)
     edges = np.linspace(1 - 8 * sigma, 1 + 8 * sigma, _BINS + 1)
-    counts, _ = np.histogram(values, edges)
+    counts, _ = spread.histogram(1 - 8 * sigma, 1 + 8 * sigma, _BINS)
     at = 0.5 * (edges[1:] + edges[:-1])
     width = edges[1] - edges[0]
-    normal = values.size * width * np.exp(-0.5 * ((at - 1) / sigma) ** 2) / (sigma * sqrt(2 * np.pi))
+    normal = spread.n * width * np.exp(-0.5 * ((at - 1) / sigma) ** 2) / (sigma * sqrt(2 * np.pi))
     series = (
         Series(at, counts.astype(np.float64), "pixels", one.channel.name, style="step"),
         Series(at[normal > 0.5], normal[normal > 0.5], "PRNU and noise", style="line"),
@@ -111,10 +111,10 @@ def _response(one: OfChannel, master: Master) -> Panel:
 def _profiles(have: Sequence[tuple[OfChannel, Master]], axis: int) -> Panel:
     series = []
     for one, master in have:
-        profile = profile_of(master.response, axis)
-        thin = max(1, -(-profile.size // _LONGEST))
+        thin = max(1, -(-master.response.shape[axis] // _LONGEST))
+        profile = profile_of(master.response, axis, thin)
         first = one.channel.image.y0 if axis == 0 else one.channel.image.x0
-        x = first + np.arange(profile.size, dtype=np.float64)
-        series.append(Series(x[::thin], profile[::thin], _name(one), one.channel.name, style="line"))
+        x = first + thin * np.arange(profile.size, dtype=np.float64)
+        series.append(Series(x, profile, _name(one), one.channel.name, style="line"))
     where = "row" if axis == 0 else "column"
     return Panel(where, f"median response of the {where}", tuple(series))

@@ -10,18 +10,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
-from typing import TypeVar
+from threading import local
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.checks import Check, clamped, flicker, lamp_drift, saturated
+from analysis.checks import Check, clamped, flicker, lamp_drift, saturated, unpiled
 from analysis.contract import FrameInput
-from analysis.statistics import MAD_TO_SIGMA, clip_factor
+from analysis.statistics import clip_factor
+from campaign.geometry import Channel, Region
 
-_T = TypeVar("_T", bound=np.generic)
-
+_held = local()  # memory that one pair after the other uses, of each thread
 _ROUNDS = 4
+_OF_TILE = 256  # pixels of a tile that settle its median and where its clipping begins
 _UNLIKE = 0.5  # relative: a pixel this far from its tile's median is a defect, not a probe of the noise
 
 
@@ -109,29 +110,34 @@ def flat_difference(
     offsets: tuple[float, float],
     offset_error: float = 0.0,
     bounds: Bounds | None = None,
+    checks: Sequence[Check] | None = None,
 ) -> Difference:
     """The pair statistics of two flats, each of shape (rows, columns) [ADU], with offsets [ADU].
 
-    Raises NoLightError when a level is not above zero, ValueError when too few good pixels are left.
+    ``checks`` are those of the frames' values where they are known already (see ``checks_of_frame``). Raises NoLightError when
+    a level is not above zero, ValueError when too few good pixels are left.
     """
     bounds = bounds or Bounds()
-    checks = checks_of_values((first, second), bounds)
-    a = _tiles(np.asarray(first, dtype=np.float32) - np.float32(offsets[0]), bounds.tile)
-    b = _tiles(np.asarray(second, dtype=np.float32) - np.float32(offsets[1]), bounds.tile)
-    ceiling = bounds.saturation - max(offsets)
-    good = np.isfinite(a) & np.isfinite(b) & (a < ceiling) & (b < ceiling)
-    good &= _alike(a, good) & _alike(b, good)
-    m1, m2 = _mean(a, good), _mean(b, good)
+    checks = checks_of_values((first, second), bounds) if checks is None else checks
+    from analysis import tile_kernels
+
+    pair = _Pair.of(first, second, offsets, bounds)
+    n, sum1, sum2 = tile_kernels.alike(
+        *pair.images, *pair.offsets, *pair.tile, np.float32(bounds.saturation - max(offsets)), np.float32(_UNLIKE),
+        pair.step, pair.keep,
+    )  # fmt: skip
+    if n == 0:
+        raise ValueError("no good pixels are left")
+    m1, m2 = sum1 / n, sum2 / n
     if m1 + m2 <= 0 or m1 * m2 <= 0:
         raise NoLightError("the level is not above the offset: there is no light")
-    weighted = np.float32(2 * m2 / (m1 + m2)) * a - np.float32(2 * m1 / (m1 + m2)) * b
-    spread = _scatter(weighted, good, bounds.sigma)
-    m1, m2 = _mean(a, good), _mean(b, good)
+    spread = pair.scatter((2 * m2 / (m1 + m2), 2 * m1 / (m1 + m2)), bounds.sigma)
+    m1, m2 = spread.means
     frame_error = sqrt(spread.variance / spread.pixels)
     drift = lamp_drift(
         m1, m2, sqrt(2.0 * (frame_error**2 + offset_error**2)), tolerance=bounds.lamp_tolerance
     )
-    ruled = _flickers(_untiled(weighted), _untiled(good), bounds)
+    ruled = _flickers(pair.difference, pair.keep, bounds)
     return Difference(
         2 * m1 * m2 / (m1 + m2), frame_error / sqrt(2.0), spread.variance, spread.error, spread.n,
         spread.pixels, drift.effect, (*ruled, drift, *checks),
@@ -139,7 +145,10 @@ def flat_difference(
 
 
 def bias_difference(
-    first: NDArray[np.generic], second: NDArray[np.generic], bounds: Bounds | None = None
+    first: NDArray[np.generic],
+    second: NDArray[np.generic],
+    bounds: Bounds | None = None,
+    checks: Sequence[Check] | None = None,
 ) -> Difference:
     """The same of two bias frames, or two overscans: no weights, ``level`` is their mean as read, no check but for clamping and flicker.
 
@@ -147,19 +156,19 @@ def bias_difference(
     Raises ValueError when too few good pixels are left.
     """
     bounds = bounds or Bounds()
-    checks = [clamped(image, fraction=bounds.pile_fraction) for image in (first, second)]
-    a = _tiles(np.asarray(first, dtype=np.float32), bounds.tile)
-    b = _tiles(np.asarray(second, dtype=np.float32), bounds.tile)
-    good = np.isfinite(a) & np.isfinite(b)
-    difference = a - b
-    spread = _scatter(difference, good, bounds.sigma)
-    level = 0.5 * (_mean(a, good) + _mean(b, good))
+    if checks is None:
+        checks = [clamped(image, fraction=bounds.pile_fraction) for image in (first, second)]
+    from analysis import tile_kernels
+
+    pair = _Pair.of(first, second, (0.0, 0.0), bounds)
+    tile_kernels.finite_in_both(*pair.images, pair.keep)
+    spread = pair.scatter((1.0, 1.0), bounds.sigma)
     ruled = tuple(
         Check(c.flag, False, c.effect, c.chance, c.note, excess=c.excess)
-        for c in _flickers(_untiled(difference), _untiled(good), bounds)
+        for c in _flickers(pair.difference, pair.keep, bounds)
     )
     return Difference(
-        level, sqrt(spread.variance / spread.pixels / 2), spread.variance, spread.error, spread.n,
+        0.5 * sum(spread.means), sqrt(spread.variance / spread.pixels / 2), spread.variance, spread.error, spread.n,
         spread.pixels, 0.0, (*ruled, *checks),
     )  # fmt: skip
 
@@ -176,16 +185,124 @@ def checks_of_values(images: Sequence[NDArray[np.generic]], bounds: Bounds) -> l
     return out
 
 
+def checks_of_frame(frame: FrameInput, channel: Channel, bounds: Bounds) -> list[Check]:
+    """``checks_of_values`` of a flat from its summary, as far as that tells; pixels are read only where values pile up at an end."""
+    found = frame.summaries[channel.name]
+    # a pile that is no larger than the fraction is never flagged, whatever its neighbours are
+    if found.n == 0 or max(found.low_pile, found.high_pile) > bounds.pile_fraction or found.not_finite:
+        return checks_of_values((frame.pixels.read(channel, channel.image),), bounds)
+    share = found.saturated / found.n
+    note = f"{100 * share:.2g} % of the pixels are saturated"
+    full = Check("saturated", share > bounds.pile_fraction, share, float(share == 0), note, bounds.saturation)
+    return [full, unpiled(found.low, found.low_pile, found.high, found.high_pile)]
+
+
+def checks_of_bias(frame: FrameInput, channel: Channel, bounds: Bounds) -> list[Check]:
+    """The clamp check of a bias frame; its pixels are read only where its summary says that values pile up at an end."""
+    found = frame.summaries[channel.name]
+    if found.n == 0 or max(found.low_pile, found.high_pile) > bounds.pile_fraction or found.not_finite:
+        return [clamped(frame.pixels.read(channel, channel.image), fraction=bounds.pile_fraction)]
+    return [unpiled(found.low, found.low_pile, found.high, found.high_pile)]
+
+
+def read_pair(
+    first: FrameInput, second: FrameInput, channel: Channel, region: Region
+) -> tuple[NDArray[np.generic], NDArray[np.generic]]:
+    """A region of two frames [ADU], valid until the next is read: 16-bit pixels go into memory used before."""
+    return _read(first, channel, region, 0), _read(second, channel, region, 1)
+
+
+def read_one(frame: FrameInput, channel: Channel) -> NDArray[np.generic]:
+    """The image of one channel of a frame [ADU], valid until the next is read, as of ``read_pair``."""
+    return _read(frame, channel, channel.image, 0)
+
+
+def _read(frame: FrameInput, channel: Channel, region: Region, place: int) -> NDArray[np.generic]:
+    if frame.pixels.dtype(channel) != np.uint16:
+        return frame.pixels.read(channel, region)
+    held: dict[int, NDArray[np.uint16]] = _held.__dict__.setdefault("images", {})
+    if place not in held or held[place].shape != region.shape:
+        held[place] = np.empty(region.shape, np.uint16)
+    return frame.pixels.read(channel, region, held[place])
+
+
 @dataclass(frozen=True)
 class _Scatter:
+    """Half the variance of a difference about its tiles' means, its error, degrees of freedom, pixels, and both images' means over them."""
+
     variance: float
     error: float
     n: int
     pixels: int
+    means: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """Two images as the kernels take them, cut into tiles; some edge pixels are left out. ``keep`` is 1 for pixels used."""
+
+    images: tuple[NDArray[np.generic], NDArray[np.generic]]
+    offsets: tuple[np.float32, np.float32]
+    tile: tuple[int, int]
+    step: int
+    keep: NDArray[np.uint8]
+    difference: NDArray[np.float32]
+
+    @classmethod
+    def of(
+        cls,
+        first: NDArray[np.generic],
+        second: NDArray[np.generic],
+        offsets: tuple[float, float],
+        bounds: Bounds,
+    ) -> _Pair:
+        """Cut into tiles of about the side that is asked for."""
+        whole = first.dtype == second.dtype == np.uint16
+        one, two = (np.ascontiguousarray(i, dtype=None if whole else np.float32) for i in (first, second))
+        down, across = (max(1, n // max(bounds.tile, 1)) for n in one.shape)
+        ny, nx = one.shape[0] // down, one.shape[1] // across
+        shape = (down * ny, across * nx)
+        step = max(2, int(sqrt(ny * nx / _OF_TILE)))
+        return cls(
+            (one, two), (np.float32(offsets[0]), np.float32(offsets[1])), (ny, nx), step,
+            *_buffers(shape),
+        )  # fmt: skip
+
+    def scatter(self, weights: tuple[float, float], sigma: float) -> _Scatter:
+        """Half the variance of the weighted difference about its tiles' means; ``keep`` loses the pixels beyond ``sigma``.
+
+        Each tile has its own σ, for the light need not be uniform. The deficit of clipping a normal distribution is
+        made good. Raises ValueError when fewer than three pixels are left.
+        """
+        from analysis import tile_kernels
+
+        tiles = self.keep.size // (self.tile[0] * self.tile[1])
+        freedom, squares = np.zeros(tiles), np.zeros(tiles)
+        pixels, sum1, sum2 = tile_kernels.scatter(
+            *self.images, *self.offsets, np.float32(weights[0]), np.float32(weights[1]), *self.tile, sigma, _ROUNDS,
+            self.step, self.keep, self.difference, freedom, squares,
+        )  # fmt: skip
+        n = int(freedom.sum())
+        if n < 2:
+            raise ValueError("no good pixels are left" if pixels == 0 else "too few good pixels are left")
+        scale = 0.5 / clip_factor(sigma) ** 2
+        variances = squares / np.maximum(freedom, 1.0) * scale
+        error = sqrt(2.0 * float((freedom * variances**2).sum())) / n
+        means = (sum1 / pixels, sum2 / pixels)
+        return _Scatter(float(squares.sum()) * scale / n, error, n, pixels, means)
+
+
+def _buffers(shape: tuple[int, int]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Memory for a pair's mask and difference: that of the thread's pair before, for fresh memory costs more than the arithmetic."""
+    found: tuple[NDArray[np.uint8], NDArray[np.float32]] | None = getattr(_held, "buffers", None)
+    if found is None or found[0].shape != shape:
+        found = np.empty(shape, np.uint8), np.empty(shape, np.float32)
+        _held.buffers = found
+    return found
 
 
 def _flickers(
-    difference: NDArray[np.float32], good: NDArray[np.bool_], bounds: Bounds
+    difference: NDArray[np.float32], good: NDArray[np.uint8], bounds: Bounds
 ) -> tuple[Check, Check]:
     """The flicker checks of rows and of columns; where there are too few to tell, nothing is claimed."""
     found = []
@@ -197,79 +314,3 @@ def _flickers(
         except ValueError as error:
             found.append(Check("flicker", False, 1.0, 1.0, str(error)))
     return found[0], found[1]
-
-
-def _tiles(image: NDArray[np.float32], tile: int) -> NDArray[np.float32]:
-    """A view of shape (tiles down, tile rows, tiles across, tile columns); some edge pixels are left out."""
-    down, across = (max(1, n // max(tile, 1)) for n in image.shape)
-    ny, nx = image.shape[0] // down, image.shape[1] // across
-    return image[: down * ny, : across * nx].reshape(down, ny, across, nx)
-
-
-def _untiled(tiles: NDArray[_T]) -> NDArray[_T]:
-    down, ny, across, nx = tiles.shape
-    return tiles.reshape(down * ny, across * nx)
-
-
-def _alike(tiles: NDArray[np.float32], good: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Pixels that are no defects: within half of their tile's median, or six times its scatter where noise is larger."""
-    sample = np.where(good, tiles, np.nan)[:, ::2, :, ::2] if not good.all() else tiles[:, ::2, :, ::2]
-    with np.errstate(invalid="ignore"):
-        middle = _median(sample)
-        scatter = _median(np.abs(sample - middle)) * np.float32(MAD_TO_SIGMA)
-        found: NDArray[np.bool_] = np.abs(tiles - middle) <= np.maximum(
-            np.float32(_UNLIKE) * np.abs(middle), 6 * scatter
-        )
-    return found
-
-
-def _median(tiles: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The median of each tile's finite values, NaN where there is none."""
-    if np.isfinite(tiles).all():
-        return np.asarray(np.median(tiles, axis=(1, 3), keepdims=True), dtype=np.float32)
-    filled = np.where(np.isfinite(tiles).any(axis=(1, 3), keepdims=True), tiles, np.float32(np.inf))
-    middle = np.nanmedian(filled, axis=(1, 3), keepdims=True)
-    return np.where(np.isfinite(middle), middle, np.nan).astype(np.float32)
-
-
-def _mean(tiles: NDArray[np.float32], good: NDArray[np.bool_]) -> float:
-    n = int(good.sum())
-    if n == 0:
-        raise ValueError("no good pixels are left")
-    return float(np.sum(tiles, where=good, dtype=np.float64)) / n
-
-
-def _scatter(difference: NDArray[np.float32], good: NDArray[np.bool_], sigma: float) -> _Scatter:
-    """Half the variance of a difference about its tiles' means; ``good`` loses the pixels beyond ``sigma``.
-
-    Each tile has its own σ, for the light need not be uniform. The deficit of clipping a normal distribution is
-    made good. Raises ValueError when fewer than three pixels are left.
-    """
-    if not good.any():
-        raise ValueError("no good pixels are left")
-    sample = (
-        np.where(good, difference, np.nan)[:, ::2, :, ::2] if not good.all() else difference[:, ::2, :, ::2]
-    )
-    with np.errstate(invalid="ignore"):
-        centre = _median(sample)
-        spread = _median(np.abs(sample - centre)) * MAD_TO_SIGMA
-    spread = np.where(spread > 0, spread, np.inf)  # constant tiles: nothing is an outlier
-    freedom = squares = np.zeros(1)
-    for _ in range(_ROUNDS):
-        with np.errstate(invalid="ignore"):
-            good &= np.abs(difference - centre) <= sigma * spread
-        count = good.sum(axis=(1, 3), keepdims=True, dtype=np.float64)
-        centre = np.sum(difference, axis=(1, 3), keepdims=True, where=good, dtype=np.float64) / np.maximum(
-            count, 1
-        )
-        left = np.square(difference - centre)
-        squares = np.sum(left, axis=(1, 3), keepdims=True, where=good, dtype=np.float64)
-        freedom = np.maximum(count - 1.0, 0.0)
-        spread = np.sqrt(squares / np.maximum(freedom, 1.0))
-    n = int(freedom.sum())
-    if n < 2:
-        raise ValueError("too few good pixels are left")
-    scale = 0.5 / clip_factor(sigma) ** 2
-    variances = squares / np.maximum(freedom, 1.0) * scale
-    error = sqrt(2.0 * float((freedom * variances**2).sum())) / n
-    return _Scatter(float(squares.sum()) * scale / n, error, n, int(good.sum()))

@@ -17,6 +17,11 @@ OVERSCAN_TRIM = (5, 5)
 PRESCAN_TRIM = (25, 5)
 """Columns passed over at the (read first, read last) sides, of Euclid VIS; scaled down for narrow regions."""
 
+_KEPT = 0.9973002
+"""Fraction of a normal sample within ± 3 σ."""
+_INFORMATION = 0.9733385
+"""Information on the mean of a normal distribution that is left of a sample cut at ± 3 σ."""
+
 _FULL_WIDTH = {"overscan": 20, "prescan": 51}
 
 
@@ -65,6 +70,8 @@ def offset_of(frame: FrameInput, channel: Channel, *, per_row: bool = False) -> 
     row within 4σ of its median instead, which removes drifts during readout at the price of the rows' own
     error. Rows without a finite pixel, and image rows beyond the region's, get the channel's level.
     """
+    if not per_row and (known := _summarised(frame, channel)) is not None:
+        return known
     for source, trim in (("overscan", OVERSCAN_TRIM), ("prescan", PRESCAN_TRIM)):
         region = channel.region(source)
         if region is None:
@@ -78,6 +85,30 @@ def offset_of(frame: FrameInput, channel: Channel, *, per_row: bool = False) -> 
             return Offset(level.mean, level.mean_error, level.std, level.n, name)
         rows, error = _row_levels(values, region, channel, level.mean, level.std)
         return Offset(level.mean, level.mean_error, level.std, level.n, name, rows, error)
+    return None
+
+
+def _summarised(frame: FrameInput, channel: Channel) -> Offset | None:
+    """The offset from the frame's summary, which has the same clipped mean of the same pixels; None where it has none.
+
+    Saves reading the columns, for which whole rows have to be read. The summary does not say how many pixels were clipped, so the error
+    is that of a normal sample, from which a real one differs by the share of its outliers.
+    """
+    found = frame.summaries.get(channel.name)
+    if found is None:
+        return None
+    for source, trim in (("overscan", OVERSCAN_TRIM), ("prescan", PRESCAN_TRIM)):
+        region = channel.region(source)
+        mean, std = (
+            (found.overscan_mean, found.overscan_std)
+            if source == "overscan"
+            else (found.prescan_mean, found.prescan_std)
+        )
+        if region is None or mean is None or std is None:
+            continue
+        n = trimmed_columns(channel, region, trim).size
+        name: Literal["overscan", "prescan"] = "overscan" if source == "overscan" else "prescan"
+        return Offset(mean, std / sqrt(_INFORMATION * n), std, round(_KEPT * n), name)
     return None
 
 

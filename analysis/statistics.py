@@ -10,7 +10,7 @@ no round reads a pixel again; they are cut between two integers, and that is wha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil, erf, erfc, exp, floor, pi, sqrt
 
@@ -75,16 +75,43 @@ def clipped(values: ArrayLike, sigma: float = 3.0, rounds: int = 10) -> Clipped:
         raise ValueError("no finite values")
     centre = float(np.median(flat))
     spread = float(np.median(np.abs(flat - centre))) * MAD_TO_SIGMA or float(flat.std())
-    spread *= _caution(flat.size)
-    kept, done = flat, 0
-    mean, std, low, high = centre, spread, centre, centre
+    kept = flat
+
+    def passed(low: float, high: float) -> tuple[int, float, float]:
+        nonlocal kept
+        kept = flat[(flat >= low) & (flat <= high)]
+        return kept.size, float(kept.mean()), float(kept.var())
+
+    return clipped_by(
+        passed, lambda low, high: float(np.median(kept)), centre, spread, flat.size, sigma, rounds
+    )
+
+
+def clipped_by(
+    passed: Callable[[float, float], tuple[int, float, float]],
+    middle: Callable[[float, float], float],
+    centre: float,
+    spread: float,
+    total: int,
+    sigma: float,
+    rounds: int,
+) -> Clipped:
+    """``clipped`` of ``total`` values that are asked for, not given, starting from ``centre`` and robust σ ``spread``.
+
+    ``passed(low, high)`` tells number, mean and variance (over n) of the values within bounds, ``middle`` their median. Raises
+    ValueError when ``sigma`` < 2 or ``rounds`` < 1.
+    """
+    _check(sigma, rounds)
+    mean, std, low, high = centre, spread * _caution(total), centre, centre
+    n = done = 0
     while done < rounds:
         low, high = mean - sigma * std, mean + sigma * std
-        previous, kept, done = kept.size, flat[(flat >= low) & (flat <= high)], done + 1
-        mean, std = _untruncated(float(kept.mean()), float(kept.var()) * _bessel(kept.size), low, high)
-        if done > 1 and kept.size == previous:
+        previous, done = n, done + 1
+        n, raw, variance = passed(low, high)
+        mean, std = _untruncated(raw, variance * _bessel(n), low, high)
+        if done > 1 and n == previous:
             break
-    return _result(mean, std, float(np.median(kept)), kept.size, flat.size, done, low, high)
+    return _result(mean, std, middle(low, high), n, total, done, low, high)
 
 
 def clipped_histogram(found: Histogram, sigma: float = 3.0, rounds: int = 10) -> Clipped:

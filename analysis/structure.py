@@ -7,7 +7,6 @@ where there is no structure; ``root`` says so instead of hiding it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from math import sqrt
 
@@ -16,11 +15,13 @@ from numpy.typing import NDArray
 
 from analysis.statistics import robust_std
 from campaign.geometry import Channel
-from campaign.model import Detector
 
 Floats = NDArray[np.floating]
 
 _GRID = 40
+_OF_CELL = 256  # pixels that settle a cell's median, about which outliers are left out
+_CELL_CLIP = 5.0  # in robust σ
+_OF_SPREAD = 100_000  # pixels that settle where outliers begin
 _OUTLIER = 6.0
 
 
@@ -52,11 +53,27 @@ class Structure:
     outliers: int
 
 
-def smooth(image: Floats, degree: int = 5) -> NDArray[np.float64]:
-    """The smooth shape of an image: a 2-D polynomial of total ``degree``, fitted to medians of a coarse grid.
+@dataclass(frozen=True)
+class Smooth:
+    """The smooth shape of an image: a 2-D polynomial of some total degree, fitted to means of cells.
 
-    Same shape and unit as ``image``. The degree is lowered for images too small for it. NaN are left out;
-    raises ValueError when nothing else is there.
+    ``rows`` (rows, terms) are its coefficients of the polynomials ``across`` (terms, columns) in each row.
+    """
+
+    rows: NDArray[np.float64]
+    across: NDArray[np.float64]
+
+    def whole(self) -> NDArray[np.float32]:
+        """The shape as an image, in the unit of what it was fitted to."""
+        out: NDArray[np.float32] = self.rows.astype(np.float32) @ self.across.astype(np.float32)
+        return out
+
+
+def smooth(image: Floats, degree: int = 5) -> Smooth:
+    """The smooth shape of an image [any unit], shape (rows, columns).
+
+    It follows the means of a grid of about 40 × 40 cells, each without what lies beyond five robust σ of its median. (Medians themselves would
+    follow the steps of the converter, which masters of few frames still show.) The degree is lowered for images too small for it. NaN are left out; raises ValueError when nothing else is there.
     """
     ys, xs, middle = _coarse(image)
     good = np.isfinite(middle)
@@ -71,10 +88,9 @@ def smooth(image: Floats, degree: int = 5) -> NDArray[np.float64]:
     coefficients = np.zeros((degree + 1, degree + 1))
     for (i, j), c in zip(terms, fitted, strict=True):
         coefficients[i, j] = c
-    whole: NDArray[np.float64] = (
-        _legendre(np.arange(ny), ny, degree) @ coefficients @ _legendre(np.arange(nx), nx, degree).T
-    )
-    return whole
+    rows: NDArray[np.float64] = _legendre(np.arange(ny), ny, degree) @ coefficients
+    across = np.ascontiguousarray(_legendre(np.arange(nx), nx, degree).T)
+    return Smooth(rows, across)
 
 
 def structure(first: Floats, second: Floats, degree: int = 5) -> Structure:
@@ -85,26 +101,29 @@ def structure(first: Floats, second: Floats, degree: int = 5) -> Structure:
     """
     if first.shape != second.shape or min(first.shape) < 3:
         raise ValueError(f"structure needs two images of one shape, not {first.shape} and {second.shape}")
-    a, b = first - smooth(first, degree), second - smooth(second, degree)
-    good = np.isfinite(a) & np.isfinite(b)
-    for r in (a, b):
-        with np.errstate(invalid="ignore"):
-            good &= np.abs(r) <= _OUTLIER * max(robust_std(r), 1e-9)
-    outliers = int(good.size - good.sum())
-    a, b = _centred(a, good), _centred(b, good)
-    ny, nx = a.shape
-    by_column = _means(a, good, 0), _means(b, good, 0)
-    by_row = _means(a, good, 1), _means(b, good, 1)
-    a = _centred(a - by_column[0][np.newaxis, :] - by_row[0][:, np.newaxis], good)
-    b = _centred(b - by_column[1][np.newaxis, :] - by_row[1][:, np.newaxis], good)
-    rest = _covariance(a, b, int(good.sum()))
+    from analysis import image_kernels
+
+    one, two = (np.ascontiguousarray(image, dtype=np.float32) for image in (first, second))
+    shapes = smooth(one, degree), smooth(two, degree)
+    most1, most2 = (_OUTLIER * max(_spread(i, s), 1e-9) for i, s in ((one, shapes[0]), (two, shapes[1])))
+    (rows1, rows2), across = (s.rows for s in shapes), shapes[0].across
+    by_row, by_column = image_kernels.common_sums(one, two, rows1, rows2, across, most1, most2)
+    n = int(by_row[0].sum())
+    if n < 3:
+        raise ValueError("too few pixels for a covariance")
+    means = by_row[1:].sum(axis=1) / n
+    rows, columns = (_means(s[0], s[1:], means) for s in (by_row, by_column))
+    less = rows + means[:, np.newaxis]
+    products = image_kernels.common_products(one, two, rows1, rows2, across, most1, most2, less, columns)
+    rest = _covariance(*products, n)
+    ny, nx = one.shape
     scale = ny * nx / ((ny - 1.0) * (nx - 1.0))
     pixels = Variance(rest.value * scale, rest.error * scale, rest.n)
-    columns = _of_means(*by_column, pixels, ny, degree)
-    rows = _of_means(*by_row, pixels, nx, degree)
-    parts = (columns, rows, pixels)
+    of_columns = _of_means(columns, pixels, ny, degree)
+    of_rows = _of_means(rows, pixels, nx, degree)
+    parts = (of_columns, of_rows, pixels)
     whole = Variance(sum(p.value for p in parts), sqrt(sum(p.error**2 for p in parts)), pixels.n)
-    return Structure(whole, columns, rows, pixels, outliers)
+    return Structure(whole, of_columns, of_rows, pixels, one.size - n)
 
 
 def gradient(image: Floats, channel: Channel, axis: int) -> tuple[float, float]:
@@ -113,11 +132,10 @@ def gradient(image: Floats, channel: Channel, axis: int) -> tuple[float, float]:
     In the image's unit; the error is from the scatter of the rows' (columns') medians in the two tenths.
     Raises ValueError when either tenth has no finite pixel.
     """
-    profile = profile_of(image, axis)
-    if channel.corner.startswith("upper") if axis == 0 else channel.corner.endswith("right"):
-        profile = profile[::-1]
-    tenth = max(2, profile.size // 10)
-    near, far = profile[:tenth], profile[-tenth:]
+    backwards = channel.corner.startswith("upper") if axis == 0 else channel.corner.endswith("right")
+    tenth = max(2, image.shape[axis] // 10)
+    ends = [profile_of(part, axis) for part in _ends(image, axis, tenth)]
+    near, far = ends[::-1] if backwards else ends
     near, far = near[np.isfinite(near)], far[np.isfinite(far)]
     if near.size < 2 or far.size < 2:
         raise ValueError("too few finite pixels for a gradient")
@@ -125,61 +143,34 @@ def gradient(image: Floats, channel: Channel, axis: int) -> tuple[float, float]:
     return float(far.mean() - near.mean()), error
 
 
-def profile_of(image: Floats, axis: int) -> NDArray[np.float64]:
-    """The median of each row (axis 0) or column (axis 1); NaN where it has no finite pixel."""
-    lit = np.isfinite(image).any(axis=1 - axis)
-    out = np.full(image.shape[axis], np.nan)
-    if lit.all() and np.isfinite(image).all():
-        out[:] = np.median(image, axis=1 - axis)
-    elif lit.any():
-        out[lit] = np.nanmedian(image[lit] if axis == 0 else image[:, lit], axis=1 - axis)
+def _ends(image: Floats, axis: int, n: int) -> tuple[Floats, Floats]:
+    """The first and the last ``n`` rows (axis 0) or columns (axis 1)."""
+    return (image[:n], image[-n:]) if axis == 0 else (image[:, :n], image[:, -n:])
+
+
+def profile_of(image: Floats, axis: int, step: int = 1) -> NDArray[np.float64]:
+    """The median of every ``step``-th row (axis 0) or column (axis 1); NaN where it has no finite pixel."""
+    lines = np.ascontiguousarray(image[::step] if axis == 0 else image[:, ::step].T)
+    finite = np.isfinite(lines)
+    if finite.all():
+        return np.asarray(np.median(lines, axis=1), dtype=np.float64)
+    lit = finite.any(axis=1)
+    out = np.full(lines.shape[0], np.nan)
+    if lit.any():
+        out[lit] = np.nanmedian(lines[lit], axis=1)
     return out
 
 
-def mosaic(
-    planes: Mapping[str, Floats], detector: Detector
-) -> tuple[NDArray[np.float32], tuple[tuple[str, int, int, int, int], ...]]:
-    """Channels' planes on the detector's geometry, NaN elsewhere, and their outlines (label, y0, y1, x0, x1).
-
-    Channels that live in different image extensions have no common coordinates: they are set side by side.
-    """
-    channels = [c for c in detector.geometry.channels if c.name in planes]
-    outlines: list[tuple[str, int, int, int, int]] = []
-    if len({c.hdu for c in detector.geometry.channels}) <= 1:
-        whole = np.full(detector.geometry.shape, np.nan, np.float32)
-        for c in channels:
-            whole[c.image.slices] = planes[c.name]
-            outlines.append((c.name, c.image.y0, c.image.y1, c.image.x0, c.image.x1))
-        return whole, tuple(outlines)
-    height = max(planes[c.name].shape[0] for c in channels)
-    whole = np.full((height, sum(planes[c.name].shape[1] for c in channels)), np.nan, np.float32)
-    x = 0
-    for c in channels:
-        ny, nx = planes[c.name].shape
-        whole[:ny, x : x + nx] = planes[c.name]
-        outlines.append((c.name, 0, ny, x, x + nx))
-        x += nx
-    return whole, tuple(outlines)
-
-
 def _coarse(image: Floats) -> tuple[Floats, Floats, NDArray[np.float64]]:
-    """Centres (y, x) and medians of about 40 × 40 cells of at least 4 × 4 pixels, where the image allows."""
-    ys = _edges(image.shape[0])
-    xs = _edges(image.shape[1])
-    clean = bool(np.isfinite(image).all())
-    high, wide = np.unique(np.diff(ys)), np.unique(np.diff(xs))
-    if clean and high.size == wide.size == 1:  # cells of one size: all medians in one call
-        cells = image.reshape(ys.size - 1, high[0], xs.size - 1, wide[0]).swapaxes(1, 2)
-        out = np.median(cells.reshape(ys.size - 1, xs.size - 1, -1), axis=2).astype(np.float64)
-    else:
-        out = np.full((ys.size - 1, xs.size - 1), np.nan)
-        for i in range(ys.size - 1):
-            for j in range(xs.size - 1):
-                cell = image[ys[i] : ys[i + 1], xs[j] : xs[j + 1]]
-                cell = cell if clean else cell[np.isfinite(cell)]
-                if cell.size:
-                    out[i, j] = np.median(cell)
-    return (ys[1:] + ys[:-1] - 1) / 2.0, (xs[1:] + xs[:-1] - 1) / 2.0, out
+    """Centres (y, x) and means without outliers of about 40 × 40 cells of at least 4 × 4 pixels, where the image allows."""
+    from analysis import image_kernels
+
+    ys, xs = _edges(image.shape[0]), _edges(image.shape[1])
+    largest = int(np.diff(ys).max() * np.diff(xs).max())
+    step = max(1, round(sqrt(largest / _OF_CELL)))
+    values = np.ascontiguousarray(image, dtype=np.float32)
+    means = image_kernels.cell_means(values, ys, xs, step, _CELL_CLIP)
+    return (ys[1:] + ys[:-1] - 1) / 2.0, (xs[1:] + xs[:-1] - 1) / 2.0, means
 
 
 def _edges(n: int) -> NDArray[np.int64]:
@@ -194,32 +185,37 @@ def _legendre(at: Floats | NDArray[np.int64], n: int, degree: int) -> NDArray[np
     return out
 
 
-def _centred(r: Floats, good: NDArray[np.bool_]) -> NDArray[np.float64]:
-    values = np.where(good, r, 0.0).astype(np.float64)
-    return np.where(good, values - values.sum() / max(int(good.sum()), 1), 0.0)
+def _spread(image: NDArray[np.float32], shape: Smooth) -> float:
+    """Robust σ of an image about its smooth shape, of a sample of its pixels."""
+    from analysis import image_kernels
+
+    step = max(1, int(sqrt(image.size / _OF_SPREAD)))
+    return robust_std(image_kernels.sampled_residual(image, shape.rows, shape.across, step))
 
 
-def _means(r: NDArray[np.float64], good: NDArray[np.bool_], axis: int) -> NDArray[np.float64]:
-    means: NDArray[np.float64] = r.sum(axis=axis) / np.maximum(good.sum(axis=axis), 1)
-    return means
+def _means(
+    counts: NDArray[np.float64], sums: NDArray[np.float64], less: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Means of rows (columns) of both images less their own mean, shape (2, lines); 0 where nothing was kept."""
+    out: NDArray[np.float64] = np.where(counts > 0, sums / np.maximum(counts, 1.0) - less[:, np.newaxis], 0.0)
+    return out
 
 
-def _covariance(a: NDArray[np.float64], b: NDArray[np.float64], n: int) -> Variance:
+def _covariance(products: float, squares_a: float, squares_b: float, n: int) -> Variance:
     if n < 3:
         raise ValueError("too few pixels for a covariance")
-    value = float((a * b).sum()) / (n - 1)
-    variances = float((a * a).sum()) * float((b * b).sum()) / (n - 1) ** 2
+    value = products / (n - 1)
+    variances = squares_a * squares_b / (n - 1) ** 2
     return Variance(value, sqrt((variances + value * value) / n), n)
 
 
-def _of_means(
-    a: NDArray[np.float64], b: NDArray[np.float64], pixels: Variance, per_mean: int, degree: int
-) -> Variance:
+def _of_means(means: NDArray[np.float64], pixels: Variance, per_mean: int, degree: int) -> Variance:
     """Variance of means of ``per_mean`` pixels, less what the pixels' own structure puts into it.
 
     The smooth shape took ``degree`` of the means' degrees of freedom with it, which is made good.
     """
-    found = _covariance(a - a.mean(), b - b.mean(), a.size)
+    a, b = means - means.mean(axis=1, keepdims=True)
+    found = _covariance(float(a @ b), float(a @ a), float(b @ b), a.size)
     scale = max(a.size - 1 - degree, 1) / (a.size - 1)
     value = found.value / scale - pixels.value / per_mean
     return Variance(value, sqrt((found.error / scale) ** 2 + (pixels.error / per_mean) ** 2), a.size)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -10,9 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.checks import Check
-from analysis.contract import FrameInput, ParameterValue
+from analysis.contract import FrameInput, Inputs
 from analysis.flat_frames import ElectronicNoise, Offsets, electronic_noise, offsets_of
-from analysis.flat_pairs import Bounds, Difference, NoLightError, checks_of_values, flat_difference
+from analysis.flat_pairs import (
+    Bounds,
+    Difference,
+    NoLightError,
+    checks_of_frame,
+    checks_of_values,
+    flat_difference,
+    read_pair,
+)
 from analysis.statistics import QUANTISATION_VARIANCE
 from analysis.transfer_curve import (
     CurveFit,
@@ -118,25 +126,25 @@ def columns(points: Sequence[Point]) -> tuple[Floats, Floats, Floats]:
 
 
 def measure_curve(
+    inputs: Inputs,
     channel: Channel,
     setting: str,
     pairs: Pairs,
     biases: Sequence[FrameInput],
     bounds: Bounds,
-    parameters: Mapping[str, ParameterValue],
 ) -> Curve | None:
     """The points of a channel and what is made of them; None when no offset can be had for it."""
     frames = [f for pair in pairs for f in pair]
     offsets = offsets_of(frames, biases, channel)
     if offsets is None:
         return None
-    noise = electronic_noise(frames, biases, channel, bounds)
+    noise = electronic_noise(frames, biases, channel, bounds, inputs.shared)
     if noise is not None:
         bounds = replace(bounds, row_background=noise.rows, column_background=noise.columns)
     points, whole = _points(channel, pairs, offsets, bounds)
     rounding = QUANTISATION_VARIANCE if whole else 0.0
     curve = Curve(channel.name, setting, points, noise, offsets.error, rounding)
-    return _reduced(curve, str(parameters["model"]), float(parameters["pair_level"]))
+    return _reduced(curve, str(inputs.parameters["model"]), inputs.number("pair_level"))
 
 
 def _points(
@@ -147,11 +155,13 @@ def _points(
     # one bias level for all frames cancels in the change from one to the other; overscans are each their own
     error = offsets.error if offsets.source == "overscan" else 0.0
     for i, (first, second) in enumerate(pairs):
-        a, b = (f.pixels.read(channel, channel.image) for f in (first, second))
+        a, b = read_pair(first, second, channel, channel.image)
         place = (first.frame.exposure, second.frame.exposure, first.frame.exptime or 0.0)
         whole = whole and all(image.dtype.kind in "iu" for image in (a, b))
+        zero = offsets.values[2 * i], offsets.values[2 * i + 1]
         try:
-            found = flat_difference(a, b, (offsets.values[2 * i], offsets.values[2 * i + 1]), error, bounds)
+            checks = [c for f in (first, second) for c in checks_of_frame(f, channel, bounds)]
+            found = flat_difference(a, b, zero, error, bounds, checks)
         except NoLightError as why:
             out.append(Point(*place, None, str(why), "unphysical"))
         except ValueError as why:

@@ -130,6 +130,7 @@ def build(options: Options, progress: Progress) -> Built:
         from builder.acquired.match import match
         from builder.assemble import Assembler, Gathered
         from builder.changes import state_of
+        from builder.masters import tidy
         from builder.measure import measure_all
         from builder.plan import Planner
         from builder.plugins import known_procedures
@@ -166,6 +167,7 @@ def build(options: Options, progress: Progress) -> Built:
                 tests, known, planner, store, engine, build_id, versions, options.now, advance, log
             )
             findings += measured.findings
+            tidy(store.folder / "masters")
             progress.note("measure", f"{measured.run} results new, {measured.reused} reused")
         with progress.stage("prose"):
             prose = build_prose(campaign, site, store.folder / "prose", GUIDE)

@@ -62,8 +62,9 @@ def limits(image: ImageMap, data: NDArray[np.floating]) -> tuple[float, float]:
 
 def image_svg(image: ImageMap) -> tuple[bytes, int, int, str]:
     """An image as an SVG with a scale, its width and height in px, and in words. Row 0 is at the bottom."""
-    data, _ = binned(image.data)
-    rows, columns = image.data.shape
+    data, squares = binned(image.data)
+    side = squares * image.side
+    rows, columns = image.shape or image.data.shape
     low, high = limits(image, data)
     marked = f"; {len(image.points)} pixels marked" if image.points else ""
     alt = f"Image of {image.label}, {rows} rows by {columns} columns, scale {low:.5g} to {high:.5g}{marked}"
@@ -88,7 +89,9 @@ def image_svg(image: ImageMap) -> tuple[bytes, int, int, str]:
         svg = save_svg(canvas).decode()
     top = (height - BOTTOM - tall) * 72
     ramp = np.linspace(0, 1, 256)[:, None]
-    picture = _placed(_picture((data - low) / (high - low)), LEFT * 72, top, shown * 72, tall * 72)
+    # the last squares may reach beyond the image: they keep their size, and the axes end where it ends
+    across, up = 72 * shown * side * data.shape[1] / columns, 72 * tall * side * data.shape[0] / rows
+    picture = _placed(_picture((data - low) / (high - low)), LEFT * 72, top + tall * 72 - up, across, up)
     picture += _placed(_picture(ramp), (LEFT + shown + 0.12) * 72, top, 0.14 * 72, tall * 72)
     paper_end = svg.index("</g>", svg.index('id="patch_1"')) + len("</g>")
     svg = svg[:paper_end] + picture + svg[paper_end:]
@@ -136,6 +139,7 @@ def _placed(picture: bytes, x: float, y: float, width: float, height: float) -> 
 def image_csv(image: ImageMap) -> str:
     """The image averaged over squares, one row of the table each: its first row and column, side and mean."""
     data, n = binned(image.data, TABLE_SIDE)
+    n *= image.side
     out = StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["row", "column", "bin", image.label])

@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analysis.contract import ImageProduct, TableProduct
 
 Card = tuple[str, str | float | int | bool, str]
+Piece = bytes
+
+_BLOCK = 2880
+_BAND = 1 << 20
+"""Values written at once."""
 
 
-def fits_bytes(product: ImageProduct, cards: Sequence[Card], inputs: Sequence[tuple[str, str, str]]) -> bytes:
-    """A FITS file: provenance in the primary header, an extension per plane, and a table of the inputs.
+def fits_pieces(
+    product: ImageProduct, cards: Sequence[Card], inputs: Sequence[tuple[str, str, str]]
+) -> Iterator[Piece]:
+    """A FITS file, piece by piece: provenance in the primary header, an extension per plane, and a table of the inputs.
 
     ``cards`` are (keyword, value, comment); ``inputs`` are (role, file, BLAKE3 fingerprint). The bytes
-    depend on the content alone: no dates are added.
+    depend on the content alone: no dates are added. Planes are never copied whole, so a file of any size costs no memory.
     """
     from astropy.io import fits
 
@@ -25,14 +36,6 @@ def fits_bytes(product: ImageProduct, cards: Sequence[Card], inputs: Sequence[tu
         primary.header[keyword] = (_ascii(value), _ascii(comment))
     for keyword, (value, comment) in product.cards.items():
         primary.header[keyword] = (_ascii(value), _ascii(comment))
-    hdus = [primary]
-    for name, plane in product.planes.items():
-        data = np.asarray(plane)
-        if data.dtype == bool:
-            data = data.astype(np.uint8)
-        hdu = fits.ImageHDU(data, name=name or "IMAGE")
-        hdu.header["BUNIT"] = (product.unit, "unit of the pixels")
-        hdus.append(hdu)
     columns = [
         fits.Column(
             name=name,
@@ -43,13 +46,116 @@ def fits_bytes(product: ImageProduct, cards: Sequence[Card], inputs: Sequence[tu
             ("ROLE", "FILE", "BLAKE3"), zip(*inputs, strict=True) if inputs else ((), (), ()), strict=True
         )
     ]
-    hdus.append(fits.BinTableHDU.from_columns(columns, name="INPUTS"))
-    for hdu in hdus:
+    frame = fits.HDUList([primary, fits.BinTableHDU.from_columns(columns, name="INPUTS")])
+    for hdu in frame:
         hdu.add_datasum(when="data unit checksum")
         hdu.add_checksum(when="HDU checksum")
     out = io.BytesIO()
-    fits.HDUList(hdus).writeto(out)
-    return out.getvalue()
+    frame.writeto(out)
+    head = len(primary.header.tostring())
+    yield out.getvalue()[:head]
+    for name, plane in product.planes.items():
+        data = np.asarray(plane)
+        yield from _image(data.view(np.uint8) if data.dtype == bool else data, name or "IMAGE", product.unit)
+    yield out.getvalue()[head:]
+
+
+def fits_bytes(product: ImageProduct, cards: Sequence[Card], inputs: Sequence[tuple[str, str, str]]) -> bytes:
+    """The same in one piece."""
+    return b"".join(fits_pieces(product, cards, inputs))
+
+
+def _image(data: NDArray[np.generic], name: str, unit: str) -> Iterator[Piece]:
+    """An image extension: its header, told the sums of data that are only read, then the data in bands of rows."""
+    from astropy.io import fits
+
+    stub = fits.ImageHDU(np.zeros((1,) * data.ndim, data.dtype), name=name)
+    header = stub.header
+    for axis, size in enumerate(reversed(data.shape), start=1):
+        header[f"NAXIS{axis}"] = size
+    header["BUNIT"] = (unit, "unit of the pixels")
+    total = sum(_sum32(band) for band in _bands(data))
+    header["CHECKSUM"] = ("0" * 16, "HDU checksum")
+    header["DATASUM"] = (str(_folded(total)), "data unit checksum")
+    text = header.tostring().encode("ascii")
+    whole = _folded(_sum32(text) + total)
+    header["CHECKSUM"] = (_encoded(~whole & 0xFFFFFFFF), "HDU checksum")
+    yield header.tostring().encode("ascii")
+    size = 0
+    for band in _bands(data):
+        size += len(band)
+        yield band
+    yield b"\0" * (-size % _BLOCK)
+
+
+def _bands(data: NDArray[np.generic]) -> Iterator[bytes]:
+    """The data as a FITS file holds them, in bands of rows; all but the last have a multiple of four bytes."""
+    flat = np.ascontiguousarray(data).reshape(-1)
+    order, size = data.dtype.newbyteorder(">"), data.dtype.itemsize
+    # FITS has unsigned bytes and signed wider integers: the others are stored off by half their range (BZERO)
+    shifted = (data.dtype.kind == "u") == (size > 1) and data.dtype.kind in "iu"
+    top = np.array(1 << (8 * size - 1), f"u{size}")
+    for start in range(0, flat.size, _BAND):
+        band = flat[start : start + _BAND]
+        band = (band.view(f"u{size}") ^ top).view(data.dtype) if shifted else band
+        yield band.astype(order).tobytes()
+
+
+def _sum32(piece: bytes) -> int:
+    """Sum of big-endian 32-bit words; a last incomplete word is filled up with zeros."""
+    short = -len(piece) % 4
+    words = np.frombuffer(piece + b"\0" * short if short else piece, ">u4")
+    return int(words.sum(dtype=np.uint64))
+
+
+def _folded(total: int) -> int:
+    """The ones' complement sum of 32 bits that a plain sum stands for."""
+    while total >> 32:
+        total = (total & 0xFFFFFFFF) + (total >> 32)
+    return total
+
+
+def _encoded(value: int) -> str:
+    """A 32-bit checksum as sixteen characters (FITS standard 4.0, appendix J), none of them punctuation."""
+    out = [""] * 16
+    for i in range(4):
+        byte = (value >> (24 - 8 * i)) & 0xFF
+        held = [byte // 4 + 48] * 4
+        held[0] += byte % 4
+        while any(58 <= c <= 64 or 91 <= c <= 96 for c in held):
+            for j in (0, 2):
+                if any(58 <= c <= 64 or 91 <= c <= 96 for c in held[j : j + 2]):
+                    held[j] += 1
+                    held[j + 1] -= 1
+        for j in range(4):
+            out[4 * j + i] = chr(held[j])
+    text = "".join(out)
+    return text[-1] + text[:-1]
+
+
+def put_pieces(objects: Path, pieces: Iterable[Piece], suffix: str) -> dict[str, str | int]:
+    """Store bytes that come in pieces, as ``builder.store.put_object`` does: {'object': name, 'size', 'digest' (BLAKE3)}."""
+    from blake3 import blake3
+
+    digest, size = blake3(), 0
+    objects.mkdir(parents=True, exist_ok=True)
+    handle, place = tempfile.mkstemp(prefix=".", suffix=".part", dir=objects)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            for piece in pieces:
+                digest.update(piece)
+                file.write(piece)
+                size += len(piece)
+        whole = digest.hexdigest()
+        name = f"{whole[:2]}/{whole[:32]}{suffix}"
+        path = objects / name
+        path.parent.mkdir(exist_ok=True)
+        Path(place).chmod(0o444)  # the site links to it: nobody may change it in place
+        Path(place).replace(path)
+    except BaseException:
+        Path(place).unlink(missing_ok=True)
+        raise
+    return {"object": name, "size": size, "digest": whole}
 
 
 def _ascii(value: str | float) -> str | float:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import time
 import traceback
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from analysis.contract import FrameInput, Inputs, Measurement, Procedure, Results
+from analysis.contract import FrameInput, Inputs, Measurement, Procedure, Results, make_anew
 from builder import VERSION
 from builder.memory import Peak
 from builder.plan import Task
@@ -19,6 +20,8 @@ from builder.store import put_object
 
 TRANSIENT = (OSError, MemoryError)
 """Failures that may not happen again: such results are shown but not kept, so the next build tries again."""
+
+"""Folder of the store, beside the objects, for what procedures share."""
 
 
 @dataclass
@@ -39,10 +42,14 @@ class Measured:
     worker: str = ""
 
 
-def inputs_of(task: Task, objects: Path) -> Inputs:
-    """The inputs of a task: its frames with their summaries, open pixels and what is kept of them in ``objects``."""
+def inputs_of(task: Task, objects: Path, masters: Path | None = None) -> Inputs:
+    """The inputs of a task: its frames with their summaries, open pixels and what is kept of them in ``objects``.
+
+    ``masters`` is the folder of masters that procedures share, if there is one.
+    """
     from builder.acquired.pixels import open_pixels
     from builder.details import read_details
+    from builder.masters import Masters
 
     kept = partial(read_details, objects)
     opened = {
@@ -58,6 +65,7 @@ def inputs_of(task: Task, objects: Path) -> Inputs:
         task.parameters,
         task.used,
         task.setting,
+        make_anew if masters is None else Masters(masters, task.fingerprints),
     )
 
 
@@ -79,7 +87,7 @@ def _measure(task: Task, objects: Path) -> Measured:
         procedure = resolve(task.reference)
         channels = [c.name for c in task.detector.geometry.channels]
         results = Results(procedure, channels, task.setting)
-        procedure.measure(inputs_of(task, objects), results)
+        procedure.measure(inputs_of(task, objects, objects.parent / "masters"), results)
         results.check()
         detail = _store(task, procedure, results, objects)
     except Exception as error:  # procedures, plug-ins above all, may raise anything
@@ -132,9 +140,7 @@ def _store(task: Task, procedure: Procedure, results: Results, objects: Path) ->
 
 
 def _products(task: Task, procedure: Procedure, results: Results, objects: Path) -> dict[str, Any]:
-    from blake3 import blake3
-
-    from builder.products import ecsv_bytes, fits_bytes
+    from builder.products import Piece, ecsv_bytes, fits_pieces, put_pieces
 
     cards = [
         ("BLOCK", task.block, "tested unit"),
@@ -154,13 +160,10 @@ def _products(task: Task, procedure: Procedure, results: Results, objects: Path)
             continue
         product = results.products[spec.name]
         named = [*cards, ("PRODUCT", spec.name, spec.meaning[:40])]
+        pieces: Iterable[Piece]
         if spec.form == "fits":
-            data = fits_bytes(product, named, inputs)  # type: ignore[arg-type]  # checked by Results.product
+            pieces = fits_pieces(product, named, inputs)  # type: ignore[arg-type]  # checked by Results.product
         else:
-            data = ecsv_bytes(product, named, inputs)  # type: ignore[arg-type]
-        out[spec.name] = {
-            "object": put_object(objects, data, f".{spec.form}"),
-            "size": len(data),
-            "digest": blake3(data).hexdigest(),
-        }
+            pieces = (ecsv_bytes(product, named, inputs),)  # type: ignore[arg-type]
+        out[spec.name] = put_pieces(objects, pieces, f".{spec.form}")
     return out

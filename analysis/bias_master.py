@@ -1,0 +1,62 @@
+"""The master bias, made once for all procedures that need it: two half masters, and their mean."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.contract import FrameInput, Inputs, Made
+from analysis.read_noise import clipping_noise
+from analysis.stack import clipped_mean_stack, reader
+from campaign.geometry import Channel
+
+VERSION = "1"
+"""Raise it when the numbers of a master change: masters made before are then left aside."""
+
+
+@dataclass(frozen=True)
+class Half:
+    """The clipped mean [ADU] of every other frame, each less its level, and how many values were kept; of the image's shape."""
+
+    mean: NDArray[np.float32]
+    count: NDArray[np.float32]
+
+
+def halves(inputs: Inputs, frames: Sequence[FrameInput], channel: Channel, sigma: float) -> tuple[Half, Half]:
+    """Half masters of the first, third … and of the second, fourth … of at least two bias frames.
+
+    Each frame's own level (the clipped mean of its image) is taken off, so masters are of structure alone. Values that
+    differ from the others of their pixel by more than ``sigma`` times the noise are left out.
+    """
+
+    def make() -> NDArray[np.generic]:
+        noise = clipping_noise(frames, channel)
+        out = np.empty((4, *channel.image.shape), np.float32)
+        for i in (0, 1):
+            part = frames[i::2]
+            stack = clipped_mean_stack(
+                [reader(f, channel) for f in part],
+                channel.image,
+                sigma=sigma,
+                noise=noise,
+                offsets=[f.summaries[channel.name].mean for f in part],
+            )
+            out[2 * i], out[2 * i + 1] = stack.mean, stack.count
+        return out
+
+    name = Made(f"half masters of bias {VERSION}", tuple(frames), channel, (sigma,))
+    found = inputs.shared(name, make)
+    planes = [np.asarray(found[i], dtype=np.float32) for i in range(4)]
+    return Half(planes[0], planes[1]), Half(planes[2], planes[3])
+
+
+def joined(first: Half, second: Half) -> Half:
+    """The mean of both halves, each pixel weighted with its number of values; NaN where there is none."""
+    from analysis import image_kernels
+
+    mean, count = np.empty_like(first.mean), np.empty_like(first.count)
+    image_kernels.join(first.mean, first.count, second.mean, second.count, mean, count)
+    return Half(mean, count)

@@ -1,0 +1,387 @@
+"""Compiled kernels over one or two images: distributions, smooth residuals, rows and columns, maps.
+
+Imported only when pixels are worked on: importing numba costs half a second. Loops run along rows and add into one
+accumulator per column, and sums are folded in halves, so that they become vector instructions without
+leave to reorder: the same bytes on every processor, and errors of sums that grow with the logarithm of their length.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+Image = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+Counts = NDArray[np.int64]
+Mask = NDArray[np.uint8]
+
+_HUGE = np.float32(3.0e38)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def folded(lanes: Doubles, width: int) -> float:
+    """The sum of the first ``width`` lanes, which are used up."""
+    while width > 1:
+        half = width // 2
+        if width % 2:
+            lanes[0] += lanes[width - 1]
+        for p in range(half):
+            lanes[p] += lanes[half + p]
+        width = half
+    return float(lanes[0])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def fill(values: Image, low: float, scale: float, counts: Counts) -> int:
+    """Count finite values of (rows, columns) into equal bins from ``low`` on, the end bins open; returns those not finite."""
+    rows, columns = values.shape
+    place = np.empty(columns, np.int32)
+    last = counts.size - 1
+    top = np.float32(last)
+    start, steep = np.float32(low), np.float32(scale)
+    lost = 0
+    for y in range(rows):
+        row = values[y]
+        for x in range(columns):
+            at = (row[x] - start) * steep
+            at = at if at > np.float32(0) else np.float32(0)
+            place[x] = np.int32(at if at < top else top)
+        bad = 0
+        for x in range(columns):
+            bad += 0 if abs(row[x]) < _HUGE else 1
+        if bad:
+            lost += bad
+            for x in range(columns):
+                if abs(row[x]) < _HUGE:
+                    counts[place[x]] += 1
+        else:
+            for x in range(columns):
+                counts[place[x]] += 1
+    return lost
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def gather(values: Image, low: float, scale: float, top: int, wanted: Mask, out: Image) -> int:
+    """Copy the finite values whose bin (as of ``fill`` with ``top`` + 1 bins) is ``wanted``; returns how many."""
+    rows, columns = values.shape
+    start, steep, most = np.float32(low), np.float32(scale), np.float32(top)
+    n = 0
+    for y in range(rows):
+        for x in range(columns):
+            v = values[y, x]
+            at = (v - start) * steep
+            at = at if at > np.float32(0) else np.float32(0)
+            place = np.int32(at if at < most else most)
+            if wanted[place] and abs(v) < _HUGE:
+                out[n] = v
+                n += 1
+    return n
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def within(values: Image, low: float, high: float, centre: float) -> tuple[int, int, float, float]:
+    """Of (rows, columns): values below ``low``, values within low … high, and the sums of their deviations from ``centre`` and of the squares."""
+    rows, columns = values.shape
+    first, second = np.zeros(columns), np.zeros(columns)
+    below = kept = 0
+    for y in range(rows):
+        row = values[y]
+        less = inside = 0
+        for x in range(columns):
+            v = np.float64(row[x])
+            less += 1 if v < low and v > -3.0e38 else 0
+            good = (v >= low) & (v <= high)
+            inside += 1 if good else 0
+            d = v - centre if good else 0.0
+            first[x] += d
+            second[x] += d * d
+        below += less
+        kept += inside
+    return below, kept, folded(first, columns), folded(second, columns)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def middle_of(held: Image, n: int) -> np.float32:
+    """Median of the first ``n`` values, which are reordered; NaN of none."""
+    if n == 0:
+        return np.float32(np.nan)
+    k = n // 2
+    left, right = 0, n - 1
+    while left < right:  # Hoare's selection
+        pivot = held[(left + right) // 2]
+        i, j = left, right
+        while i <= j:
+            while held[i] < pivot:
+                i += 1
+            while held[j] > pivot:
+                j -= 1
+            if i <= j:
+                held[i], held[j] = held[j], held[i]
+                i += 1
+                j -= 1
+        if k <= j:
+            right = j
+        elif k >= i:
+            left = i
+        else:
+            break
+    if n % 2:
+        return np.float32(held[k])
+    lower = held[0]
+    for i in range(1, k):
+        lower = held[i] if held[i] > lower else lower
+    return np.float32(np.float32(0.5) * (lower + held[k]))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def cell_means(image: Image, ys: Counts, xs: Counts, step: int, sigma: float) -> Doubles:
+    """Mean of each cell between edges, of what lies within ``sigma`` robust σ of its median; NaN where nothing is finite.
+
+    Median and σ (from the median absolute deviation) are of every ``step``-th pixel of every ``step``-th row.
+    """
+    out = np.full((ys.size - 1, xs.size - 1), np.nan)
+    held = np.empty(max(1, (ys[1:] - ys[:-1]).max() * (xs[1:] - xs[:-1]).max()), np.float32)
+    lanes, number = np.empty(image.shape[1]), np.empty(image.shape[1])
+    for i in range(ys.size - 1):
+        for j in range(xs.size - 1):
+            n = 0
+            for y in range(ys[i], ys[i + 1], step):
+                for x in range(xs[j], xs[j + 1], step):
+                    held[n] = image[y, x]
+                    n += 1 if abs(held[n]) < _HUGE else 0
+            if n == 0:
+                continue
+            middle = middle_of(held, n)
+            for k in range(n):
+                held[k] = abs(held[k] - middle)
+            most = np.float32(sigma * 1.482602218505602 * middle_of(held, n))
+            wide = xs[j + 1] - xs[j]
+            lanes[:wide], number[:wide] = 0.0, 0.0
+            for y in range(ys[i], ys[i + 1]):
+                row = image[y, xs[j] : xs[j + 1]]
+                for x in range(wide):
+                    d = row[x] - middle
+                    good = abs(d) <= most
+                    lanes[x] += np.float64(d) if good else 0.0
+                    number[x] += 1.0 if good else 0.0
+            out[i, j] = middle + folded(lanes, wide) / max(folded(number, wide), 1.0)
+    return out
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _smooth_row(of_row: Doubles, in_x: Doubles, out: Doubles) -> None:
+    """One row of the smooth shape: its coefficients times polynomials along x, shape (terms, columns)."""
+    for x in range(out.size):
+        out[x] = of_row[0] * in_x[0, x]
+    for k in range(1, of_row.size):
+        c = of_row[k]
+        terms = in_x[k]
+        for x in range(out.size):
+            out[x] += c * terms[x]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def sampled_residual(image: Image, by_row: Doubles, in_x: Doubles, step: int) -> Doubles:
+    """Image less smooth shape at every ``step``-th pixel of every ``step``-th row, as one array."""
+    rows, columns = image.shape
+    shape = np.empty(columns)
+    wide = (columns + step - 1) // step
+    out = np.empty(((rows + step - 1) // step) * wide)
+    n = 0
+    for y in range(0, rows, step):
+        _smooth_row(by_row[y], in_x, shape)
+        for x in range(0, columns, step):
+            out[n] = image[y, x] - shape[x]
+            n += 1
+    return out
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _residuals(
+    first: Image, second: Image, a: Doubles, b: Doubles, most_a: float, most_b: float, keep: Doubles
+) -> None:
+    """Smooth shapes a, b of a row → residuals, 0 where left out, and 1 or 0 for kept or not."""
+    for x in range(a.size):
+        da, db = np.float64(first[x]) - a[x], np.float64(second[x]) - b[x]
+        good = (abs(da) <= most_a) & (abs(db) <= most_b)
+        a[x] = da if good else 0.0
+        b[x] = db if good else 0.0
+        keep[x] = 1.0 if good else 0.0
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def common_sums(
+    first: Image, second: Image, rows_a: Doubles, rows_b: Doubles, in_x: Doubles, most_a: float, most_b: float
+) -> tuple[Doubles, Doubles]:
+    """Numbers kept and sums of both residuals by row, shape (3, rows), and by column, shape (3, columns).
+
+    ``rows_a`` and ``rows_b`` (rows, terms) with ``in_x`` (terms, columns) are the smooth shapes; kept are pixels whose residuals
+    are at most ``most_a`` and ``most_b``.
+    """
+    rows, columns = first.shape
+    a, b, keep = np.empty(columns), np.empty(columns), np.empty(columns)
+    by_row, by_column = np.zeros((3, rows)), np.zeros((3, columns))
+    for y in range(rows):
+        _smooth_row(rows_a[y], in_x, a)
+        _smooth_row(rows_b[y], in_x, b)
+        _residuals(first[y], second[y], a, b, most_a, most_b, keep)
+        for x in range(columns):
+            by_column[0, x] += keep[x]
+        for x in range(columns):
+            by_column[1, x] += a[x]
+        for x in range(columns):
+            by_column[2, x] += b[x]
+        by_row[0, y] = folded(keep, columns)
+        by_row[1, y] = folded(a, columns)
+        by_row[2, y] = folded(b, columns)
+    return by_row, by_column
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def common_products(
+    first: Image, second: Image, rows_a: Doubles, rows_b: Doubles, in_x: Doubles, most_a: float, most_b: float,
+    of_rows: Doubles, of_columns: Doubles,
+) -> tuple[float, float, float]:  # fmt: skip
+    """Sums of products ab, aa, bb of the residuals of kept pixels (see ``common_sums``) less row and column means.
+
+    ``of_rows`` (2, rows) and ``of_columns`` (2, columns) are what is taken off the residuals of each.
+    """
+    rows, columns = first.shape
+    a, b, keep = np.empty(columns), np.empty(columns), np.empty(columns)
+    both, squares_a, squares_b = np.zeros(columns), np.zeros(columns), np.zeros(columns)
+    for y in range(rows):
+        _smooth_row(rows_a[y], in_x, a)
+        _smooth_row(rows_b[y], in_x, b)
+        _residuals(first[y], second[y], a, b, most_a, most_b, keep)
+        ma, mb = of_rows[0, y], of_rows[1, y]
+        for x in range(columns):
+            da = (a[x] - ma - of_columns[0, x]) * keep[x]
+            db = (b[x] - mb - of_columns[1, x]) * keep[x]
+            both[x] += da * db
+            squares_a[x] += da * da
+            squares_b[x] += db * db
+    return folded(both, columns), folded(squares_a, columns), folded(squares_b, columns)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def ruled_by_row(
+    values: Image, keep: Mask, means: Doubles, most: float, counts: Doubles, sums: Doubles, squares: Doubles
+) -> None:
+    """Drop from ``keep`` what lies more than ``most`` from its row's mean; number, sum and squares of the deviations left, by row."""
+    rows, columns = values.shape
+    first, second = np.empty(columns), np.empty(columns)
+    limit = np.float32(most)
+    for y in range(rows):
+        row, kept, mean = values[y], keep[y], np.float32(means[y])
+        n = 0
+        for x in range(columns):
+            d = row[x] - mean
+            good = (kept[x] != 0) & (abs(d) <= limit)
+            kept[x] = 1 if good else 0
+            n += 1 if good else 0
+            w = np.float64(d) if good else 0.0
+            first[x] = w
+            second[x] = w * w
+        counts[y] = n
+        sums[y] = folded(first, columns)
+        squares[y] = folded(second, columns)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def ruled_by_column(
+    values: Image, keep: Mask, means: Doubles, most: float, counts: Doubles, sums: Doubles, squares: Doubles
+) -> None:
+    """The same by column."""
+    rows, columns = values.shape
+    limit = np.float32(most)
+    middle = means.astype(np.float32)
+    counts[:], sums[:], squares[:] = 0.0, 0.0, 0.0
+    for y in range(rows):
+        row, kept = values[y], keep[y]
+        for x in range(columns):
+            d = row[x] - middle[x]
+            good = (kept[x] != 0) & (abs(d) <= limit)
+            kept[x] = 1 if good else 0
+            w = np.float64(d) if good else 0.0
+            counts[x] += 1.0 if good else 0.0
+            sums[x] += w
+            squares[x] += w * w
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def finite_of(values: Image, keep: Mask) -> None:
+    """1 where a value is finite, else 0."""
+    for y in range(values.shape[0]):
+        for x in range(values.shape[1]):
+            keep[y, x] = 1 if abs(values[y, x]) < _HUGE else 0
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def add_binned(plane: Image, y0: int, x0: int, side: int, sums: Doubles, counts: Counts) -> None:
+    """Add the finite pixels of a plane whose corner is (y0, x0) to the squares of a map, ``side`` pixels each."""
+    rows, columns = plane.shape
+    first, end = x0 // side, (x0 + columns - 1) // side + 1
+    for y in range(rows):
+        row, into, number = plane[y], sums[(y0 + y) // side], counts[(y0 + y) // side]
+        for at in range(first, end):
+            total, n = 0.0, 0
+            for x in range(max(at * side - x0, 0), min((at + 1) * side - x0, columns)):
+                v = row[x]
+                good = abs(v) < _HUGE
+                total += np.float64(v) if good else 0.0
+                n += 1 if good else 0
+            into[at] += total
+            number[at] += n
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def join(first: Image, n1: Image, second: Image, n2: Image, mean: Image, count: Image) -> None:
+    """Means of n1 and n2 values → the mean of all, NaN of none, and their number; arrays of one shape (rows, columns)."""
+    for y in range(first.shape[0]):
+        a, b, na, nb, out, n = first[y], second[y], n1[y], n2[y], mean[y], count[y]
+        for x in range(a.size):
+            total = na[x] + nb[x]
+            both = a[x] + (b[x] - a[x]) * (nb[x] / total)
+            one = b[x] if na[x] == np.float32(0) else a[x]
+            out[x] = both if (na[x] > np.float32(0)) & (nb[x] > np.float32(0)) else one
+            n[x] = total
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def near_rows(image: Image, middle: Doubles, most: float, total: Doubles, counts: Counts) -> None:
+    """Sum and number of the deviations of at most ``most`` from the middle of each row."""
+    columns = image.shape[1]
+    held = np.empty(columns)
+    for i in range(total.size):
+        row, centre = image[i], np.float32(middle[i])
+        n = 0
+        for x in range(columns):
+            d = row[x] - centre
+            good = abs(d) <= np.float32(most)
+            held[x] = np.float64(d) if good else 0.0
+            n += 1 if good else 0
+        total[i] = folded(held, columns)
+        counts[i] = n
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def add_normal(image: NDArray[np.generic], offset: np.float32, level: np.float32, total: Image) -> None:
+    """Add an image less its offset, over its level, to a sum."""
+    for y in range(total.shape[0]):
+        row, out = image[y], total[y]
+        for x in range(out.size):
+            out[x] += (np.float32(row[x]) - offset) / level
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def from_others(
+    image: NDArray[np.generic], offset: np.float32, level: np.float32, total: Image, n: int, out: Image
+) -> None:
+    """An image less its offset, over its level, less the mean of the others of n that ``total`` is the sum of."""
+    others = np.float32(n - 1)
+    for y in range(out.shape[0]):
+        row, all_, left = image[y], total[y], out[y]
+        for x in range(left.size):
+            own = (np.float32(row[x]) - offset) / level
+            left[x] = own - (all_[x] - own) / others

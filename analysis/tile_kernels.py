@@ -1,0 +1,196 @@
+"""Compiled kernels over the tiles of a pair of images: which pixels are alike, and how their weighted difference scatters.
+
+A tile is worked on while the processor's cache holds it, so that the rounds of clipping cost no traffic. As in
+``analysis.image_kernels`` sums have one order on every processor.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from analysis.image_kernels import folded, middle_of
+
+Image = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+Mask = NDArray[np.uint8]
+
+_HUGE = np.float32(3.0e38)
+_MAD_TO_SIGMA = 1.482602218505602
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _load(image: NDArray[np.generic], offset: np.float32, y0: int, x0: int, tile: Image) -> None:
+    """A tile of an image less its offset."""
+    for y in range(tile.shape[0]):
+        row, out = image[y0 + y], tile[y]
+        for x in range(out.size):
+            out[x] = np.float32(row[x0 + x]) - offset
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _usable(a: Image, b: Image, most: np.float32, keep: Mask) -> None:
+    """1 where both tiles are finite and below ``most``, else 0."""
+    for y in range(a.shape[0]):
+        one, two, out = a[y], b[y], keep[y]
+        for x in range(out.size):
+            v, w = one[x], two[x]
+            good = (abs(v) < _HUGE) & (abs(w) < _HUGE) & (v < most) & (w < most)
+            out[x] = 1 if good else 0
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _sampled(tile: Image, keep: Mask, step: int, held: Image) -> tuple[np.float32, np.float32, int]:
+    """Median, median absolute deviation (as σ) and number of every ``step``-th kept pixel of every ``step``-th row."""
+    n = 0
+    for y in range(0, tile.shape[0], step):
+        for x in range(0, tile.shape[1], step):
+            held[n] = tile[y, x]
+            n += 1 if keep[y, x] else 0
+    middle = middle_of(held, n)
+    for i in range(n):
+        held[i] = abs(held[i] - middle)
+    return middle, np.float32(middle_of(held, n) * _MAD_TO_SIGMA), n
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _kept_near(tile: Image, keep: Mask, middle: np.float32, most: np.float32) -> None:
+    """Drop from ``keep`` what is farther than ``most`` from ``middle``."""
+    for y in range(tile.shape[0]):
+        row, out = tile[y], keep[y]
+        for x in range(out.size):
+            out[x] = out[x] if abs(row[x] - middle) <= most else 0
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _count(keep: Mask) -> int:
+    n = 0
+    for y in range(keep.shape[0]):
+        row = keep[y]
+        some = 0
+        for x in range(row.size):
+            some += row[x]
+        n += some
+    return n
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _sum(tile: Image, keep: Mask, lanes: Doubles) -> float:
+    """Sum of the kept pixels of a tile."""
+    wide = tile.shape[1]
+    lanes[:wide] = 0.0
+    for y in range(tile.shape[0]):
+        row, kept = tile[y], keep[y]
+        for x in range(wide):
+            lanes[x] += np.float64(row[x]) if kept[x] else 0.0
+    return folded(lanes, wide)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _squares(tile: Image, keep: Mask, centre: np.float32, lanes: Doubles) -> float:
+    """Sum of the squared deviations of a tile's kept pixels from ``centre``."""
+    wide = tile.shape[1]
+    lanes[:wide] = 0.0
+    for y in range(tile.shape[0]):
+        row, kept = tile[y], keep[y]
+        for x in range(wide):
+            d = np.float64(row[x] - centre) if kept[x] else 0.0
+            lanes[x] += d * d
+    return folded(lanes, wide)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def alike(
+    first: NDArray[np.generic], second: NDArray[np.generic], offset1: np.float32, offset2: np.float32,
+    ny: int, nx: int, most: np.float32, unlike: np.float32, step: int, keep: Mask,
+) -> tuple[int, float, float]:  # fmt: skip
+    """Mark in ``keep`` the pixels of both images that are finite, below ``most`` and no defects; their number and sums.
+
+    A defect is farther from its tile's median than ``unlike`` times that median, or six times the tile's scatter where that is more.
+    Tiles are of ``ny`` × ``nx`` pixels; ``keep`` is of the shape that they cover.
+    """
+    a, b = np.empty((ny, nx), np.float32), np.empty((ny, nx), np.float32)
+    held, lanes = np.empty(ny * nx, np.float32), np.empty(nx)
+    total, sum1, sum2 = 0, 0.0, 0.0
+    for y0 in range(0, keep.shape[0], ny):
+        for x0 in range(0, keep.shape[1], nx):
+            _load(first, offset1, y0, x0, a)
+            _load(second, offset2, y0, x0, b)
+            kept = keep[y0 : y0 + ny, x0 : x0 + nx]
+            _usable(a, b, most, kept)
+            middle1, scatter1, n = _sampled(a, kept, step, held)
+            middle2, scatter2, _ = _sampled(b, kept, step, held)
+            if n == 0:
+                kept[:, :] = 0
+                continue
+            six = np.float32(6.0)
+            _kept_near(a, kept, middle1, max(unlike * abs(middle1), six * scatter1))
+            _kept_near(b, kept, middle2, max(unlike * abs(middle2), six * scatter2))
+            total += _count(kept)
+            sum1 += _sum(a, kept, lanes)
+            sum2 += _sum(b, kept, lanes)
+    return total, sum1, sum2
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def finite_in_both(first: NDArray[np.generic], second: NDArray[np.generic], keep: Mask) -> None:
+    """1 where both images are finite, else 0; ``keep`` may be smaller than they."""
+    for y in range(keep.shape[0]):
+        for x in range(keep.shape[1]):
+            good = (abs(np.float32(first[y, x])) < _HUGE) & (abs(np.float32(second[y, x])) < _HUGE)
+            keep[y, x] = 1 if good else 0
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def scatter(
+    first: NDArray[np.generic], second: NDArray[np.generic], offset1: np.float32, offset2: np.float32,
+    weight1: np.float32, weight2: np.float32, ny: int, nx: int, sigma: float, rounds: int, step: int,
+    keep: Mask, difference: Image, freedom: Doubles, squares: Doubles,
+) -> tuple[int, float, float]:  # fmt: skip
+    """The weighted difference of two images, clipped tile by tile at ``sigma`` of its own scatter.
+
+    Writes the difference (of ``keep``'s shape), drops from ``keep`` what is clipped, and gives per tile the degrees of freedom and the
+    squared deviations from the tile's mean. Returns the number of pixels kept and the sums of both images (less offsets) over them.
+    """
+    a, b, d = (
+        np.empty((ny, nx), np.float32),
+        np.empty((ny, nx), np.float32),
+        np.empty((ny, nx), np.float32),
+    )
+    held, lanes = np.empty(ny * nx, np.float32), np.empty(nx)
+    total, sum1, sum2, tile = 0, 0.0, 0.0, 0
+    for y0 in range(0, keep.shape[0], ny):
+        for x0 in range(0, keep.shape[1], nx):
+            _load(first, offset1, y0, x0, a)
+            _load(second, offset2, y0, x0, b)
+            for y in range(ny):
+                one, two, out = a[y], b[y], d[y]
+                for x in range(nx):
+                    out[x] = weight1 * one[x] - weight2 * two[x]
+                difference[y0 + y, x0 : x0 + nx] = out
+            kept = keep[y0 : y0 + ny, x0 : x0 + nx]
+            centre, start, n = _sampled(d, kept, step, held)
+            if n == 0:
+                centre, start = np.float32(0.0), np.float32(0.0)
+            # the median deviation of n values scatters by 1.17/√n, that of whole numbers is a whole number which may
+            # be low by half a step: neither must cut what is good, for what is cut does not come back
+            spread = (np.float64(start) + 0.5 * _MAD_TO_SIGMA) * (1.0 + 3.0 * 1.17 / np.sqrt(max(n, 1)))
+            spread = spread if start > 0.0 else np.inf  # constant tiles: nothing is an outlier
+            count, before, left = _count(kept), -1, 0.0
+            for _ in range(rounds):
+                _kept_near(d, kept, centre, np.float32(sigma * spread))
+                count = _count(kept)
+                if count == before:
+                    break
+                before = count
+                centre = np.float32(_sum(d, kept, lanes) / max(count, 1))
+                left = _squares(d, kept, centre, lanes)
+                spread = np.sqrt(left / max(count - 1.0, 1.0))
+            squares[tile] = left
+            freedom[tile] = max(count - 1.0, 0.0)
+            tile += 1
+            total += count
+            sum1 += _sum(a, kept, lanes)
+            sum2 += _sum(b, kept, lanes)
+    return total, sum1, sum2
