@@ -21,8 +21,6 @@ from builder.store import put_object
 TRANSIENT = (OSError, MemoryError)
 """Failures that may not happen again: such results are shown but not kept, so the next build tries again."""
 
-"""Folder of the store, beside the objects, for what procedures share."""
-
 
 @dataclass
 class Measured:
