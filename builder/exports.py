@@ -57,16 +57,19 @@ def measurements_csv(report: Report) -> bytes:
 
 def measurements_parquet(report: Report) -> bytes:
     """The same rows as Parquet, with the types that the CSV cannot carry."""
-    import pandas as pd
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
-    frame = pd.DataFrame(list(measurement_rows(report)), columns=list(COLUMNS))
-    for name in ("value", "uncertainty", "limit_low", "limit_high"):
-        frame[name] = frame[name].astype("float64")
-    frame["n"] = frame["n"].astype("int64")
-    for name in set(COLUMNS) - {"value", "uncertainty", "limit_low", "limit_high", "n"}:
-        frame[name] = frame[name].astype("string")
+    kinds = dict.fromkeys(("value", "uncertainty", "limit_low", "limit_high"), pa.float64()) | {
+        "n": pa.int64()
+    }
+    schema = pa.schema([(name, kinds.get(name, pa.string())) for name in COLUMNS])
+    columns = list(zip(*(row.values() for row in measurement_rows(report)), strict=True)) or [()] * len(
+        COLUMNS
+    )
+    arrays = [pa.array(held, kind) for held, kind in zip(columns, schema.types, strict=True)]
     out = io.BytesIO()
-    frame.to_parquet(out, index=False)
+    pq.write_table(pa.table(arrays, schema=schema), out)
     return out.getvalue()
 
 

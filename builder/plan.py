@@ -10,6 +10,7 @@ from pathlib import Path
 
 from analysis.contract import ChannelSummary, Measurement, ParameterValue, Procedure, Role
 from builder.candidates import Candidates
+from builder.lenders import Lenders
 from builder.plugins import Known, Reference
 from builder.summaries import Summarised, file_key, frame_key
 from builder.summary_rows import FrameKey
@@ -77,36 +78,15 @@ def setting_of(campaign: Campaign, frames: Sequence[Frame]) -> str:
     return ", ".join(parts)
 
 
-def _near(frame: Frame, others: Sequence[Frame]) -> tuple[float, str]:
-    """How far a frame is from a test's own, in time or exposure number; for choosing the nearest."""
-    date, dates = frame.date, [f.date for f in others if f.date is not None]
-    if date is not None and dates:
-        return min(abs((date - d).total_seconds()) for d in dates), frame.exposure
-    number, numbers = frame.number, [f.number for f in others if f.number is not None]
-    if number is not None and numbers:
-        return float(min(abs(number - n) for n in numbers)), frame.exposure
-    return 0.0, frame.exposure
-
-
-def _same_temperature(frame: Frame, others: Sequence[Frame], tolerance: float = 2.0) -> bool:
-    temperature = frame.fields.get("temperature")
-    known = [t for o in others if isinstance(t := o.fields.get("temperature"), int | float)]
-    return (
-        not isinstance(temperature, int | float)
-        or not known
-        or min(abs(temperature - t) for t in known) <= tolerance
-    )
-
-
 def fill_roles(
     roles: Sequence[Role],
     types: Mapping[str, str],
     own: Sequence[Frame],
-    block_frames: Sequence[tuple[str, Frame]],
+    lenders: Lenders,
 ) -> dict[str, tuple[Frame, ...]]:
     """Frames by role: the test's own of the role's types; for roles that allow it, else the nearest test's.
 
-    ``types`` overrides a role's frame type ('any' for all frames). ``block_frames`` are (test, frame) of
+    ``types`` overrides a role's frame type ('any' for all frames). ``lenders`` are the frames of
     the same detector in the whole block. Borrowed frames come from the one test that is nearest in time
     and, where temperatures are known, within 2 °C.
     """
@@ -115,10 +95,7 @@ def fill_roles(
         wanted = (types[role.name],) if role.name in types else role.types
         found = [f for f in own if "any" in wanted or f.type in wanted]
         if len(found) < max(role.minimum, 1) and role.elsewhere:
-            others = [(t, f) for t, f in block_frames if f.type in wanted and _same_temperature(f, own)]
-            if others:
-                nearest = min(others, key=lambda pair: _near(pair[1], own))[0]
-                found = [f for t, f in others if t == nearest]
+            found = lenders.nearest(wanted, own) or found
         out[role.name] = tuple(found)
     return out
 
@@ -166,12 +143,13 @@ class Planner:
         self.known = known
         self.by_test = by_test
         self.summarised = summarised
-        self._of_detector: dict[tuple[str, str], list[tuple[str, Frame]]] = {}
+        of_detector: dict[tuple[str, str], list[tuple[str, Frame]]] = {}
         for key, frames in by_test.items():
             block, _, test = key.partition("/")
             for frame in frames:
                 if frame_key(frame) in summarised.channels:
-                    self._of_detector.setdefault((block, frame.detector), []).append((test, frame))
+                    of_detector.setdefault((block, frame.detector), []).append((test, frame))
+        self._lenders = {place: Lenders(held) for place, held in of_detector.items()}
         self._blocks = {b.id: b for b in campaign.blocks}
         self._shared: dict[tuple[str, str], dict[str, str]] = {}
         self._texts: dict[FrameKey, str] = {}
@@ -222,7 +200,7 @@ class Planner:
                 continue
             roles = fill_roles(
                 known.procedure.roles, use.roles if use else {}, own,
-                self._of_detector.get((test.block, detector.name), []),
+                self._lenders.get((test.block, detector.name)) or Lenders(()),
             )  # fmt: skip
             short = [r for r in known.procedure.roles if len(roles[r.name]) < r.minimum]
             if short:

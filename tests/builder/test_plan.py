@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import replace
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from analysis.contract import Inputs, Measurement, Procedure, Quantity, Results, Role, Use, Version
 from builder.candidates import preference
+from builder.lenders import Lenders, near, same_temperature
 from builder.plan import fill_roles, result_id, setting_of, waves
 from builder.plugins import Known, Reference
 from campaign.frames import Frame, FrameFile
@@ -59,7 +61,7 @@ def test_waves_hold_each_procedure_once(uses: dict[str, list[str]]) -> None:
 
 def test_own_frames_fill_a_role_before_borrowed_ones() -> None:
     own = [frame(1, "bias"), frame(2, "dark"), frame(3, "dark")]
-    roles = fill_roles((BIAS, DARK), {}, own, [("other", frame(9, "bias"))])
+    roles = fill_roles((BIAS, DARK), {}, own, Lenders([("other", frame(9, "bias"))]))
     assert [f.exposure for f in roles["bias"]] == ["1"]
     assert [f.exposure for f in roles["dark"]] == ["2", "3"]
 
@@ -71,25 +73,42 @@ def test_frames_are_borrowed_from_the_nearest_test_only() -> None:
         ("near", frame(8, "bias", minute=28)),
         ("near", frame(9, "bias", minute=29)),
     ]
-    assert [f.exposure for f in fill_roles((BIAS,), {}, own, block)["bias"]] == ["8", "9"]
+    assert [f.exposure for f in fill_roles((BIAS,), {}, own, Lenders(block))["bias"]] == ["8", "9"]
 
 
 def test_frames_at_another_temperature_are_not_borrowed() -> None:
     own = [frame(10, "dark", temperature=-10.2)]
     block = [("warm", frame(9, "bias", temperature=-5.0)), ("cold", frame(1, "bias", temperature=-9.8))]
-    assert [f.exposure for f in fill_roles((BIAS,), {}, own, block)["bias"]] == ["1"]
-    assert fill_roles((BIAS,), {}, own, block[:1])["bias"] == ()
+    assert [f.exposure for f in fill_roles((BIAS,), {}, own, Lenders(block))["bias"]] == ["1"]
+    assert fill_roles((BIAS,), {}, own, Lenders(block[:1]))["bias"] == ()
+
+
+MADE = st.tuples(st.sampled_from("TUV"), st.integers(0, 5), st.sampled_from([None, -10.0, -11.5, -5.0]))
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(MADE, max_size=8), st.lists(MADE, min_size=1, max_size=3), st.booleans())
+def test_the_search_in_time_finds_what_looking_at_all_would(
+    lent: list[tuple[str, int, float | None]], made: list[tuple[str, int, float | None]], dated: bool
+) -> None:
+    block = [(t, frame(n, "bias", temperature=c, minute=m)) for n, (t, m, c) in enumerate(lent)]
+    if not dated and block:  # one frame without a date: then numbers count for it
+        block[0] = (block[0][0], replace(block[0][1], fields={"type": "bias"}))
+    own = [frame(100 + n, "dark", temperature=c, minute=m) for n, (_, m, c) in enumerate(made)]
+    fit = [(t, f) for t, f in block if same_temperature(f, own)]
+    nearest = min(fit, key=lambda pair: near(pair[1], own))[0] if fit else None
+    assert Lenders(block).nearest(("bias",), own) == [f for t, f in fit if t == nearest]
 
 
 def test_a_role_that_may_not_borrow_does_not() -> None:
-    assert fill_roles((DARK,), {}, [frame(1, "dark")], [("x", frame(2, "dark"))])["dark"] == (
+    assert fill_roles((DARK,), {}, [frame(1, "dark")], Lenders([("x", frame(2, "dark"))]))["dark"] == (
         frame(1, "dark"),
     )
 
 
 def test_any_takes_every_frame() -> None:
     own = [frame(1, "other"), frame(2, "dark")]
-    assert fill_roles((BIAS,), {"bias": "any"}, own, [])["bias"] == tuple(own)
+    assert fill_roles((BIAS,), {"bias": "any"}, own, Lenders([]))["bias"] == tuple(own)
 
 
 def test_the_best_value_of_another_procedure_is_used() -> None:
