@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from statistics import median
 from typing import Any
 
 SLOWEST = 10
@@ -111,6 +110,10 @@ def by_procedure(results: Iterable[ResultCost]) -> tuple[ProcedureCost, ...]:
     held: dict[str, list[ResultCost]] = {}
     for result in results:
         held.setdefault(result.procedure, []).append(result)
+    if not held:
+        return ()
+    from statistics import median  # not loaded by a build that measures nothing
+
     made = [
         ProcedureCost(
             name,
