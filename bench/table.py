@@ -13,7 +13,7 @@ class Row:
     work: str
     ours: float
     peer: str
-    theirs: float
+    theirs: float | None
     unit: str = "s"
     reach: float | None = None
     memory_mb: float | None = None
@@ -21,14 +21,14 @@ class Row:
     note: str = ""
 
     @property
-    def ratio(self) -> float:
-        """How many times the peer's cost is ours."""
-        return self.theirs / self.ours
+    def ratio(self) -> float | None:
+        """How many times our cost the peer's is; None without a peer."""
+        return None if self.theirs is None else self.theirs / self.ours
 
     @property
     def missed(self) -> bool:
         """Whether the ratio or the memory wanted was not reached."""
-        slow = self.reach is not None and self.ratio < self.reach
+        slow = self.reach is not None and (self.ratio or 0.0) < self.reach
         return slow or (self.reach_mb is not None and (self.memory_mb or 0.0) > self.reach_mb)
 
 
@@ -39,9 +39,10 @@ def show(title: str, rows: Sequence[Row]) -> None:
     for row in rows:
         reach, most = (f"{x:g}" if x is not None else "" for x in (row.reach, row.reach_mb))
         memory = f"{row.memory_mb:.0f}" if row.memory_mb is not None else ""
-        cost = (f"{x:.3g} {row.unit}" for x in (row.ours, row.theirs))
+        cost = ("" if x is None else f"{x:.3g} {row.unit}" for x in (row.ours, row.theirs))
+        ratio = "" if row.ratio is None else f"{row.ratio:.3g}"
         note = f"MISSED; {row.note}".rstrip("; ") if row.missed else row.note
-        lines.append((row.work, *cost, f"{row.ratio:.3g}", reach, memory, most, row.peer, note))
+        lines.append((row.work, *cost, ratio, reach, memory, most, row.peer, note))
     widths = [max(len(line[i]) for line in lines) for i in range(len(heads))]
     print(title)
     for line in lines:

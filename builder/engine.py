@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
@@ -110,7 +111,12 @@ class Engine:
         """Start the local workers now, so that they are warm when work comes; does not wait for them."""
         if self._executor is None and self._pool is None and self.workers > 1:
             one_thread_each()
-            self._pool = WorkerPool(self.workers, self._warm)
+            # a Ctrl-C before the name is bound would leave a pool that nobody ends
+            mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+            try:
+                self._pool = WorkerPool(self.workers, self._warm)
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
     def run(
         self, function: Callable[[Item], Result], items: Iterable[Item], batch: int = 1, small: int = SMALL

@@ -44,8 +44,10 @@ def held(self, name):
 
 progress.Progress.stage = held
 sys.argv = ["calbook", *sys.argv[3:]]
-from builder.cli import main
-main()
+from datetime import UTC, datetime
+from builder import cli
+cli._now = lambda: datetime(2025, 3, 1, 12, 0, tzinfo=UTC)  # as drive.py has it
+cli.main()
 """
 STUBBORN = SLOWED.replace(
     "time.sleep({sleep})",
