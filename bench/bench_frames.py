@@ -1,6 +1,6 @@
 """One pass over a frame against the least that it could take, and against astropy, in one run.
 
-    python -m bench.bench_frames [--repeats 5] [--tiny 1000]
+    python -m bench.bench_frames [--quick]
 
 Frames are 4238 × 4172, 16-bit unsigned (BZERO 32768), four quadrants with pre- and overscans; the page cache is warm. Times are
 processor seconds, the least of the repeats; the peer's is of one run.
@@ -14,12 +14,15 @@ import os
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analysis import kernels_warm
 from bench.large_campaign import write
+from bench.table import Row, show
 from builder.acquired.onepass import read_file
 from builder.acquired.pixels import fingerprint, open_pixels
 from builder.acquired.reading import ReadTask
@@ -74,58 +77,83 @@ def opened(path: Path, hdu: int) -> None:
         np.asarray(hdus[hdu].data).sum()
 
 
-def main() -> None:
+def run(quick: bool, repeats: int = 5) -> list[Row]:
+    """The rows, in processor seconds: this is work without waiting, which other work on the machine disturbs less."""
     from astropy.io import fits
 
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--tiny", type=int, default=1000, help="tiny frames of 36 × 48 pixels")
-    options = parser.parse_args()
-    repeats: int = options.repeats
+    out: list[Row] = []
+    rng = np.random.default_rng(1)
     with tempfile.TemporaryDirectory() as work:
-        folder = Path(work)
-        rng = np.random.default_rng(1)
-        print("one frame of 4238 × 4172, CPU ms")
-        for level, sigma in ((2700.0, 1.4), (30000.0, 180.0)):
+        folder, objects, buffer = Path(work), Path(work) / "objects", bytearray(1 << 20)
+        for name, level, sigma in (("bias", 2700.0, 1.4), ("flat", 30000.0, 180.0)):
             image = np.clip(rng.normal(level, sigma, DETECTOR.geometry.shape).round(), 0, 65535).astype(
                 np.uint16
             )
-            path = folder / f"frame-{level:.0f}.fits"
+            path = folder / f"{name}.fits"
             fits.PrimaryHDU(image).writeto(path)
-            buffer, objects = bytearray(1 << 20), folder / "objects"
-            begun = time.process_time()
-            read_file(task(path, objects))
-            plain = 1e3 * (time.process_time() - begun)
             kernels_warm.warm()
-            read = least(lambda p=path, b=buffer: just_read(p, b), repeats)
-            hashed = least(lambda p=path: fingerprint(p), repeats)
-            ours = least(lambda p=path, o=objects: read_file(task(p, o)), repeats)
-            peer = least(lambda p=path: by_astropy(p), 1)
-            print(f"  level {level:.0f}, σ {sigma}: reading {read:.1f}, reading and hashing {hashed:.1f}")
-            print(f"    one pass, everything {ours:8.1f}  (hashing + {ours - hashed:.1f}; goal + 40)")
-            print(f"    the same without the kernel, once {plain:.0f}")
-            print(f"    astropy sigma_clipped_stats and percentiles {peer:8.0f}  ratio {peer / ours:.0f}")
-        channel = DETECTOR.geometry.channels[0]
-        held = open_pixels(Frame("f", "f", "CCD", task(path, objects).file, {"": 0}), folder)
-        out = np.empty(channel.image.shape, np.uint16)
-        wide = np.empty(channel.image.shape, np.float32)
-        for name, memory in (("uint16", out), ("float32", wide)):
-            ms = least(
-                lambda m=memory: [held.read(c, c.image, m) for c in DETECTOR.geometry.channels], repeats
-            )  # type: ignore[misc]
-            print(f"  four quadrants into reused {name}: {ms:.1f}")
-        print("compressed, CPU ms: one pass with everything, astropy's decompression alone")
-        packed = folder / "frame.fits.gz"
-        packed.write_bytes(gzip.compress(path.read_bytes(), 1))
-        tiled = folder / "frame.fits.fz"
-        fits.CompImageHDU(image, compression_type="RICE_1").writeto(tiled)
-        for name, where, hdu in (("gzip", packed, 0), ("Rice tiles", tiled, 1)):
-            ours = least(lambda w=where, h=hdu: read_file(task(w, objects, h)), repeats)
-            print(f"  {name:12}{ours:8.1f}{least(lambda w=where, h=hdu: opened(w, h), repeats):8.1f}")
-        tiny = write(folder / "large", frames=options.tiny, tests=10)
-        print(
-            f"{options.tiny} tiny frames: {tiny_frames(tiny, folder / 'tiny-objects'):.2f} CPU ms each (goal 0.6)"
+            read = least(partial(just_read, path, buffer), repeats) / 1e3
+            hashed = least(partial(fingerprint, path), repeats) / 1e3
+            ours = least(partial(read_file, task(path, objects)), repeats) / 1e3
+            theirs = least(partial(by_astropy, path), 1) / 1e3
+            note = f"fingerprint, headers, statistics, histograms, profiles, preview; reading takes {1e3 * read:.1f} ms, with the fingerprint {1e3 * hashed:.1f} ms"
+            out.append(
+                Row(
+                    f"{name} frame, one pass",
+                    ours,
+                    "astropy: clipped statistics and percentiles",
+                    theirs,
+                    "cpu s",
+                    note=note,
+                )
+            )
+        out += _decoded(path, repeats)
+        if not quick:
+            out += _compressed(folder, path, image, objects, repeats)
+        tiny = write(folder / "large", frames=200 if quick else 1000, tests=10)
+        out.append(
+            Row(
+                "tiny frame of 36 × 48, one pass",
+                tiny_frames(tiny, folder / "tiny-objects") / 1e3,
+                "",
+                None,
+                "cpu s",
+            )
         )
+    return out
+
+
+def _decoded(path: Path, repeats: int) -> list[Row]:
+    channels, out = DETECTOR.geometry.channels, []
+    held = open_pixels(Frame("f", "f", "CCD", task(path, path.parent).file, {"": 0}), path.parent)
+    for kind in (np.uint16, np.float32):
+        memory = np.empty(channels[0].image.shape, kind)
+        took = least(lambda m=memory: [held.read(c, c.image, m) for c in channels], repeats)  # type: ignore[misc]
+        theirs = least(partial(opened, path, 0), repeats)
+        work = f"four quadrants decoded into memory used before, {np.dtype(kind).name}"
+        out.append(Row(work, took / 1e3, "astropy, as float32", theirs / 1e3, "cpu s"))
+    return out
+
+
+def _compressed(
+    folder: Path, path: Path, image: NDArray[np.uint16], objects: Path, repeats: int
+) -> list[Row]:
+    from astropy.io import fits
+
+    packed, tiled, out = folder / "flat.fits.gz", folder / "flat.fits.fz", []
+    packed.write_bytes(gzip.compress(path.read_bytes(), 1))
+    fits.CompImageHDU(image, compression_type="RICE_1").writeto(tiled)
+    for name, where, hdu in (("gzip", packed, 0), ("Rice tiles", tiled, 1)):
+        ours = least(partial(read_file, task(where, objects, hdu)), repeats) / 1e3
+        theirs = least(partial(opened, where, hdu), repeats) / 1e3
+        out.append(Row(f"flat frame in {name}, one pass", ours, "astropy: opening alone", theirs, "cpu s"))
+    return out
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--quick", action="store_true")
+    show("frames", run(parser.parse_args().quick))
 
 
 def tiny_frames(folder: Path, objects: Path) -> float:

@@ -134,7 +134,7 @@ def table(sizes: Sequence[int], costs: Sequence[dict[str, Cost]], what: str) -> 
             at = held[list(sizes).index(LARGE)]
             note += f"; {at.seconds:.2f} s at {LARGE} by the clock, reach {REACH[kind]:g}"
         linear = held[-2].cpu * sizes[-1] / sizes[-2]
-        rows.append(Row(f"{kind}, {sizes[-1]} {what}", last.cpu, "linear growth", linear, "cpu s", None, last.memory, 1024.0, note))  # fmt: skip
+        rows.append(Row(f"{kind}, {sizes[-1]} {what}", last.cpu, "linear growth", linear, "cpu s", None, last.memory, 1024.0, note, [(n, c.cpu) for n, c in zip(sizes, held, strict=True)]))  # fmt: skip
     return rows
 
 

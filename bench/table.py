@@ -19,6 +19,7 @@ class Row:
     memory_mb: float | None = None
     reach_mb: float | None = None
     note: str = ""
+    series: Sequence[Sequence[float]] = ()  # (size, cost) of growing work
 
     @property
     def ratio(self) -> float | None:
