@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from pydantic import BaseModel
@@ -19,58 +19,62 @@ COLUMNS = (
 """The columns of measurements.csv, in order. Permanent: programs rely on them."""
 
 
-def measurement_rows(report: Report) -> Iterator[dict[str, Any]]:
-    """One row per measurement; a value that could not be had is None, and its reason is among the flags."""
+Row = tuple[str | float | int | None, ...]
+
+
+def measurement_rows(report: Report) -> Iterator[Row]:
+    """A row of COLUMNS for each measurement; a value that could not be had is None, and its reason is among the flags."""
     for test in report.tests():
         for outcome in test.outcomes:
             for judged in outcome.measurements:
-                m = judged.measurement
+                m, limit = judged.measurement, judged.limit
                 flags = [*m.flags, *([f"reason:{m.reason}"] if m.reason else [])]
-                yield dict(
-                    zip(
-                        COLUMNS,
-                        (
-                            outcome.block, test.test.session, outcome.test, outcome.procedure.name, m.quantity,
-                            outcome.detector, m.channel, m.setting, m.value, m.uncertainty, m.unit, m.n,
-                            " ".join(flags), str(judged.verdict),
-                            judged.limit.low if judged.limit else None,
-                            judged.limit.high if judged.limit else None,
-                            judged.limit.id if judged.limit else None,
-                            outcome.measured_at, judged.id,
-                        ),
-                        strict=True,
-                    )
+                yield (
+                    outcome.block, test.test.session, outcome.test, outcome.procedure.name, m.quantity,
+                    outcome.detector, m.channel, m.setting, m.value, m.uncertainty, m.unit, m.n,
+                    " ".join(flags), judged.verdict.value, *((limit.low, limit.high, limit.id) if limit else (None,) * 3),
+                    outcome.measured_at, judged.id,
                 )  # fmt: skip
 
 
-def measurements_csv(report: Report) -> bytes:
+def measurements_csv(rows: Iterable[Row]) -> bytes:
     """measurements.csv: exact values (the shortest text that reads back to the same number), empty for none."""
     out = io.StringIO()
-    writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    for row in measurement_rows(report):
-        writer.writerow(
-            {k: "" if v is None else repr(v) if isinstance(v, float) else v for k, v in row.items()}
-        )
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(rows)
     return out.getvalue().encode()
 
 
-def measurements_parquet(report: Report) -> bytes:
+def measurements_parquet(rows: Sequence[Row]) -> bytes:
     """The same rows as Parquet, with the types that the CSV cannot carry."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    kinds = dict.fromkeys(("value", "uncertainty", "limit_low", "limit_high"), pa.float64()) | {
-        "n": pa.int64()
-    }
-    schema = pa.schema([(name, kinds.get(name, pa.string())) for name in COLUMNS])
-    columns = list(zip(*(row.values() for row in measurement_rows(report)), strict=True)) or [()] * len(
-        COLUMNS
-    )
-    arrays = [pa.array(held, kind) for held, kind in zip(columns, schema.types, strict=True)]
+    numbers = dict.fromkeys(("value", "uncertainty", "limit_low", "limit_high"), "float64") | {"n": "int64"}
+    columns = zip(*rows, strict=True) if rows else [()] * len(COLUMNS)
+    arrays = [_column(list(held), numbers.get(name)) for name, held in zip(COLUMNS, columns, strict=True)]
     out = io.BytesIO()
-    pq.write_table(pa.table(arrays, schema=schema), out)
+    pq.write_table(pa.Table.from_arrays(arrays, names=list(COLUMNS)), out)
     return out.getvalue()
+
+
+def _column(values: list[Any], number: str | None) -> Any:
+    """An Arrow array of numbers of that type or of text, from its buffers: pyarrow's own way loads pandas first."""
+    import numpy as np
+    import pyarrow as pa
+
+    there = np.fromiter((v is not None for v in values), np.bool_, len(values))
+    mask = None if there.all() else pa.py_buffer(np.packbits(there, bitorder="little"))
+    if number:
+        held = np.array([0 if v is None else v for v in values], number)
+        kind = pa.float64() if number == "float64" else pa.int64()
+        return pa.Array.from_buffers(kind, len(values), [mask, pa.py_buffer(held)])
+    text = [b"" if v is None else v.encode() for v in values]
+    ends = np.zeros(len(values) + 1, np.int64)
+    np.cumsum([len(t) for t in text], out=ends[1:])
+    buffers = [mask, pa.py_buffer(ends), pa.py_buffer(b"".join(text))]
+    return pa.Array.from_buffers(pa.large_string(), len(values), buffers)
 
 
 class FindingJson(BaseModel):

@@ -38,10 +38,9 @@ def code_digest() -> str:
 def test_parts(facts: Facts, test: TestReport) -> Parts:
     """Of a test's page."""
     book, block = facts.book, test.block
-    source = book.snapshots.get(test.test.source)
     return {
         "its row of the record": digest(test.test, test.expected),
-        "its record source": digest(book.record_address(test.test), facts.read(source) if source else None),
+        "its record source": digest(book.record_address(test.test)),
         "its frames": digest([facts.frame(block.id, f) for f in test.frames]),
         "its results": digest(
             [facts.result(o) for o in test.outcomes],

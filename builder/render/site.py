@@ -170,9 +170,15 @@ def _exports(
     """The numbers for programs, each file made only when what it holds changed; returns what is to be recorded."""
     report = facts.book.report
     key, whole = digest(facts.numbers, code), digest(facts.whole, facts.build, code)
+    rows: list[exports.Row] = []
+
+    def measured() -> list[exports.Row]:
+        rows[:] = rows or exports.measurement_rows(report)
+        return rows
+
     makers: dict[str, tuple[str, Callable[[], bytes]]] = {
-        addresses.MEASUREMENTS_CSV: (key, lambda: exports.measurements_csv(report)),
-        addresses.MEASUREMENTS_PARQUET: (key, lambda: exports.measurements_parquet(report)),
+        addresses.MEASUREMENTS_CSV: (key, lambda: exports.measurements_csv(measured())),
+        addresses.MEASUREMENTS_PARQUET: (key, lambda: exports.measurements_parquet(measured())),
         addresses.CAMPAIGN_JSON: (whole, lambda: exports.campaign_json(report)),
         "data/campaign.schema.json": (digest(code), exports.campaign_schema),
     }

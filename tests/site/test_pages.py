@@ -12,7 +12,7 @@ import pytest
 from page_reader import Read, read
 from report_fixture import ATTRIBUTE, HOSTILE_FILE, NOW, SCRIPT, make_report
 
-from builder.exports import measurement_rows
+from builder.exports import COLUMNS, measurement_rows
 from builder.render import addresses
 from builder.render.book import Book
 from builder.render.page import Page
@@ -129,7 +129,8 @@ def test_all_addresses_are_known_beforehand() -> None:
 def test_every_measurement_is_found_with_its_exact_value() -> None:
     """Wherever a number of measurements.csv stands on a page, the page carries the same digits."""
     values = {
-        r["result_id"]: "" if r["value"] is None else repr(r["value"]) for r in measurement_rows(REPORT)
+        r["result_id"]: "" if r["value"] is None else repr(r["value"])
+        for r in (dict(zip(COLUMNS, row, strict=True)) for row in measurement_rows(REPORT))
     }
     seen: dict[str, set[str]] = {}
     for path, page in READ.items():
