@@ -163,7 +163,7 @@ def build(
     try:
         built = build(options, progress)
     except Stopped as stop:
-        stop.finished = tuple(progress.seconds)
+        stop.finished = tuple(progress.finished)
         raise
     except NotBuiltError as error:
         raise UsageError("Nothing was built: put the campaign folder right first.", error.findings) from None

@@ -45,6 +45,7 @@ class Progress:
         )
         self.log = BuildLog(self.line if verbose else None)
         self.stages: dict[str, StageCost] = {}
+        self.finished: dict[str, None] = {}  # names of the stages that came to their end, in order
         self._patience, self._heartbeat = patience, heartbeat
         self._notes: dict[str, str] = {}
         self._running: _Running | None = None
@@ -53,7 +54,7 @@ class Progress:
 
     @property
     def seconds(self) -> dict[str, float]:
-        """The seconds of each stage that ended."""
+        """The seconds of each stage, of one that was stopped until then."""
         return {name: stage.seconds for name, stage in self.stages.items()}
 
     def note(self, stage: str, text: str) -> None:
@@ -87,6 +88,7 @@ class Progress:
             with running.peak:
                 yield running.advance
             outcome = "stage ends"
+            self.finished[name] = None
         finally:
             ended.set()
             if watcher:

@@ -22,7 +22,7 @@ def main(folder: str, output: str, workers: str = "2", scheduler: str = "") -> N
     )  # fmt: skip
     progress = Progress()
     built = build(options, progress)
-    print(f"written {built.written}, errors {sum(f.severity == 'error' for f in built.report.findings)}")
+    print(f"written {built.written}, errors {sum(f.severity == 'error' for f in built.summary.findings)}")
     for path, fault in built.undrawn:
         print(f"undrawn {path}: {fault}")
 

@@ -99,21 +99,21 @@ def test_a_store_that_became_read_only_is_told(tmp_path: Path) -> None:
 VANISH = '''"""Removes or changes a frame while the build is at it."""
 import os
 from pathlib import Path
-from builder.acquired import pixels
+from builder.acquired import onepass
 
-whole = pixels.fingerprint
+whole = onepass.read_file
 VICTIM, HOW = os.environ["VICTIM"], os.environ["HOW"]
 
-def fingerprint(path, *more):
-    if Path(path).name == VICTIM:
+def read_file(task):
+    if task.path.name == VICTIM:
         if HOW == "vanish":
-            Path(path).unlink()
+            task.path.unlink()
         elif HOW == "cut":
-            with open(path, "r+b") as file:
+            with open(task.path, "r+b") as file:
                 file.truncate(4000)
-    return whole(path, *more)
+    return whole(task)
 
-pixels.fingerprint = fingerprint
+onepass.read_file = read_file
 '''
 
 

@@ -24,7 +24,19 @@ pytestmark = [
 BOUND = 4.0
 """Two seconds are promised; a machine that runs other tests beside this one is given as much again."""
 
-STAGES = ("load", "pull", "index", "match", "summarise", "measure", "prose", "judge", "render")
+STAGES = (
+    "load",
+    "pull",
+    "compare",
+    "read",
+    "index",
+    "match",
+    "summarise",
+    "measure",
+    "prose",
+    "judge",
+    "render",
+)
 SLOWED = """
 import sys, time
 from contextlib import contextmanager
