@@ -27,7 +27,7 @@ CHANCE = 0.0027
 
 _SIGNIFICANT = 3.0
 _SHOULDER = 2.0
-_ROUNDS = 8
+_ROUNDS = 6
 
 
 @dataclass(frozen=True)
@@ -86,14 +86,14 @@ def fit(times: Floats, values: Floats, noise: Noise, cuts: Ints, sloped: bool) -
 
     level, slope, fitted = solve(noise.values)
     square = float((((noise.values - fitted) / noise.sigma) ** 2).sum())
-    reach, inside, excess = np.inf, 1.0, square
+    reach, factor = np.inf, float(mad_factor(max(n - parameters, 2)))
     for _ in range(_ROUNDS):
         residual = (values - fitted) / noise.sigma
-        width = float(np.median(np.abs(residual))) * float(mad_factor(max(n - parameters, 2)))
+        width = float(np.median(np.abs(residual))) * factor
         reach = _SHOULDER * max(
             width, 0.5 * sqrt(square / n)
         )  # noise of a few values only has a MAD of nothing
-        near = np.clip(residual, -reach, reach)
+        near = np.minimum(np.maximum(residual, -reach), reach)
         level, slope, fitted = solve(fitted + noise.sigma * near)
     residual = (values - fitted) / noise.sigma
     inside = max(float((np.abs(residual) <= reach).mean()), 0.5)
@@ -123,7 +123,9 @@ def choose(times: Floats, values: Floats, noise: Noise) -> Fit:
     if values.size < FEWEST:
         return constant
     cuts = find_steps(noise)
-    stepped = _pruned(times, values, noise, fit(times, values, noise, cuts, sloped=False))
+    stepped = constant
+    if cuts.size:
+        stepped = _pruned(times, values, noise, fit(times, values, noise, cuts, sloped=False))
     able, starts = [stepped], [fit(times, values, noise, none, sloped=True)]
     if cuts.size:
         starts.append(fit(times, values, noise, cuts, sloped=True))
@@ -139,9 +141,9 @@ def _both(times: Floats, values: Floats, noise: Noise, start: Fit) -> Fit:
         if found.slope is None:
             break
         cuts = find_steps(noise, found.slope * (times - times.mean()))
-        last, found = found, fit(times, values, noise, cuts, sloped=True)
-        if np.array_equal(cuts, last.cuts):
+        if np.array_equal(cuts, found.cuts):
             break
+        found = fit(times, values, noise, cuts, sloped=True)
     return _pruned(times, values, noise, found)
 
 

@@ -7,8 +7,8 @@
    Σ ((y − level)/σ)² / s² + penalty × number of steps is found exactly (``trend_kernels.cheapest_segments``); s² is
    tried over what the differences of neighbours allow.
 4. The penalty comes from simulation, not from a formula: it is what steps in white noise of that length, run through all of
-   the above, are worth in 0.3 % of series (0.5 % below twenty points, where each step missed costs more than
-   a rare false one; ``PENALTIES``, made by ``bench.bench_trends --calibrate``).
+   the above, are worth in 0.3 % of series of sixty points or more, and 0.9 % of series of ten to twenty, where each step
+   missed costs more than a rare false one (``PENALTIES``; ``bench.bench_trends --calibrate`` shows what it rests on).
    Where neighbours are correlated, it grows as the variance of a mean does.
 
 The rest (R. Killick et al. 2012, J. Am. Stat. Assoc. 107, 1590; P. Fearnhead and G. Rigaill 2019, ibid. 114, 169,
@@ -36,8 +36,8 @@ FEWEST = 2 * SHORTEST
 """Points that a search needs."""
 
 PENALTIES: tuple[tuple[int, float], ...] = (
-    (10, 10.6), (12, 12.0), (15, 12.7), (20, 13.5), (25, 13.8), (30, 14.0), (40, 14.5), (60, 14.5), (100, 15.0),
-    (200, 15.6), (500, 16.2), (1000, 16.6),
+    (10, 9.3), (12, 11.0), (15, 11.7), (20, 12.3), (25, 13.0), (30, 13.4), (40, 14.2), (60, 15.0), (100, 15.4),
+    (200, 16.2), (500, 16.8), (1000, 17.3),
 )  # fmt: skip
 """Penalty of a step by number of points; in between, and beyond, straight in the logarithm of the number."""
 

@@ -154,6 +154,19 @@ def found(
     return tally
 
 
+def slope_pulls(noise: str, number: int, seed: int) -> tuple[int, Floats]:
+    """Series that drift by 8 σ from end to end: how many were told so, and (found − true)/uncertainty of these."""
+    rng = np.random.default_rng(seed)
+    pulls = []
+    for n in lengths(rng, number, 20):
+        quiet = series(NOISES[noise](rng, n), rng)
+        slope = float(rng.choice([-8.0, 8.0]) / (quiet.times[-1] - quiet.times[0]))
+        seen = trend(Series(KEY, quiet.times, quiet.values + slope * quiet.times, quiet.uncertainties))
+        if seen.model == "drift" and seen.drift is not None:
+            pulls.append((seen.drift.slope - slope) / seen.drift.uncertainty)
+    return len(pulls), np.array(pulls)
+
+
 def calibrate(number: int) -> None:
     """The penalty that the steps of white noise exceed in 1 %, 0.5 % and 0.3 % of series, by length."""
     rng = np.random.default_rng(77)
@@ -226,6 +239,10 @@ def rates(number: int) -> None:
                 + tell(found(noise, number, 200 + k, pulse=pulse)),
                 flush=True,
             )
+    print("Drifts of 8 σ from end to end, 20 points or more: told as drift and nothing else, slope pulls")
+    for k, noise in enumerate(NOISES):
+        told, pulls = slope_pulls(noise, number, 400 + k)
+        print(f"  {noise:24}{100 * told / number:7.1f} %{pulls.mean():8.2f} ± {pulls.std():.2f}", flush=True)
     print("White noise, by length")
     for low, high in ((10, 14), (15, 19), (20, 29), (30, 99), (100, 299), (300, 1000)):
         for pulse in (False, True):
