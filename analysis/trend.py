@@ -118,7 +118,7 @@ def trend(
     segment = np.searchsorted(used[found.cuts], np.arange(n), side="right")
     fitted = found.at(series.times, segment)
     judged = limits(_residuals(series, found, fitted), Window())
-    astray = tuple(i for i in outliers(judged, outlier) if i in set(used.tolist()))
+    astray = tuple(int(i) for i in np.intersect1d(outliers(judged, outlier), used))
     deviation = float(judged.deviation[used[-1]])
     return Trend(
         _model(found),
