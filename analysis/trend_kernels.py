@@ -100,6 +100,12 @@ def _place(ordered: Floats, size: int, value: float) -> int:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def _kept(ordered: Floats, skip: int, k: int) -> float:
+    """The k-th of the ordered values without ordered[skip]."""
+    return float(ordered[k + 1] if k >= skip else ordered[k])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def _insert(ordered: Floats, size: int, value: float) -> None:
     at = _place(ordered, size, value)
     for k in range(size, at, -1):
@@ -114,23 +120,27 @@ def _remove(ordered: Floats, size: int, value: float) -> None:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _distance(ordered: Floats, size: int, centre: float, rank: int) -> float:
-    """The ``rank``-th (from 0) smallest distance of ordered values from a centre, in log(size) steps.
+def _distance(ordered: Floats, skip: int, size: int, centre: float, rank: int) -> float:
+    """The ``rank``-th (from 0) smallest distance from a centre of ``size`` ordered values, ordered[skip] left out.
 
     Distances to the left of the centre, and to its right, are in order already: the rank of two ordered lists.
     """
-    right = _place(ordered, size, centre)
-    left = right  # so many values lie below the centre; the i-th nearest of them is ordered[left - 1 - i]
+    left = _place(ordered, size + 1, centre)  # so many values lie below the centre
+    left -= 1 if skip < left else 0
+    right = left
     low, high = max(0, rank + 1 - (size - right)), min(left, rank + 1)
     while low < high:  # how many of the rank + 1 smallest are on the left
         take = (low + high) // 2
-        if centre - ordered[left - 1 - take] < ordered[right + rank - take] - centre:
+        if (
+            centre - _kept(ordered, skip, left - 1 - take)
+            < _kept(ordered, skip, right + rank - take) - centre
+        ):
             low = take + 1
         else:
             high = take
     other = rank + 1 - low
-    a = centre - ordered[left - low] if low > 0 else -np.inf
-    b = ordered[right + other - 1] - centre if other > 0 else -np.inf
+    a = centre - _kept(ordered, skip, left - low) if low > 0 else -np.inf
+    b = _kept(ordered, skip, right + other - 1) - centre if other > 0 else -np.inf
     return max(a, b)
 
 
@@ -143,30 +153,30 @@ def left_out_medians(values: Floats, here: Ints, first: Ints, last: Ints) -> tup
     """
     n = here.size
     centre, deviation, count = np.full(n, np.nan), np.full(n, np.nan), np.zeros(n, np.int64)
-    ordered = np.empty(values.size + 1)
+    ordered = np.full(values.size + 1, np.inf)
     size, begin, end = 0, 0, 0
+    if n > 0:  # the first window at once: putting in one after the other takes the square of its length
+        size, begin, end = last[0] - first[0], first[0], last[0]
+        ordered[:size] = np.sort(values[begin:end])
     for i in range(n):
         while end < last[i]:
             _insert(ordered, size, values[end])
             size += 1
             end += 1
-        while begin < min(first[i], end):
+        while begin < first[i]:
             _remove(ordered, size, values[begin])
             size -= 1
             begin += 1
+        ordered[size] = np.inf
         inside = begin <= here[i] < end
-        if inside:
-            _remove(ordered, size, values[here[i]])
-            size -= 1
-        count[i] = size
-        if size > 0:
-            upper, lower = size // 2, (size - 1) // 2
-            middle = 0.5 * (ordered[lower] + ordered[upper])
+        skip = _place(ordered, size, values[here[i]]) if inside else size
+        left = size - 1 if inside else size
+        count[i] = left
+        if left > 0:
+            upper, lower = left // 2, (left - 1) // 2
+            middle = 0.5 * (_kept(ordered, skip, lower) + _kept(ordered, skip, upper))
             centre[i] = middle
             deviation[i] = 0.5 * (
-                _distance(ordered, size, middle, lower) + _distance(ordered, size, middle, upper)
+                _distance(ordered, skip, left, middle, lower) + _distance(ordered, skip, left, middle, upper)
             )
-        if inside:
-            _insert(ordered, size, values[here[i]])
-            size += 1
     return centre, deviation, count
