@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import typer
 
 from builder import VERSION
+from builder.archive.commands import register
 
 app = typer.Typer(
     name="calbook",
@@ -343,6 +344,9 @@ def serve(
     if not (site / "index.html").exists():
         raise UsageError(f"{folder} was never built: calbook build {folder}")
     serve(site, port, typer.echo)
+
+
+register(app, kind_errors, UsageError)  # report versions: archive, verify, compare, versions, publish
 
 
 def _version(value: bool) -> None:
