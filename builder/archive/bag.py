@@ -34,7 +34,10 @@ class Bag:
 
 
 def encoded(path: str) -> str:
-    """A path as a manifest writes it: '%', line feed and carriage return escaped, nothing else."""
+    """A path as a manifest writes it: '%', line feed and carriage return escaped, nothing else.
+
+    The standard asks for '%' too; the Library of Congress's own library (1.9) overlooks it, and calls such a file missing.
+    """
     return path.replace("%", "%25").replace("\n", "%0A").replace("\r", "%0D")
 
 

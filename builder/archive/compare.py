@@ -4,9 +4,11 @@
 √(u₁² + u₂² − 2ρ u₁ u₂). With ρ = 0, as for independent measurements, it is ``sigma_independent``. But two editions
 mostly measure the same frames: of n₁ and n₂ frames with k in common, means of them correlate with
 ρ = k / √(n₁ n₂), and ``sigma`` uses that. (If one frame is added to n, the variance of the difference is u₁² − u₂², not
-u₁² + u₂².) With all frames in common ρ is 1 and noise cannot explain any difference: there is no ``sigma``, and
-``same_inputs`` says that the change is of the analysis. What other inputs have in common (a gain that both use, flats that
-are systematically wrong) is not in ρ, so both numbers are lower bounds where such a share is large.
+u₁² + u₂².) A quantity may rest on the frames of one role only: ρ is taken for each role, and from the numbers of samples
+(√(n₁ / n₂) for the one a part of the other), and the smallest counts, so that no significance is overstated for that
+reason. With all frames in common ρ is 1 and noise cannot explain any difference: there is no ``sigma``, and
+``same_inputs`` says that the change is of the analysis. What else both have in common (a gain that both use, flats that
+are systematically wrong) is not in ρ: where that is large, the true significance is larger.
 """
 
 from __future__ import annotations
@@ -107,7 +109,7 @@ def _moved(
         because.append(f"limit: {_limit(then)} → {_limit(now)}")
     if not because:
         because.append("the same result, judged otherwise" if then.value == now.value else "altered by hand")
-    share = _share(pair, before, after)
+    share = _share(then, now, before, after)
     a, b = _float(then.value), _float(now.value)
     if a is None or b is None or then.unit != now.unit:
         return Moved(then, now, None, None, None, share, share == 1, tuple(because))
@@ -133,16 +135,26 @@ def significance(
     return independent, abs(difference) / math.sqrt(u1 * u1 + u2 * u2 - 2 * shared * u1 * u2)
 
 
-def _share(pair: tuple[str, str], before: Edition, after: Edition) -> float | None:
-    """ρ: the frames that both results were made from, over the geometric mean of their numbers; None if unknown."""
-    if pair[0] == pair[1]:
+def _share(then: Number, now: Number, before: Edition, after: Edition) -> float | None:
+    """ρ of two measurements by the frames that they have in common, see the module; None if those are not known."""
+    if then.result == now.result:
         return 1.0
-    # a frame is known by its content: moved or renamed it is the same
-    a = {digest for _, digest in before.inputs_of.get(pair[0], ())}
-    b = {digest for _, digest in after.inputs_of.get(pair[1], ())}
-    if not a or not b:
+    a, b = before.inputs_of.get(then.result, {}), after.inputs_of.get(now.result, {})
+    shares = [overlap(a.get(role, frozenset()), b.get(role, frozenset())) for role in {**a, **b}]
+    if not shares:
         return None
-    return 1.0 if a == b else len(a & b) / math.sqrt(len(a) * len(b))
+    if min(shares) == 1:
+        return 1.0
+    n1, n2 = float(then.n), float(now.n)
+    return min(*shares, math.sqrt(min(n1, n2) / max(n1, n2)) if n1 and n2 else 1.0)
+
+
+def overlap(a: frozenset[tuple[str, str]], b: frozenset[tuple[str, str]]) -> float:
+    """k / √(n₁ n₂) of two sets of frames (path, digest). A frame is known by its content: moved, it is the same."""
+    left, right = {digest for _, digest in a}, {digest for _, digest in b}
+    if not left or not right:
+        return 0.0
+    return 1.0 if left == right else len(left & right) / math.sqrt(len(left) * len(right))
 
 
 def _why_measured(pair: tuple[str, str], before: Edition, after: Edition) -> tuple[str, ...]:
@@ -160,7 +172,10 @@ def _why_measured(pair: tuple[str, str], before: Edition, after: Edition) -> tup
     for name in sorted(pa.keys() | pb.keys()):
         if pa.get(name) != pb.get(name):
             why.append(f"parameter {name}: {pa.get(name, 'none')} → {pb.get(name, 'none')}")
-    files = _files_changed(before.inputs_of[pair[0]], after.inputs_of[pair[1]])
+    frames_a, frames_b = (
+        frozenset().union(*held.values()) for held in (before.inputs_of[pair[0]], after.inputs_of[pair[1]])
+    )
+    files = _files_changed(frames_a, frames_b)
     if files:
         why.append(f"frames: {files}")
     used_a, used_b = ({tuple(u) for u in r["used"]} for r in (a, b))
@@ -218,7 +233,7 @@ def _tests(
         reasons = [reason for reason, _ in why.get(key, Counter()).most_common()]
         reasons += [f"{numbers[0][key]} measurements added"] * bool(numbers[0][key])
         reasons += [f"{numbers[1][key]} measurements gone"] * bool(numbers[1][key])
-        reasons += [f"record: {edited[key].detail}"] * (key in edited)
+        reasons += [f"record: {edited[key].detail}"] if key in edited else []
         out.append(Change("changed", key, "; ".join(parts), because=tuple(reasons), page=now["page"]))
     return tuple(out)
 

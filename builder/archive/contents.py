@@ -34,7 +34,7 @@ class Contents:
     """What a version says apart from its numbers.
 
     ``inputs`` are frames as (path, size in bytes, BLAKE3, whether a result that is shown was made from it); an empty
-    digest is of a file that was never read whole. ``results`` are those shown, by id; their 'inputs' are places in
+    digest is of a file that was never read whole. ``results`` are those shown, by id; their 'inputs' are, by role, places in
     ``inputs``. ``facts`` holds campaign, tests, blocks, limits, caveats, findings, versions and record rows.
     """
 
@@ -147,10 +147,13 @@ def _results(
     place = {key: n for n, key in enumerate(sorted(files))}
     out = {}
     for ident, block, test, detector, procedure, version, status, detail in held:
+        roles: dict[str, list[int]] = {}
+        for role, _frame, root, path, digest in detail.get("inputs", ()):
+            roles.setdefault(role, []).append(place[f"{root}/{path}", digest])
         out[ident] = {
             "block": block, "test": test, "detector": detector, "procedure": procedure, "version": version,
             "status": status, "parameters": detail.get("parameters", {}), "used": detail.get("used", []),
-            "inputs": [place[f"{root}/{path}", digest] for _, _, root, path, digest in detail.get("inputs", ())],
+            "inputs": roles,
             "code": detail.get("versions", {}).get("analysis code", ""),
             "products": {n: p.get("digest", "") for n, p in detail.get("products", {}).items()},
         }  # fmt: skip

@@ -73,10 +73,13 @@ class Edition:
     numbers: Mapping[Key, Number]
 
     @cached_property
-    def inputs_of(self) -> dict[str, frozenset[tuple[str, str]]]:
-        """For each result the frames that it was made from, as (path, BLAKE3)."""
+    def inputs_of(self) -> dict[str, dict[str, frozenset[tuple[str, str]]]]:
+        """For each result the frames that it was made from, by role, as (path, BLAKE3)."""
         files = [(path, digest) for path, _, digest, _ in self.contents.inputs]
-        return {r: frozenset(files[n] for n in held["inputs"]) for r, held in self.contents.results.items()}
+        return {
+            result: {role: frozenset(files[n] for n in places) for role, places in held["inputs"].items()}
+            for result, held in self.contents.results.items()
+        }
 
     @cached_property
     def tests(self) -> dict[str, Mapping[str, Any]]:

@@ -116,7 +116,7 @@ def make(
         len(entries),
         written.linked,
         written.bytes,
-        (*sorted(written.notes), *_newer(built, payload)),
+        (*sorted(written.notes), *_said_of(facts)),
     )
 
 
@@ -237,6 +237,7 @@ def _facts(
         },
         "previous": {"number": former[0].number, "seal": former[0].seal} if former else None,
         "left_out": sorted(payload.left_out),
+        "newer_than_build": _newer(built, payload),
     }
 
 
@@ -305,14 +306,20 @@ def _alone(place: Path) -> Iterator[None]:
 
 
 def _newer(built: AsBuilt, payload: Payload) -> list[str]:
-    """A note when files of the campaign folder changed after the build: the site may not show what they say."""
+    """Files of the campaign folder that changed after the build began: the site may not show what they say now."""
     started = datetime.fromisoformat(built.started).timestamp()
-    newer = [
+    return [
         name.removeprefix("campaign/")
-        for name, source in payload.files.items()
+        for name, source in sorted(payload.files.items())
         if name.startswith("campaign/") and isinstance(source, Path) and source.stat().st_mtime > started
     ]
+
+
+def _said_of(facts: Mapping[str, Any]) -> list[str]:
+    newer = facts["newer_than_build"]
     if not newer:
         return []
     more = f" and {len(newer) - 1} more" if len(newer) > 1 else ""
-    return [f"{newer[0]}{more} changed after build {built.build} began; the site may not show it yet."]
+    return [
+        f"{newer[0]}{more} changed after build {facts['build']['id']} began; the site may not show it. Build first if it matters."
+    ]

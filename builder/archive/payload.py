@@ -18,6 +18,7 @@ from builder.archive.asbuilt import AsBuilt
 from campaign.model import Campaign
 
 CHECKOUT = Path(__file__).resolve().parents[2]
+_LARGEST_KEY = 64_000
 _FRAMES = (".fits", ".fit", ".fts", ".fits.gz", ".fit.gz", ".fits.fz", ".fz")
 
 
@@ -61,6 +62,8 @@ def _campaign_folder(out: Payload, campaign: Campaign, made: list[Path]) -> None
         name = f"campaign/{path.relative_to(root).as_posix()}"
         if not why and path.resolve() in secret:
             why = "the key of a service account"
+        if not why and _is_key(path):
+            why = "a private key"
         if not why and mixed and path.name.lower().endswith(_FRAMES):
             why = "a frame"
         if not why and not _is_text(name):
@@ -97,6 +100,14 @@ def _walk(root: Path, about: dict[Path, str]) -> Iterator[tuple[Path, str]]:
                 yield path, "no regular file"
             else:
                 yield path, ""
+
+
+def _is_key(path: Path) -> bool:
+    """Whether a small file holds a private key, as those of service accounts do, wherever it was copied to."""
+    try:
+        return path.stat().st_size <= _LARGEST_KEY and b"PRIVATE KEY" in path.read_bytes()
+    except OSError:
+        return False
 
 
 def _is_text(name: str) -> bool:

@@ -161,7 +161,13 @@ Row = tuple[int, dict[str, str]]
 def _table(table: Mapping[str, Any]) -> list[Row]:
     columns = table["columns"]
     return [
-        (number, {c: _words(cell[1]) if cell else "" for c, cell in zip(columns, row, strict=True)})
+        (
+            number,
+            {
+                c: _words(cell[1]) if cell and cell[1] is not None else ""
+                for c, cell in zip(columns, row, strict=True)
+            },
+        )
         for number, row in zip(table["row_numbers"], table["rows"], strict=True)
     ]
 

@@ -107,7 +107,7 @@ def releasable(
     fingerprints = {digest for _, _, digest, used in archived.inputs if used and digest}
     makes: dict[int, list[str]] = {}
     for ident, result in present.results.items():
-        for place in result["inputs"]:
+        for place in {n for places in result["inputs"].values() for n in places}:
             makes.setdefault(place, []).append(ident)
     out = []
     for place, (path, _, digest, used) in enumerate(present.inputs):
