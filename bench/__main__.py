@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-BENCHMARKS = ("bench.bench_stack", "bench.bench_pages", "bench.bench_build")
+BENCHMARKS = ("bench.bench_stack", "bench.bench_pages", "bench.bench_build", "bench.bench_archive")
 
 if __name__ == "__main__":
     failed = [b for b in BENCHMARKS if subprocess.run([sys.executable, "-m", b], check=False).returncode]

@@ -23,7 +23,7 @@ from builder.archive import pages
 from builder.archive.asbuilt import AGAIN, AsBuilt, as_built
 from builder.archive.bag import PAYLOAD, read_bag, tag_texts
 from builder.archive.contents import CONTENTS, INPUTS, Contents, present_contents
-from builder.archive.digests import Digest, copy, digest_bytes, digest_file, each, flush
+from builder.archive.digests import PIECE, Digest, copy, digest_bytes, digest_file, each, flush
 from builder.archive.errors import ArchiveError, NotAsBuiltError
 from builder.archive.payload import Payload, payload_of
 from builder.archive.versions import (
@@ -166,6 +166,12 @@ class _Writer:
 
     def _one(self, name: str) -> tuple[Digest, bool]:
         source, target = self.payload.files[name], self.part / PAYLOAD / name
+        when = None
+        if isinstance(source, Path):
+            stat = source.stat()
+            when = (stat.st_mtime_ns, stat.st_mtime_ns)
+            if stat.st_size <= PIECE:
+                source = source.read_bytes()  # read once only
         digest = digest_bytes(source) if isinstance(source, bytes) else digest_file(source)
         former = self._former.get(digest.sha256)
         if former and self._link(former[0], former[1], target):
@@ -175,8 +181,8 @@ class _Writer:
             target.write_bytes(source)
         else:
             digest = copy(source, target)
-            stat = source.stat()
-            os.utime(target, ns=(stat.st_mtime_ns, stat.st_mtime_ns))
+        if when:
+            os.utime(target, ns=when)
         self._check(name, digest)
         return digest, False
 
