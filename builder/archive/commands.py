@@ -204,6 +204,8 @@ def versions(
     from builder.archive import versions as listed
     from builder.archive.selection import Choice, moment, select
 
+    if not folder.is_dir():
+        raise ArchiveError(f"{folder} is no folder.")
     dates: dict[Choice, str] = {"before": before, "after": after, "nearest": nearest}
     asked = [(choice, text) for choice, text in dates.items() if text]
     if len(asked) > 1:

@@ -112,7 +112,7 @@ def test_a_retention_rule_lists_and_deletes_nothing(campaign: Path, archived: Ar
     archived("second")
     told = CliRunner().invoke(app, ["versions", str(campaign), "--retain", "keep last 1"])
     assert (
-        "could go      1" in told.output
+        "could go     1  2025-03-01" in told.output
         and "Nothing was deleted" in told.output
         and len(versions(campaign)) == 2
     )
