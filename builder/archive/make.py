@@ -7,7 +7,6 @@ after that file was read and found undamaged; so ten versions cost little more t
 from __future__ import annotations
 
 import fcntl
-import os
 import shutil
 import sqlite3
 from collections import Counter
@@ -21,29 +20,26 @@ from typing import Any
 from builder import VERSION
 from builder.archive import pages
 from builder.archive.asbuilt import AGAIN, AsBuilt, as_built
-from builder.archive.bag import PAYLOAD, read_bag, tag_texts
+from builder.archive.bag import tag_texts
 from builder.archive.contents import CONTENTS, INPUTS, Contents, present_contents
-from builder.archive.digests import PIECE, Digest, copy, digest_bytes, digest_file, each, flush
+from builder.archive.digests import Digest, each, flush
 from builder.archive.errors import ArchiveError, NotAsBuiltError
 from builder.archive.payload import Payload, payload_of
 from builder.archive.versions import (
     PART,
-    STATEMENT,
     Version,
     folder_name,
-    folders,
     home,
     next_number,
     read_version,
     readable,
     write_index,
 )
+from builder.archive.writer import Writer
 from builder.render.write import MANIFEST
 from builder.store import Store
 from campaign.load import load
 
-FORMER = 5
-"""How many former versions are looked through for files that did not change."""
 _FLUSHES = 16
 """Flushes at once: the disk takes many in one go, so this is several times as fast as one after the other."""
 
@@ -100,7 +96,7 @@ def make(
         payload.files[INPUTS] = contents.inputs_csv()
         facts = _facts(place, label, note, author, now, built, contents, payload)
         part = place / f"{PART}{folder_name(facts['number'], label)}"
-        written = _Writer(part, place, payload)
+        written = Writer(part, place, payload)
         try:
             entries = written.all(facts)
             if (built.site / MANIFEST).read_bytes() != built.manifest:
@@ -125,85 +121,6 @@ def listing(place: Path) -> None:
     found, wrong = readable(place)
     entries = write_index(place, found)
     pages.write_index(place, entries, wrong)
-
-
-class _Writer:
-    """Writes the payload into the folder of a version, linking what former versions have already."""
-
-    def __init__(self, part: Path, place: Path, payload: Payload) -> None:
-        self.part, self.payload = part, payload
-        self.linked = self.bytes = 0
-        self.notes: list[str] = []
-        self._apart: list[str] = []  # why files that did not change could not be linked
-        self._former: dict[str, tuple[Path, Digest]] = {}
-        for former in list(folders(place).values())[-FORMER:]:
-            try:
-                entries = read_bag(former).entries
-            except ArchiveError as error:
-                self.notes.append(f"{error} Nothing is shared with it.")
-                continue
-            for path, digest in entries.items():
-                self._former[digest.sha256] = (former / path, digest)
-
-    def all(self, facts: dict[str, Any]) -> dict[str, Digest]:
-        """Write everything, and last the statement of the version with its counts; digests by path in the bag."""
-        names = sorted(self.payload.files)
-        for parent in sorted({(self.part / PAYLOAD / name).parent for name in names}):
-            parent.mkdir(parents=True, exist_ok=True)
-        done = each(self._one, names)
-        entries = {f"{PAYLOAD}/{name}": digest for name, (digest, _) in zip(names, done, strict=True)}
-        self.linked = sum(linked for _, linked in done)
-        self.bytes = sum(digest.size for digest, linked in done if not linked)
-        facts |= {"files": len(entries) + 1, "bytes": sum(e.size for e in entries.values())}
-        statement = pages.as_json(facts)
-        (self.part / STATEMENT).write_bytes(statement)
-        if self._apart:
-            count = len(self._apart)
-            self.notes.append(
-                f"{count} unchanged files were copied, since they could not be linked: {self._apart[0]}"
-            )
-        return {**entries, STATEMENT: digest_bytes(statement)}
-
-    def _one(self, name: str) -> tuple[Digest, bool]:
-        source, target = self.payload.files[name], self.part / PAYLOAD / name
-        when = None
-        if isinstance(source, Path):
-            stat = source.stat()
-            when = (stat.st_mtime_ns, stat.st_mtime_ns)
-            if stat.st_size <= PIECE:
-                source = source.read_bytes()  # read once only
-        digest = digest_bytes(source) if isinstance(source, bytes) else digest_file(source)
-        former = self._former.get(digest.sha256)
-        if former and self._link(former[0], former[1], target):
-            self._check(name, digest)
-            return digest, True
-        if isinstance(source, bytes):
-            target.write_bytes(source)
-        else:
-            digest = copy(source, target)
-        if when:
-            os.utime(target, ns=when)
-        self._check(name, digest)
-        return digest, False
-
-    def _check(self, name: str, digest: Digest) -> None:
-        expected = self.payload.expected.get(name)
-        if expected and not digest.blake3.startswith(expected):
-            raise NotAsBuiltError(
-                f"{name.removeprefix('site/')} was changed after the site was built. {AGAIN}"
-            )
-
-    def _link(self, former: Path, digest: Digest, target: Path) -> bool:
-        try:
-            if digest_file(former, sha256=False).blake3 != digest.blake3:
-                self.notes.append(f"{former} is damaged: the new version has a whole copy of its own.")
-                return False
-            os.link(former, target)
-        except OSError as error:
-            target.unlink(missing_ok=True)
-            self._apart.append(error.strerror or str(error))
-            return False
-        return True
 
 
 def _facts(
