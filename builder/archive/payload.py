@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from builder.archive.asbuilt import AsBuilt
+from builder.archive.versions import INDEX
 from campaign.model import Campaign
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -87,6 +88,8 @@ def _walk(root: Path, about: dict[Path, str]) -> Iterator[tuple[Path, str]]:
                 yield path, about[path.resolve()]
             elif path.is_symlink():
                 yield path, "a link to a folder"
+            elif (path / INDEX).exists():  # also where this version goes elsewhere: they would nest
+                yield path, "report versions"
             else:
                 kept.append(name)
         folders[:] = kept

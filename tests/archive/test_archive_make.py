@@ -262,4 +262,6 @@ def test_one_archive_at_a_time_and_no_empty_names(campaign: Path, archived: Arch
         archived("2", to=campaign / "build/versions")
     elsewhere = campaign.parent / "kept elsewhere"
     assert archived("2", to=elsewhere).version.number == 1
-    assert [v.label for v in versions(elsewhere)] == ["2"]
+    (kept,) = versions(elsewhere)
+    assert kept.label == "2" and ["campaign/versions", "report versions"] in kept.facts["left_out"]
+    assert not (kept.folder / "data/campaign/versions").exists()
