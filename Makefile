@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 OUT := $(if $(OUTPUT),--output $(OUTPUT),)
 
 .DEFAULT_GOAL := help
-.PHONY: help site new serve test check lint format bench lock screenshot clean
+.PHONY: help site new serve archive verify test check lint format bench lock screenshot clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -23,6 +23,12 @@ new: $(VENV)/.ready ## start a campaign in the folder CAMPAIGN
 
 serve: $(VENV)/.ready ## serve the built site of CAMPAIGN on this machine
 	@$(BIN)/calbook serve $(CAMPAIGN) $(OUT)
+
+archive: site ## keep the built site as a report version: LABEL=… AUTHOR=… NOTE=…
+	@$(BIN)/calbook archive $(CAMPAIGN) $(OUT) --label "$(LABEL)" --author "$(AUTHOR)" --note "$(NOTE)"
+
+verify: $(VENV)/.ready ## find every byte of the report versions of CAMPAIGN that is not as archived
+	@$(BIN)/calbook verify $(CAMPAIGN)
 
 test: $(VENV)/.ready-dev ## run every check and test
 	$(BIN)/ruff check .

@@ -30,6 +30,8 @@ BENCHMARKS = {
     "pages": "Data pages",
     "growth": "How costs grow",
     "engine": "Handing out work, and what the one writer does",
+    "trends": "Trends of 200 series",
+    "archive": "Report versions",
 }
 """Titles by name; the module is ``bench.bench_<name>``."""
 

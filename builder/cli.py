@@ -29,6 +29,7 @@ from builder.answers import (
     status_of,
     tell_build,
 )
+from builder.archive.commands import register
 
 app = typer.Typer(
     name="calbook",
@@ -366,6 +367,9 @@ def serve(
     if not (site / "index.html").exists():
         raise UsageError(f"{folder} was never built: calbook build {folder}")
     serve(site, port, typer.echo)
+
+
+register(app)  # report versions: archive, verify, compare, versions, publish
 
 
 def _version(value: bool) -> None:

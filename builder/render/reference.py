@@ -38,6 +38,7 @@ MEANINGS: dict[Verdict, str] = {
 _ROOT = Path(__file__).parents[2]
 _MODULES = (
     "analysis/contract.py",
+    "builder/archive/commands.py",
     "builder/cli.py",
     "builder/acquired/presets.py",
     "builder/report.py",
