@@ -79,10 +79,7 @@ def read_bag(folder: Path) -> Bag:
 
     That the digests are those of the files is for ``verify`` to find out.
     """
-    tags_text = _read(folder, TAGS)
-    tags = _manifest(folder, TAGS, tags_text)
-    if set(tags) != set(TAG_FILES):
-        raise ArchiveError(f"{folder / TAGS} does not list {', '.join(TAG_FILES)}: it is damaged.")
+    tags = read_tags(folder)
     sha = _manifest(folder, MANIFEST, _read(folder, MANIFEST))
     fast_lines = _read(folder, FAST)
     entries = {}
@@ -91,11 +88,19 @@ def read_bag(folder: Path) -> Bag:
         size, _, path = rest.partition("  ")
         name = decoded(path)
         if not size.isdecimal() or name not in sha:
-            raise ArchiveError(f"{folder / FAST} is damaged: {line[:80]!r}")
+            raise ArchiveError(f"{folder / FAST} and {MANIFEST} do not agree: {line[:80]!r}")
         entries[name] = Digest(int(size), sha[name], digest)
     if len(entries) != len(sha) or fast_text(entries) != fast_lines:
         raise ArchiveError(f"{folder / FAST} and {MANIFEST} do not agree: one of them is damaged.")
-    return Bag(folder, entries, tags, hashlib.sha256(tags_text.encode()).hexdigest())
+    return Bag(folder, entries, tags, seal_of(folder))
+
+
+def read_tags(folder: Path) -> dict[str, str]:
+    """The SHA-256 of each tag file, by name, as the tag manifest has it. Raises ArchiveError when that is damaged."""
+    tags = _manifest(folder, TAGS, _read(folder, TAGS))
+    if set(tags) != set(TAG_FILES):
+        raise ArchiveError(f"{folder / TAGS} does not list {', '.join(TAG_FILES)}: it is damaged.")
+    return tags
 
 
 def seal_of(folder: Path) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from builder.archive.bag import PAYLOAD, TAGS, Bag, read_bag
+from builder.archive.bag import PAYLOAD, TAGS, Bag, read_bag, read_tags
 from builder.archive.digests import digest_file, each
 from builder.archive.errors import ArchiveError
 from builder.archive.versions import folders, home, indexed, read_version
@@ -53,8 +53,8 @@ def verify_folder(
     try:
         bag = read_bag(folder)
     except ArchiveError as error:
-        return Verified((folder.name,), 0, 0, (Problem(folder.name, TAGS, str(error)),))
-    problems = [Problem(folder.name, path, what) for path, what in _tags(bag)]
+        return Verified((folder.name,), 0, 0, tuple(_why_unreadable(folder, error)))
+    problems = [Problem(folder.name, path, what) for path, what in _tags(folder, bag.tags)]
     there, odd = _listing(folder)
     problems += [Problem(folder.name, path, what) for path, what in odd]
     payload = {path for path in there if path.startswith(f"{PAYLOAD}/")}
@@ -96,11 +96,20 @@ def verify(place: Path, *, full: bool = False, only: Iterable[int] = ()) -> Veri
     )  # fmt: skip
 
 
-def _tags(bag: Bag) -> list[tuple[str, str]]:
+def _why_unreadable(folder: Path, error: ArchiveError) -> list[Problem]:
+    """The tag file that is not as it was, where the tag manifest can tell; else what reading the bag said."""
+    try:
+        changed = _tags(folder, read_tags(folder))
+    except ArchiveError:
+        changed = []
+    return [Problem(folder.name, path, f"{what}. {error}") for path, what in changed or [(TAGS, "unreadable")]]
+
+
+def _tags(folder: Path, tags: Mapping[str, str]) -> list[tuple[str, str]]:
     out = []
-    for name, digest in bag.tags.items():
+    for name, digest in tags.items():
         try:
-            found = hashlib.sha256((bag.folder / name).read_bytes()).hexdigest()
+            found = hashlib.sha256((folder / name).read_bytes()).hexdigest()
         except OSError:
             out.append((name, "missing"))
             continue

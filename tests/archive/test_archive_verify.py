@@ -27,6 +27,20 @@ def flip(path: Path, place: int, bit: int = 0) -> None:
         stream.write(bytes([byte ^ (1 << bit)]))
 
 
+def test_every_kind_of_byte_of_a_manifest_is_found_and_its_file_named(archived: Archive) -> None:
+    folder = archived().version.folder
+    for name in ("manifest-sha256.txt", "blake3.txt"):
+        text = (folder / name).read_text()
+        line = text.splitlines(keepends=True)[3]
+        start = text.index(line)
+        # its digest, the blanks after it, its path and its end
+        for place in (start, start + line.index("  "), start + line.index("data/") + 6, start + len(line) - 1):
+            flip(folder / name, place, 2)
+            assert any(p.path == name for p in verify(folder).problems), (name, place)
+            flip(folder / name, place, 2)
+    assert verify(folder).problems == ()
+
+
 def test_one_flipped_bit_anywhere_is_found_and_its_file_named(campaign: Path, archived: Archive) -> None:
     folder = archived().version.folder
     rng = random.Random(4)
