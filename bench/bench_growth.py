@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import math
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -26,6 +25,7 @@ from pathlib import Path
 from bench.bench_pages import ours as cold_pages
 from bench.large_campaign import frame, write
 from bench.table import Row, show
+from builder.memory import Peak
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 REACH = {"nothing changed": 3.0, "one new frame": 3.0}
@@ -39,10 +39,11 @@ begun = time.perf_counter()
 from builder.engine import one_thread_each
 one_thread_each()
 from builder.build import Options, build
+from builder.memory import Peak
 from builder.progress import Progress
 done = build(Options(Path(sys.argv[1]), lambda: datetime.now(UTC), os.environ, workers=1), Progress(quiet=True))
 use = resource.getrusage(resource.RUSAGE_SELF)
-print(time.perf_counter() - begun, use.ru_utime + use.ru_stime, use.ru_maxrss / 1024, done.drawn)
+print(time.perf_counter() - begun, use.ru_utime + use.ru_stime, Peak().so_far(), done.drawn)
 """
 
 
@@ -78,9 +79,9 @@ def listing(folder: Path) -> Cost:
     from builder.acquired.listing import list_data
 
     use, begun = time.process_time(), time.perf_counter()
-    list_data(folder, ("frames",), (), ())
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return Cost(time.perf_counter() - begun, time.process_time() - use, memory, 0)
+    with Peak() as peak:
+        list_data(folder, ("frames",), (), ())
+    return Cost(time.perf_counter() - begun, time.process_time() - use, peak.mb, 0)
 
 
 def least(run: Callable[[], Cost], repeats: int) -> Cost:
@@ -110,10 +111,10 @@ def of_pages(pages: int) -> dict[str, Cost]:
     """What drawing that many pages from nothing costs, chrome and all."""
     with tempfile.TemporaryDirectory(prefix="calbook-growth-") as work:
         use, begun = time.process_time(), time.perf_counter()
-        cold_pages(Path(work), pages)
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        with Peak() as peak:
+            cold_pages(Path(work), pages)
         return {
-            "pages from nothing": Cost(time.perf_counter() - begun, time.process_time() - use, memory, pages)
+            "pages from nothing": Cost(time.perf_counter() - begun, time.process_time() - use, peak.mb, pages)
         }
 
 

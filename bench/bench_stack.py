@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-import resource
 import tempfile
 import time
 from collections.abc import Callable
@@ -27,6 +26,7 @@ from numpy.typing import NDArray
 from analysis.contract import FrameInput
 from bench.table import Row, show
 from builder.acquired.pixels import open_pixels
+from builder.memory import Peak
 from campaign.frames import Frame, FrameFile
 from campaign.geometry import Channel, Region, quadrants
 
@@ -158,7 +158,7 @@ def timed(send: Any, run: Run, paths: list[Path], repeats: int) -> None:
         start = time.perf_counter()
         master = run(paths)
         seconds.append(time.perf_counter() - start)
-    send.send(Outcome(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, master))
+    send.send(Outcome(seconds, Peak().so_far(), master))
 
 
 def in_own_process(run: Run, paths: list[Path], repeats: int) -> Outcome:

@@ -38,9 +38,11 @@ def code_digest() -> str:
 def test_parts(facts: Facts, test: TestReport) -> Parts:
     """Of a test's page."""
     book, block = facts.book, test.block
+    source = book.snapshots.get(test.test.source)
+    stale = source is not None and source.stale
     return {
         "its row of the record": digest(test.test, test.expected),
-        "its record source": digest(book.record_address(test.test)),
+        "its record source": digest(book.record_address(test.test), facts.read(source) if stale and source else None),
         "its frames": digest([facts.frame(block.id, f) for f in test.frames]),
         "its results": digest(
             [facts.result(o) for o in test.outcomes],
