@@ -1,4 +1,4 @@
-"""What several rooms' tests share: the example campaign, built once by the real command."""
+"""What several rooms' tests share: the example campaign, built once by the real command, and a browser."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,3 +36,25 @@ def built_example(tmp_path_factory: pytest.TempPathFactory) -> Path:
             assert ran.returncode == 1, f"the example has errors planted in it: {ran.stdout}\n{ran.stderr}"
             done.write_text(ran.stdout)
     return folder
+
+
+CHROMIUM_ARGUMENTS = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """A headless chromium, one for all tests of a process (a second beside it cannot be driven); without one the tests are skipped, but in CI that is a failure."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        if os.environ.get("CI"):
+            pytest.fail("no chromium on PATH: the browser tests must run in CI")
+        pytest.skip("no chromium on PATH: install one to run the browser tests")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as play:
+        started = play.chromium.launch(executable_path=path, headless=True, args=list(CHROMIUM_ARGUMENTS))
+        yield started
+        started.close()

@@ -6,18 +6,12 @@ The example is built by the real command (see ``built_example``). To look at a s
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-ARGUMENTS = (
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-)  # fmt: skip
 DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 360, "height": 740}
 
 
@@ -33,22 +27,6 @@ def site(request: pytest.FixtureRequest) -> Path:
         return given.resolve()
     folder: Path = request.getfixturevalue("built_example")
     return folder / "build" / "site"
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    """A headless chromium; without one the tests are skipped, but in CI that is a failure."""
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if path is None:
-        if os.environ.get("CI"):
-            pytest.fail("no chromium on PATH: the browser tests must run in CI")
-        pytest.skip("no chromium on PATH: install one to run the browser tests")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as play:
-        started = play.chromium.launch(executable_path=path, headless=True, args=list(ARGUMENTS))
-        yield started
-        started.close()
 
 
 class Visitor:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import shutil
 from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
@@ -29,11 +28,9 @@ from builder.render.search import (
 )
 from builder.render.write import Site
 
-CHROMIUM = shutil.which("chromium")
 VENDOR = Path(__file__).parents[2] / "site_src" / "vendor"
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium here"),
 ]
 
 ROWS = [
@@ -112,24 +109,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out.write(SEARCH_DATA, search_script({p.path: search_entry(p) for p in pages}, prose.guide_pages))
     out.finish()
     return out.out
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    flags = [
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--no-first-run",
-        "--disable-background-networking",
-    ]
-    flags += ["--disable-component-update", "--disable-sync"]
-    with sync_playwright() as play:
-        started = play.chromium.launch(executable_path=CHROMIUM, args=flags)
-        yield started
-        started.close()
 
 
 class Watched:
