@@ -102,7 +102,9 @@ def _why_unreadable(folder: Path, error: ArchiveError) -> list[Problem]:
         changed = _tags(folder, read_tags(folder))
     except ArchiveError:
         changed = []
-    return [Problem(folder.name, path, f"{what}. {error}") for path, what in changed or [(TAGS, "unreadable")]]
+    return [
+        Problem(folder.name, path, f"{what}. {error}") for path, what in changed or [(TAGS, "unreadable")]
+    ]
 
 
 def _tags(folder: Path, tags: Mapping[str, str]) -> list[tuple[str, str]]:

@@ -34,7 +34,12 @@ def test_every_kind_of_byte_of_a_manifest_is_found_and_its_file_named(archived: 
         line = text.splitlines(keepends=True)[3]
         start = text.index(line)
         # its digest, the blanks after it, its path and its end
-        for place in (start, start + line.index("  "), start + line.index("data/") + 6, start + len(line) - 1):
+        for place in (
+            start,
+            start + line.index("  "),
+            start + line.index("data/") + 6,
+            start + len(line) - 1,
+        ):
             flip(folder / name, place, 2)
             assert any(p.path == name for p in verify(folder).problems), (name, place)
             flip(folder / name, place, 2)
