@@ -42,7 +42,9 @@ def test_parts(facts: Facts, test: TestReport) -> Parts:
     stale = source is not None and source.stale
     return {
         "its row of the record": digest(test.test, test.expected),
-        "its record source": digest(book.record_address(test.test), facts.read(source) if stale and source else None),
+        "its record source": digest(
+            book.record_address(test.test), facts.read(source) if stale and source else None
+        ),
         "its frames": digest([facts.frame(block.id, f) for f in test.frames]),
         "its results": digest(
             [facts.result(o) for o in test.outcomes],
