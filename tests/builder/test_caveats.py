@@ -256,13 +256,14 @@ def test_the_store_keeps_what_a_caveat_said(tmp_path: Path) -> None:
             f'[[caveat]]\nid = "c"\ntext = "{text}"\nseverity = "major"\n' if text else "", "utf-8"
         )
         done = built(folder, now=NOW + timedelta(hours=hours))
+        assert done.undrawn == ()
     said = done.report.caveat_history["c"]
     assert [s.fields.get("text") for s in said] == ["Warm.", "Very warm.", None]
     assert [s.since[11:13] for s in said] == ["12", "14", "15"]
     page = (folder / "build/site/caveats.html").read_text("utf-8")
     assert "Withdrawn" in page and "Very warm." in page
     caveats.write_text('[[caveat]]\nid = "c"\ntext = "Cold."\n', "utf-8")
-    built(folder, now=NOW + timedelta(hours=5))
+    assert built(folder, now=NOW + timedelta(hours=5)).undrawn == ()
     page = (folder / "build/site/caveats.html").read_text("utf-8")
     assert "3 earlier wordings" in page
     assert "major · Very warm." in page and "(taken out then)" in page and "(text changed then)" in page

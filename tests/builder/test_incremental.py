@@ -209,7 +209,7 @@ CHANGES: dict[str, tuple[Callable[[Path], None], set[str], set[str]]] = {
         {TWO, B1, CAVEATS, COVERAGE, DETECTOR, EXPOSURES1, "level of BIAS02", "share of BIAS02"},
     ),
     "a caveat of one quantity, that warns": (
-        plain("caveats.toml|" + CAVEAT.format('effect = "warn"\nscope.quantities = ["level"]\n').replace("scope = { tests", "scope.tests").replace(" }", "")),
+        plain("caveats.toml|" + CAVEAT.format('effect = "warn"\nscope.quantities = ["level.level"]\n').replace("scope = { tests", "scope.tests").replace(" }", "")),
         set(),
         {TWO, B1, CAVEATS, COVERAGE, DETECTOR, EXPOSURES1, LIMITS, "level of BIAS02", "share of BIAS02", "procedures/level.html", "procedures/index.html"},
     ),
