@@ -19,6 +19,7 @@ from analysis.contract import (
     FigureSpec,
     FrameInput,
     Inputs,
+    PanelSpec,
     Parameter,
     Procedure,
     ProductSpec,
@@ -43,6 +44,7 @@ QUANTITIES = (
     Quantity(
         "offset_overscan", "B_over", "ADU", "Level of the overscan (else of the prescan)",
         "clipped mean of the trimmed overscan of each frame, averaged over frames", "calibration",
+        unplotted="the level of each frame's overscan is in the product frame_offsets",
     ),
     Quantity(
         "offset_drift", "ΔB", "ADU", "Change of the offset from the first to the last frame",
@@ -55,6 +57,7 @@ QUANTITIES = (
     Quantity(
         "read_noise_e", "σ_R", "e⁻", "Noise of reading one pixel, in electrons",
         "read_noise times the gain measured by photon transfer, else the nominal gain",
+        unplotted="read_noise times one number",
     ),
     Quantity(
         "structure", "σ_S", "ADU", "Rms of the master about its smooth shape, noise taken out", _COMMON, "health"
@@ -271,22 +274,45 @@ PROCEDURE = Procedure(
             "Offset and noise against exposure",
             "Level of each frame less the channel's mean, with the error from pixel noise, and the noise of each frame with the one before. "
             "Look for steps, drifts common to all channels, and a single frame that differs.",
+            (
+                PanelSpec(
+                    "Level of each frame's image less the channel's mean [ADU] against exposure; the line is the mean."
+                ),
+                PanelSpec(
+                    "Noise of each frame's difference from the one before, over √2, rounding included [ADU]."
+                ),
+            ),
+            ("offset", "offset_drift", "read_noise"),
         ),
         FigureSpec(
             "differences",
             "Differences of consecutive frames",
             "All differences (√2 times the noise of one frame) with the normal distribution of the read noise found. Wings beyond the line are "
             "cosmic rays or unstable pixels; steps missing from the histogram are converter faults.",
+            (
+                PanelSpec(
+                    "Number of pixels by difference [ADU], logarithmic; the curve is the normal distribution of the read noise found.",
+                    "channel",
+                ),
+            ),
+            ("read_noise",),
         ),
         FigureSpec(
             "profiles",
             "Rows and columns of the master",
             "Means of the master's rows and columns without outlying pixels, at their place on the detector. Look for a rise at the first columns read, bands, single columns.",
+            (
+                PanelSpec("Mean of each row of the master less that of all [ADU] against the row."),
+                PanelSpec("Mean of each column of the master less that of all [ADU] against the column."),
+            ),
+            ("row_structure", "column_structure", "gradient_rows", "gradient_columns"),
         ),
         FigureSpec(
             "master",
             "Master bias",
             "The clipped mean of all frames less each channel's level. Look for glow and patterns.",
+            (PanelSpec("Level of each pixel less its channel's mean [ADU], at its place on the detector."),),
+            ("structure", "fixed_pattern"),
         ),
     ),
     products=(
@@ -326,6 +352,10 @@ Gradients keep the sign of reading: positive when the level grows away from the 
         "J. Janesick, Photon Transfer, SPIE Press 2007, chapters 3 and 11 (noise sources, read noise).",
         "A. C. Cohen, 1950, Ann. Math. Stat. 21, 557 (normal distribution from a truncated sample).",
         "EMVA Standard 1288, release 4.0 (quantisation noise 1/12).",
+    ),
+    comments=(
+        "Three frames are enough for every number; with fewer than five the flag few-frames says that errors rest on little.",
+        "Noise that two consecutive frames share (pick-up locked to the read-out) is structure here, not read noise.",
     ),
     measure=measure,
 )

@@ -100,7 +100,7 @@ class Use:
 
 @dataclass(frozen=True)
 class Quantity:
-    """A thing measured. ``per`` is 'channel' or 'detector'; ``decimals`` is only for display of small counts."""
+    """A thing measured. ``per`` is 'channel' or 'detector'; ``unplotted`` says why no figure shows it."""
 
     name: str
     symbol: str
@@ -109,15 +109,29 @@ class Quantity:
     estimator: str
     kind: Class = "performance"
     per: Literal["channel", "detector"] = "channel"
+    unplotted: str = ""
+
+
+@dataclass(frozen=True)
+class PanelSpec:
+    """A panel of a figure: what it shows, with axes and units. It stands for one panel, or for one of ``each`` channel (and setting)."""
+
+    caption: str
+    each: Literal["figure", "channel", "channel and setting"] = "figure"
 
 
 @dataclass(frozen=True)
 class FigureSpec:
-    """A figure: the caption says what to look for."""
+    """A figure: the caption says what to look for, ``panels`` what each panel shows, in order.
+
+    ``shows`` names the quantities that can be read off it, or checked on it.
+    """
 
     name: str
     title: str
     caption: str
+    panels: tuple[PanelSpec, ...] = ()
+    shows: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -339,7 +353,11 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Procedure:
-    """The declaration of a procedure, and the function that measures."""
+    """The declaration of a procedure, and the function that measures.
+
+    ``algorithm`` is paragraphs, those indented by four spaces formulas; ``instruments`` are those it was made for ('' for any),
+    ``comments`` tell what else its users should know: coverage, what it cannot see.
+    """
 
     name: str
     title: str
@@ -356,6 +374,8 @@ class Procedure:
     acceptance: tuple[str, ...] = ()
     caveats: tuple[str, ...] = ()
     references: tuple[str, ...] = ()
+    instruments: tuple[str, ...] = ()
+    comments: tuple[str, ...] = ()
 
     @property
     def version(self) -> str:

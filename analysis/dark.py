@@ -13,6 +13,7 @@ from analysis.contract import (
     FigureSpec,
     FrameInput,
     Inputs,
+    PanelSpec,
     Parameter,
     Procedure,
     ProductSpec,
@@ -46,6 +47,7 @@ QUANTITIES = (
     Quantity(
         "dark_current_e", "D", "e⁻/s", "Dark signal of a typical pixel per second, in electrons",
         "dark_current times the gain measured by photon transfer, else the nominal gain",
+        unplotted="dark_current times one number",
     ),
     Quantity(
         "dark_current_95", "D₉₅", "ADU/s", "Rate that 95 % of the master's pixels do not exceed, noise included",
@@ -268,13 +270,21 @@ PROCEDURE = Procedure(
             "levels", "Dark level against exposure time",
             "Clipped level of each frame, and the line whose slope is the dark current; with fewer than three exposure times it is drawn from zero and tests nothing. Look for curvature, and for a "
             "frame off the line: its offset moved, or its exposure time is wrong.",
+            (PanelSpec("Level less offset [ADU] against exposure time [s], with errors; the line of each channel has the slope found."),),
+            ("dark_current",),
         ),
         FigureSpec(
             "rates", "Distribution of pixel rates",
             "Rates of the master's pixels. The core is noise and the typical dark current, the tail is hot pixels; "
             "the dashed lines are the dark current found and the threshold for hot pixels.",
+            (PanelSpec("Number of pixels by rate [ADU/s], logarithmic; the title counts pixels hotter than shown.", "channel"),),
+            ("dark_current", "dark_current_95", "hot_pixels"),
         ),
-        FigureSpec("master", "Master dark", "Rate of each pixel; hot pixels are marked, of very many only the hottest. Look for glow at edges and amplifiers."),
+        FigureSpec(
+            "master", "Master dark", "Rate of each pixel; hot pixels are marked, of very many only the hottest. Look for glow at edges and amplifiers.",
+            (PanelSpec("Rate of each pixel [ADU/s] at its place on the detector, hot pixels marked."),),
+            ("hot_pixels", "hot_columns", "glow_rows", "glow_columns"),
+        ),
     ),
     products=(
         ProductSpec("master_dark", "fits", "rate of each pixel, and its error (…_ERR) [ADU/s]"),
@@ -302,6 +312,10 @@ the expected noise (shot noise included).""",
     references=(
         "J. Janesick, Scientific Charge-Coupled Devices, SPIE Press 2001 (dark current).",
         "R. Widenhorn et al., 2002, Proc. SPIE 4669, 193 (temperature dependence of dark current).",
+    ),
+    comments=(
+        "The temperature of the detector is not corrected for: compare tests of one temperature.",
+        "A single frame of the longest time is enough for a master, but its cosmic rays count among the hot pixels.",
     ),
     measure=measure,
 )  # fmt: skip

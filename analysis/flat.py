@@ -10,6 +10,7 @@ from analysis.contract import (
     FigureSpec,
     FrameInput,
     Inputs,
+    PanelSpec,
     Parameter,
     Procedure,
     ProductSpec,
@@ -27,7 +28,7 @@ from campaign.geometry import Channel
 QUANTITIES = (
     Quantity(
         "level", "μ", "ADU", "Level of the flats above the offset", "clipped mean of the image less the offset, mean of frames",
-        "engineering",
+        "engineering", unplotted="the figure of levels is relative to it",
     ),
     Quantity(
         "stability", "s_μ", "%", "Scatter of the level from frame to frame", "standard deviation of the frames' levels over their mean",
@@ -52,9 +53,11 @@ QUANTITIES = (
     Quantity(
         "signal_to_noise", "S/N", "", "Level of the master over the noise of one of its pixels",
         "noise from the clipped difference of two half masters", "engineering",
+        unplotted="one number of the whole master",
     ),
     Quantity(
-        "saturated", "f_sat", "%", "Pixels at or above saturation, of all frames", "count over all pixels of all frames", "health"
+        "saturated", "f_sat", "%", "Pixels at or above saturation, of all frames", "count over all pixels of all frames", "health",
+        unplotted="a count; the exposure table has it frame by frame",
     ),
 )  # fmt: skip
 """What the flat procedure measures, per channel and setting."""
@@ -246,17 +249,28 @@ PROCEDURE = Procedure(
         FigureSpec(
             "levels", "Level against exposure",
             "Level of each flat over the mean of its setting. Look for drifts common to all channels: that is the lamp.",
+            (PanelSpec("Level of each flat less the mean of its setting, over that mean [%], against exposure."),),
+            ("stability",),
         ),
         FigureSpec(
             "master", "Master flat", "Mean of the flats of the first setting over the mean level; defects are marked unless there are thousands. Look for dust, bad columns, edges and the shape of the illumination.",
+            (PanelSpec("Response of each pixel, one for the mean level, at its place on the detector; defects marked."),),
+            ("non_uniformity", "dark_pixels", "bright_pixels"),
         ),
         FigureSpec(
             "response", "Response of the pixels",
             "Histogram of the master over its smooth shape, with the normal distribution of PRNU and noise. Wings are defects, dust and edges.",
+            (PanelSpec("Number of pixels by response, logarithmic; the curve is the normal distribution of PRNU and noise together.", "channel and setting"),),
+            ("prnu", "dark_pixels", "bright_pixels"),
         ),
         FigureSpec(
             "profiles", "Rows and columns of the response", "Medians of the rows and columns of the master over its smooth shape. Look for single "
             "columns, steps between blocks of the mask, and for what the smooth shape does not follow.",
+            (
+                PanelSpec("Median response of each row against the row."),
+                PanelSpec("Median response of each column against the column."),
+            ),
+            ("prnu",),
         ),
     ),
     products=(
@@ -282,6 +296,10 @@ knowing the gain. Its square may come out below zero when there is none.
     references=(
         "J. Janesick, Photon Transfer, SPIE Press 2007, chapter 3 (fixed pattern noise).",
         "EMVA Standard 1288, release 4.0 (photo-response non-uniformity).",
+    ),
+    comments=(
+        "Each wavelength and exposure time is a setting with numbers of its own; only the figure of the master is of the first alone.",
+        "Nothing is told of the colour of the light: flats of different lamps under one setting are compared as if they were alike.",
     ),
     measure=measure,
 )  # fmt: skip

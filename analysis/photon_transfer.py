@@ -6,6 +6,7 @@ from analysis.contract import (
     ContractError,
     FigureSpec,
     Inputs,
+    PanelSpec,
     Parameter,
     Procedure,
     ProductSpec,
@@ -98,16 +99,22 @@ PROCEDURE = Procedure(
             "transfer_curve", "Photon transfer curve",
             "Variance of one frame against its level above the offset, with the fitted curves. Crosses are pairs left out; the "
             "thin lines are the turnoffs, where full well is read. Look for pairs off the curve, and for variance that sags before its turnoff.",
+            (PanelSpec("Variance of one frame [ADU²] against level above the offset [ADU]: points are pairs, lines the fits."),),
+            ("gain", "a00", "full_well_adu", "max_level"),
         ),
         FigureSpec(
             "residuals", "Residuals of the fit",
             "Variance less the fit, in percent of the fit, with sampling errors, up to the turnoff. Crosses are pairs that the fit leaves "
             "out. Look for a bend: a model that does not describe the data moves the gain.",
+            (PanelSpec("Variance less the fit, over the fit [%], against level above the offset [ADU], with sampling errors."),),
+            ("fit_chi2", "a00"),
         ),
         FigureSpec(
             "gain_by_level", "Gain of each pair",
             "Level over the variance less that of read noise, pair by pair, up to the turnoff; pairs with a flag are not shown. It rises with the "
             "level by the brighter-fatter effect, towards the gain at its low end; scatter beyond the errors means unsteady light.",
+            (PanelSpec("Level over the variance less that of read noise [e⁻/ADU] against level above the offset [ADU]."),),
+            ("gain", "gain_pairs"),
         ),
     ),
     products=(ProductSpec("points", "ecsv", "the points of the curves: levels, variances, errors, flags, and whether they were used"),),
@@ -146,6 +153,10 @@ steps of exposure time; it is the onset of blooming or of the converter's end, n
         "P. Astier et al., 2019, A&A 629, A36 (equation 16: shape of the curve, with a₀₀ alone; the quadratic is its expansion).",
         "J. Janesick, Photon Transfer, SPIE Press 2007, chapters 5 and 6 (pairs, read noise).",
         "EMVA Standard 1288, release 4.0 (rounding noise).",
+    ),
+    comments=(
+        "Two levels give a gain by pairs; a fit with its brighter-fatter term needs four, and levels up to the turnoff for a full well.",
+        "Covariances between neighbouring pixels are not fitted: a₀₀ is that of the curve's bend alone.",
     ),
     measure=measure,
 )  # fmt: skip

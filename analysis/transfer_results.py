@@ -27,8 +27,13 @@ QUANTITIES = (
         "gain_pairs", "g₂", "e⁻/ADU", "The gain from pairs at one level, as a cross-check: high by the fraction −a₀₀ g μ",
         _FROM_PAIRS, "health",
     ),
-    Quantity("read_noise", "σ_R", "e⁻", "Noise of reading one pixel, in electrons", _NOISE_FIT),
-    Quantity("read_noise_adu", "σ_R", "ADU", "Noise of reading one pixel", _NOISE_FIT),
+    Quantity(
+        "read_noise", "σ_R", "e⁻", "Noise of reading one pixel, in electrons", _NOISE_FIT, unplotted="read_noise_adu times the gain"
+    ),
+    Quantity(
+        "read_noise_adu", "σ_R", "ADU", "Noise of reading one pixel", _NOISE_FIT,
+        unplotted="the intercept of the curve, too near to zero to be read off it",
+    ),
     Quantity(
         "a00", "a₀₀", "1/e⁻", "Relative change of a pixel's area by each electron in it (brighter-fatter effect)",
         _EXPONENTIAL,
@@ -36,6 +41,7 @@ QUANTITIES = (
     Quantity(
         "full_well", "FW", "e⁻", "Signal at which the variance turns over",
         "level of the largest mean variance of an exposure time, times the gain; half-way to its neighbours is the error",
+        unplotted="full_well_adu times the gain",
     ),
     Quantity(
         "full_well_adu", "FW", "ADU", "Level above the offset at which the variance turns over",
@@ -51,6 +57,7 @@ QUANTITIES = (
     ),
     Quantity(
         "pairs_used", "N", "pairs", "Pairs of flats that the gain rests on", "count", "engineering",
+        unplotted="a count; crosses in the transfer curve are the pairs left out",
     ),
 )  # fmt: skip
 """What the photon transfer procedure measures, per channel and setting."""

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from analysis.contract import Measurement
+from analysis.contract import Measurement, Procedure
 from builder.acquired.blockfolders import BlockFolders
 from builder.acquired.match import Matching
+from builder.caveats import Touching, raised_caveats, softened
 from builder.digests import digest
 from builder.judge import Judgement, Place, judge
 from builder.measure import MeasuredAll, measurement_id
@@ -81,7 +82,7 @@ class Assembler:
             (f for f in gathered.files if f.state != "ok"), lambda f: self._folders.block(f.root, f.path)
         )
         self._limits = _grouped(gathered.campaign.limits, lambda x: x.quantity)
-        self._touching: dict[tuple[Place, str | None], tuple[Caveat, ...]] = {}
+        self._touching = Touching(gathered.campaign)
         self._geometries = {d.name: digest(d.geometry) for d in gathered.campaign.detectors}
 
     def blocks(self) -> tuple[BlockReport, ...]:
@@ -101,7 +102,7 @@ class Assembler:
             tuple(self._frame(f, of_frame.get(frame_key(f))) for f in self._frames.get(block.id, ())),
             tuple(self._damaged.get(block.id, ())),
             tuple(s for s in self.g.snapshots if s.source in sources),
-            tuple(c for c in self.g.campaign.caveats_for(block.id) if c.scope.overlaps(block.start, block.end)),
+            self._touching.block(block, tests),
             findings,
             self.g.bodies.get(block.id, ""),
             addresses.block_page(block.id),
@@ -130,7 +131,9 @@ class Assembler:
     def _test(self, block: Block, test: Test) -> TestReport:
         frames = self.g.matching.by_test.get(test.key, ())
         findings = tuple(self._of_test.get((block.id, test.name), ()))
-        outcomes = tuple(self._outcome(block, test, t) for t in self.g.measured.tasks.get(test.key, ()))
+        tasks = self.g.measured.tasks.get(test.key, ())
+        raised = raised_caveats(block.id, test.name, self._raised(tasks))
+        outcomes = tuple(self._outcome(block, test, t, raised) for t in tasks)
         verdict, why = self._verdict(test, block, frames, outcomes, findings)
         day = test.date or block.start
         return TestReport(
@@ -140,7 +143,7 @@ class Assembler:
             self.g.matching.expected.get(test.key),
             findings,
             outcomes,
-            tuple(self.g.campaign.caveats_for(block.id, test.name, day=day)),
+            (*self._touching.test(block, test, day, self._procedures(test), outcomes), *raised),
             verdict,
             why,
             addresses.test_page(block.id, test.name),
@@ -176,7 +179,19 @@ class Assembler:
             return Verdict.NOT_EVALUATED, "no procedure analyses this test"
         return Verdict.NOT_RUN, outcomes[0].error
 
-    def _outcome(self, block: Block, test: Test, task: Task | NotRun) -> Outcome:
+    def _raised(self, tasks: Sequence[Task | NotRun]) -> Iterable[tuple[str, str, str]]:
+        """(procedure, detector, text) of the caveats that procedures raised."""
+        for task in tasks:
+            if isinstance(task, Task):
+                for text in self.g.measured.result(task.result_id).detail.get("raised", ()):
+                    yield task.reference.name, task.detector.name, text
+
+    def _procedures(self, test: Test) -> list[Procedure]:
+        """The procedures that analyse a test, or would if it had frames."""
+        names = test.procedures or self.g.campaign.procedures_for(test.name)
+        return [self.g.known[n].procedure for n in names if n in self.g.known]
+
+    def _outcome(self, block: Block, test: Test, task: Task | NotRun, raised: Sequence[Caveat]) -> Outcome:
         procedure = self.g.known[task.reference.name].procedure
         inputs = tuple((role, self._fingerprinted(f)) for role, held in task.roles.items() for f in held)
         if isinstance(task, NotRun):
@@ -186,6 +201,10 @@ class Assembler:
         stored = self.g.measured.result(task.result_id)
         detail = stored.detail
         place = Place(procedure.name, task.block, task.test, task.detector.name, test.date or block.start)
+        own = tuple(
+            c for c in raised if c.raised_by == procedure.name and place.detector in c.scope.detectors
+        )
+        judged = tuple(self._judged(stored, m, place, task.setting, own) for m in stored.measurements)
         return Outcome(
             stored.id,
             task.block,
@@ -195,7 +214,7 @@ class Assembler:
             stored.status,
             detail.get("error", ""),
             tuple(detail.get("log", ())),
-            tuple(self._judged(stored, m, place, task.setting) for m in stored.measurements),
+            judged,
             tuple(self._figures(stored)),
             tuple(self._products(stored)),
             detail.get("absent", {}),
@@ -207,15 +226,25 @@ class Assembler:
             stored.measured_at,
             stored.seconds,
             addresses.result_page(stored.id),
+            (*self._touching.result(place, procedure, {j.measurement.setting for j in judged}), *own),
         )
 
     def _fingerprinted(self, frame: Frame) -> Frame:
         digest = self.g.summarised.fingerprints.get(file_key(frame.file), "")
         return replace(frame, file=replace(frame.file, fingerprint=digest))
 
-    def _judged(self, stored: StoredResult, measurement: Measurement, place: Place, setting: str) -> Judged:
-        judged: Judgement = judge(
-            measurement, place, self._limits.get(f"{place.procedure}.{measurement.quantity}", ())
+    def _judged(
+        self,
+        stored: StoredResult,
+        measurement: Measurement,
+        place: Place,
+        setting: str,
+        own: tuple[Caveat, ...],
+    ) -> Judged:
+        caveats = self._touching.number(place, measurement)
+        judged: Judgement = softened(
+            judge(measurement, place, self._limits.get(f"{place.procedure}.{measurement.quantity}", ())),
+            caveats,
         )
         mid = measurement_id(stored.id, measurement, setting)
         limit = judged.limit
@@ -233,16 +262,9 @@ class Assembler:
             judged.verdict,
             limit,
             judged.why,
-            self._caveats(place, measurement.channel),
+            caveats + own if own else caveats,
             tuple(self._earlier(stored, measurement, setting)),
         )
-
-    def _caveats(self, place: Place, channel: str | None) -> tuple[Caveat, ...]:
-        """The open caveats of a place; found once for all its quantities."""
-        if (place, channel) not in self._touching:
-            found = self.g.campaign.caveats_for(place.block, place.test, place.detector, channel, place.day)
-            self._touching[place, channel] = tuple(c for c in found if c.resolved is None)
-        return self._touching[place, channel]
 
     def _earlier(
         self, stored: StoredResult, measurement: Measurement, setting: str

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from builder import stages
+from builder.caveat_dates import as_of
 from builder.costs import Costs
 from builder.digests import digest
 from builder.engine import Engine, default_workers
@@ -20,7 +21,7 @@ from builder.store import PARTS
 from builder.summary import Summary
 from builder.unchanged import inputs_digest
 from campaign.findings import Finding, untold, worst_first
-from campaign.lint import check_quantities, lint
+from campaign.lint import check_caveats, check_quantities, lint
 from campaign.load import load
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ def build(options: Options, progress: Progress) -> Built:
         campaign, findings = load(options.folder)
         if campaign is None:
             raise NotBuiltError(findings)
+        campaign = as_of(campaign, started.date())
         findings += lint(campaign)
     with (
         stages.store(options, started) as store,
@@ -129,6 +131,9 @@ def build(options: Options, progress: Progress) -> Built:
         # what follows needs numpy, and more: a build that changes nothing never gets here
         from builder.acquired.match import match
         from builder.assemble import Assembler, Gathered
+        from builder.caveat_history import history as said_before
+        from builder.caveat_history import sayings
+        from builder.caveats import idle
         from builder.changes import state_of
         from builder.masters import tidy
         from builder.measure import measure_all
@@ -144,7 +149,12 @@ def build(options: Options, progress: Progress) -> Built:
             known, bad_plugins = known_procedures(campaign.plugins)
             quantities = {n: [q.name for q in k.procedure.quantities] for n, k in known.items()}
             tests, found = read_tests(campaign, snapshots)
-            findings += [*bad_plugins, *check_quantities(campaign, quantities), *found]
+            findings += [
+                *bad_plugins,
+                *check_quantities(campaign, quantities),
+                *check_caveats(campaign, quantities),
+                *found,
+            ]
             progress.note("read", f"{len(tests)} tests, {len(known)} procedures")
         with progress.stage("index") as advance:
             indexed, intake = stages.index(campaign, store, engine, options.verify, advance, log)
@@ -192,17 +202,20 @@ def build(options: Options, progress: Progress) -> Built:
                 )
             )
             blocks = assembler.blocks()
+            findings += idle(campaign, blocks)
             store.judge(assembler.verdicts, build_id)
             store.show(
                 {o.place: o.result_id for b in blocks for t in b.tests for o in t.outcomes if o.result_id},
                 build_id,
             )
         with progress.stage("render"):
+            said = sayings(campaign)
             files, absent = linked(campaign)
             facts, unchanged = stages.facts(
                 Report(
                     campaign, blocks, tuple(k.procedure for k in known.values()), tuple(snapshots),
                     tuple(worst_first(findings)), (), BuildInfo(build_id, started, options.command, versions),
+                    said_before(store.caveats(), said, started.isoformat(timespec="seconds")),
                 ),
                 absent, store, history, earlier,
             )  # fmt: skip
@@ -214,6 +227,7 @@ def build(options: Options, progress: Progress) -> Built:
             rendered = render(facts, prose, site, store, files, closing=closing, fresh=options.fresh)
             progress.note("render", f"{rendered.drawn} pages drawn, {rendered.written} files written")
         if not unchanged:
+            store.say_caveats(said, build_id)
             changes = [(c.kind, c.what, c.page) for c in report.changes]
             made_of, spent = stages.identity(facts), rendered.info.costs.to_json()
             store.finish(build_id, options.now(), made_of, state_of(report), changes, spent)

@@ -305,14 +305,18 @@ def index(folder: Folder, as_json: Json = False) -> None:
 @app.command(short_help="Check a campaign folder without building.")
 @kind_errors
 def lint(folder: Folder, as_json: Json = False) -> None:
-    """Check a campaign folder without building: keys, names, links, placeholders, limits."""
+    """Check a campaign folder without building: keys, names, links, placeholders, limits, caveats, procedures of its own."""
+    from builder.caveat_dates import as_of
+    from builder.declarations import undocumented
     from builder.plugins import known_procedures
-    from campaign.lint import check_quantities, lint
+    from campaign.lint import check_caveats, check_quantities, lint
 
     campaign, findings = _load(folder)
+    campaign = as_of(campaign, _now().date())
     known, plugin_findings = known_procedures(campaign.plugins)
     quantities = {n: [q.name for q in k.procedure.quantities] for n, k in known.items()}
     found = [*findings, *plugin_findings, *lint(campaign), *check_quantities(campaign, quantities)]
+    found += [*check_caveats(campaign, quantities), *undocumented(known)]
     _finish("lint", found, as_json)
 
 

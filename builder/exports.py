@@ -11,12 +11,16 @@ from typing import Any
 from pydantic import BaseModel
 
 from builder.report import Report, TestReport
+from campaign.model import Caveat
 
 COLUMNS = (
     "block", "session", "test", "procedure", "quantity", "detector", "channel", "setting", "value", "uncertainty",
-    "unit", "n", "flags", "verdict", "limit_low", "limit_high", "limit_id", "measured_at", "result_id",
+    "unit", "n", "flags", "verdict", "limit_low", "limit_high", "limit_id", "measured_at", "result_id", "caveats",
 )  # fmt: skip
-"""The columns of measurements.csv, in order. Permanent: programs rely on them."""
+"""The columns of measurements.csv, in order. Permanent: programs rely on them; new ones come last.
+
+``caveats`` holds the ids of the open caveats that touch the number, with '; ' between them.
+"""
 
 
 Row = tuple[str | float | int | None, ...]
@@ -33,7 +37,7 @@ def measurement_rows(report: Report) -> Iterator[Row]:
                     outcome.block, test.test.session, outcome.test, outcome.procedure.name, m.quantity,
                     outcome.detector, m.channel, m.setting, m.value, m.uncertainty, m.unit, m.n,
                     " ".join(flags), judged.verdict.value, *((limit.low, limit.high, limit.id) if limit else (None,) * 3),
-                    outcome.measured_at, judged.id,
+                    outcome.measured_at, judged.id, "; ".join(c.id for c in judged.caveats),
                 )  # fmt: skip
 
 
@@ -131,6 +135,11 @@ class CaveatJson(BaseModel):
     date: str | None
     resolved: str | None
     scope: dict[str, Any]
+    effect: str = "mark"
+    expires: str | None = None
+    expired: bool = False
+    resolution: str = ""
+    raised_by: str = ""
 
 
 class CampaignJson(BaseModel):
@@ -147,6 +156,11 @@ class CampaignJson(BaseModel):
     blocks: list[BlockJson]
     caveats: list[CaveatJson]
     findings: list[FindingJson]
+
+
+def _raised(report: Report) -> Iterator[Caveat]:
+    """The caveats that procedures raised, in the order of tests."""
+    return (c for t in report.tests() for c in t.caveats if c.raised_by)
 
 
 def _test_json(test: TestReport) -> TestJson:
@@ -189,7 +203,7 @@ def campaign_json(report: Report) -> bytes:
             )
             for b in report.blocks
         ],
-        caveats=[CaveatJson.model_validate(c.model_dump(mode="json")) for c in campaign.caveats],
+        caveats=[CaveatJson.model_validate(c.model_dump(mode="json")) for c in (*campaign.caveats, *_raised(report))],
         findings=[
             FindingJson(
                 kind=f.kind, severity=str(f.severity), what=f.what, where=f.where, todo=f.todo,

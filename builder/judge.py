@@ -39,7 +39,16 @@ def applicable(measurement: Measurement, place: Place, limits: Iterable[Limit]) 
         limit
         for limit in limits
         if limit.quantity == name
-        and limit.scope.covers(place.block, place.test, place.detector, measurement.channel, place.day)
+        and limit.scope.covers(
+            place.block,
+            place.test,
+            place.detector,
+            measurement.channel,
+            place.day,
+            place.procedure,
+            measurement.quantity,
+            measurement.setting,
+        )
         and (not limit.settings or any(fnmatchcase(measurement.setting, s) for s in limit.settings))
     ]
 

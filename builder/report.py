@@ -13,6 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from analysis.contract import Measurement, ParameterValue, Procedure
+from builder.caveat_history import Said
 from builder.costs import Costs
 from campaign.findings import Finding
 from campaign.frames import Frame, FrameFile
@@ -131,6 +132,7 @@ class Outcome:
     measured_at: str = ""
     seconds: float = 0.0
     page: str = ""
+    caveats: tuple[Caveat, ...] = ()  # open ones that touch any of its numbers, figures and products
 
     @property
     def place(self) -> tuple[str, str, str, str]:
@@ -269,6 +271,7 @@ class Report:
     findings: tuple[Finding, ...]
     changes: tuple[Change, ...]
     info: BuildInfo
+    caveat_history: Mapping[str, tuple[Said, ...]] = field(default_factory=dict)  # by id, oldest first
 
     def tests(self) -> list[TestReport]:
         """All tests of all blocks, in order."""

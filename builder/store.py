@@ -174,7 +174,7 @@ class Store:
             self.db.execute(
                 "UPDATE builds SET started = ?, command = ?, versions = ? WHERE id = ?", (*row, build_id)
             )
-            for table in ("shown", "verdicts", "pages"):
+            for table in ("shown", "verdicts", "pages", "caveats"):
                 self.db.execute(f"DELETE FROM {table} WHERE since = ?", (build_id,))
             self.db.execute("DELETE FROM judged")
             return build_id
@@ -406,6 +406,28 @@ class Store:
                 ],
             )
             self.db.executemany("INSERT OR REPLACE INTO judged VALUES (?, ?)", changed.items())
+
+    # ── caveats ───────────────────────────────────────────────────────────────────────────────────────
+
+    def caveats(self) -> dict[str, list[tuple[str, str]]]:
+        """What each caveat said, by its id, oldest first: (when the build began that first saw it so, JSON or '' for gone)."""
+        out: dict[str, list[tuple[str, str]]] = {}
+        rows = self.db.execute(
+            "SELECT c.id, b.started, c.said FROM caveats c JOIN builds b ON b.id = c.since ORDER BY c.since"
+        )
+        for name, started, said in rows:
+            out.setdefault(name, []).append((started, said))
+        return out
+
+    def say_caveats(self, now: Mapping[str, str], build_id: int) -> None:
+        """Record what caveats say that differs from the last time, and those that are gone; what they said before stays."""
+        before = {name: rows[-1][1] for name, rows in self.caveats().items()}
+        said = {**dict.fromkeys(before, ""), **now}
+        with self.transaction():
+            self.db.executemany(
+                "INSERT INTO caveats VALUES (?, ?, ?)",
+                [(name, line, build_id) for name, line in said.items() if before.get(name, "") != line],
+            )
 
     # ── pages ─────────────────────────────────────────────────────────────────────────────────────────
 

@@ -44,12 +44,18 @@ CREATE TABLE complete (id INTEGER PRIMARY KEY CHECK (id = 1), inputs TEXT NOT NU
 """
 """Pages as they were drawn last, what was judged last, and what the last complete build was made of: caches all."""
 
-STEPS = (_FIRST, _CHEAP_REBUILDS)
+_CAVEATS = """
+CREATE TABLE caveats (id TEXT NOT NULL, said TEXT NOT NULL, since INTEGER NOT NULL REFERENCES builds(id));
+CREATE INDEX caveats_of ON caveats (id, since);
+"""
+"""What each caveat of the campaign said (JSON; empty where it was gone), from the build on that first saw it so."""
+
+STEPS = (_FIRST, _CHEAP_REBUILDS, _CAVEATS)
 """The step at index n leads from schema n to schema n + 1."""
 
 SCHEMA_VERSION = len(STEPS)
 
-KEPT = ("builds", "results", "measurements", "shown", "verdicts", "pages")
+KEPT = ("builds", "results", "measurements", "shown", "verdicts", "pages", "caveats")
 """The tables that are history; all others are caches, and not part of the copy that the site offers."""
 
 

@@ -92,6 +92,10 @@ def sound_caveat(entry: Entry[Caveat], known: Known) -> tuple[Caveat, list[Findi
         what = f"{label} is resolved ({caveat.resolved}) before it is known ({caveat.date}); it stays open"
         findings.append(Finding("bad-value", what, entry.where("resolved"), "correct the dates"))
         caveat = caveat.model_copy(update={"resolved": None})
+    if _backwards(caveat.date, caveat.expires):
+        what = f"{label} expires ({caveat.expires}) before it is known ({caveat.date}); it does not expire"
+        findings.append(Finding("bad-value", what, entry.where("expires"), "correct the dates"))
+        caveat = caveat.model_copy(update={"expires": None})
     return caveat, findings
 
 

@@ -77,6 +77,12 @@ _kind(
 )
 _kind("broken-markup", _W, "Broken mark-up", "Text that will not be shown as it was meant to be.")
 _kind("incomplete", _W, "Incomplete statement", "Something is said that does not stand without more.")
+_kind(
+    "expired-caveat",
+    _W,
+    "Caveat expired",
+    "A caveat's last day has passed and nobody has resolved it: it marks no number any more.",
+)
 # record sources
 _kind(
     "source-unread",
@@ -169,6 +175,12 @@ _kind("missing-frames", _W, "Missing frames", "Fewer frames were found than the 
 _kind("unmatched-frame", _W, "Unmatched frame", "A frame that belongs to no test of the record.")
 # measuring
 _kind(
+    "idle-caveat",
+    _W,
+    "Caveat touches nothing",
+    "No test of the campaign lies in the scope of a caveat, though each name in it may exist.",
+)
+_kind(
     "procedure-error",
     _E,
     "Procedure failed",
@@ -182,6 +194,12 @@ _kind(
 )
 _kind("no-procedure", _N, "No procedure", "A test for which the campaign names no procedure.")
 _kind("bad-plugin", _E, "Procedure not loaded", "A procedure module of the campaign could not be loaded.")
+_kind(
+    "undocumented",
+    _W,
+    "Declaration incomplete",
+    "A procedure of the campaign does not say all that its readers need: found by `calbook lint`.",
+)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from campaign.checked import suggestion
@@ -59,6 +60,28 @@ def check_quantities(campaign: Campaign, known: Mapping[str, Collection[str]]) -
         else:
             continue
         findings.append(Finding("unknown-name", what, limit.file, todo))
+    return findings
+
+
+def check_caveats(campaign: Campaign, known: Mapping[str, Collection[str]]) -> list[Finding]:
+    """A finding for each caveat that has expired and is not resolved, and for each procedure or quantity that one names in vain.
+
+    ``known`` holds the quantities of each procedure that there is.
+    """
+    findings = []
+    names = {"procedures": sorted(known), "quantities": sorted({q for held in known.values() for q in held})}
+    full = sorted(f"{p}.{q}" for p, held in known.items() for q in held)
+    for caveat in campaign.caveats:
+        where = f"caveat {caveat.id}"
+        if caveat.expired and caveat.resolved is None:
+            what = f"caveat {caveat.id!r} expired on {caveat.expires} and is not resolved"
+            findings.append(Finding("expired-caveat", what, where, "resolve it, or give it a later day"))
+        for key, held in names.items():
+            for pattern in getattr(caveat.scope, key):
+                candidates = full if "." in pattern else held
+                if not any(fnmatchcase(name, pattern) for name in candidates):
+                    what = f"the scope of caveat {caveat.id!r} names {pattern!r}, which matches none of the {key}"
+                    findings.append(Finding("unknown-name", what, where, suggestion(pattern, candidates)))
     return findings
 
 

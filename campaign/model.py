@@ -40,6 +40,7 @@ Day = Annotated[Date, BeforeValidator(_day)]
 
 BlockStatus = Literal["planned", "running", "done", "demoted", "superseded", "archived"]
 CaveatSeverity = Literal["info", "minor", "major"]
+CaveatEffect = Literal["mark", "warn", "exclude"]
 
 
 class Person(Model):
@@ -201,6 +202,11 @@ class Scope(Model):
     channels: tuple[str, ...] = Field((), description="Channels")
     start: Day | None = Field(None, description="First day it applies to")
     end: Day | None = Field(None, description="Last day it applies to")
+    procedures: tuple[str, ...] = Field((), description="Procedures")
+    quantities: tuple[str, ...] = Field((), description="Quantities, as gain or photon_transfer.gain")
+    settings: tuple[str, ...] = Field(
+        (), description="Settings of measurements, for example *wavelength=800*"
+    )
 
     def covers(
         self,
@@ -209,6 +215,9 @@ class Scope(Model):
         detector: str | None = None,
         channel: str | None = None,
         day: Date | None = None,
+        procedure: str | None = None,
+        quantity: str | None = None,
+        setting: str | None = None,
     ) -> bool:
         """Whether the scope touches this place. A None argument is a wider place: it is touched."""
 
@@ -222,6 +231,9 @@ class Scope(Model):
             and within(self.channels, channel)
             and (day is None or self.start is None or self.start <= day)
             and (day is None or self.end is None or day <= self.end)
+            and within(self.procedures, procedure)
+            and within(self.settings, setting)
+            and (within(self.quantities, quantity) or within(self.quantities, f"{procedure}.{quantity}"))
         )
 
     def overlaps(self, start: Date | None, end: Date | None) -> bool:
@@ -242,6 +254,21 @@ class Caveat(Model):
     date: Day | None = Field(None, description="Since when it is known")
     resolved: Day | None = Field(None, description="When it was resolved; it is kept and shown as history")
     scope: Scope = Field(default_factory=lambda: Scope(), description="What it applies to")
+    effect: CaveatEffect = Field(
+        "mark",
+        description="mark: shown beside what it touches; warn: also makes a pass or fail a warning; exclude: also keeps numbers out of trends",
+    )
+    expires: Day | None = Field(
+        None, description="Last day on which it counts; afterwards it is listed as expired"
+    )
+    resolution: str = Field("", description="How it was resolved, in a sentence")
+    expired: bool = False  # set by the build, which knows what day it is
+    raised_by: str = ""  # the procedure that raised it; '' for a person's
+
+    @property
+    def open(self) -> bool:
+        """Whether it counts: neither resolved nor expired."""
+        return self.resolved is None and not self.expired
 
 
 class Limit(Model):
@@ -328,9 +355,10 @@ class Campaign(Model):
         detector: str | None = None,
         channel: str | None = None,
         day: Date | None = None,
+        procedure: str | None = None,
     ) -> Iterator[Caveat]:
         """The caveats whose scope touches a place."""
-        return (c for c in self.caveats if c.scope.covers(block, test, detector, channel, day))
+        return (c for c in self.caveats if c.scope.covers(block, test, detector, channel, day, procedure))
 
     def procedures_for(self, test: str) -> list[str]:
         """Names of the procedures that analyse a test, in the order of the file."""

@@ -163,3 +163,11 @@ def relative(page: str, target: str) -> str:
         shared += 1
     steps = "../" * (len(here) - shared) + "/".join(there[shared:])
     return quote(steps, safe="/%~:@!$&'()*+,;=?") + mark + quote(anchor, safe="%~:@!$&()*+,;=?/")
+
+
+CAVEAT_COVERAGE = "caveat-coverage.html"
+
+
+def figure_anchor(figure: str) -> str:
+    """The anchor of a figure on its procedure's page."""
+    return f"figure-{slug(figure)}"

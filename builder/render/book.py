@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import TypeVar
 
 from analysis.contract import Procedure
+from builder.caveat_coverage import Coverage, coverage
 from builder.render import addresses
 from builder.report import (
     BlockReport,
@@ -136,6 +137,7 @@ class Book:
         found = dict.fromkeys(self.report.campaign.caveats)
         held: list[Iterable[Caveat]] = [b.caveats for b in self.report.blocks]
         held += [t.caveats for t in self.report.tests()]
+        held += [o.caveats for o in self.report.outcomes()]
         held += [j.caveats for _, j in self.measurements.values()]
         return tuple(found | dict.fromkeys(_apart(c for some in held for c in some)))
 
@@ -202,9 +204,9 @@ class Book:
         return out
 
     @cached_property
-    def touched(self) -> Counter[int]:
-        """How many measurements each caveat touches, by the caveat's identity in this report."""
-        return Counter(id(c) for _, j in self.measurements.values() for c in j.caveats)
+    def coverage(self) -> Coverage:
+        """What rests on caveated data."""
+        return coverage(self.report)
 
     def frame_of(self, block: str, frame: Frame) -> FrameReport | None:
         """The exposure table's entry of a frame; frames may be borrowed from another block."""

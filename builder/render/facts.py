@@ -103,7 +103,8 @@ class Facts:
                         j.earlier or None,
                     )
                     for j in outcome.measurements
-                ]
+                ],
+                self.shared(outcome.caveats) if outcome.caveats else None,
             )
         return self._judged[id(outcome)]
 

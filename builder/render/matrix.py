@@ -132,7 +132,7 @@ def stated_once(outcomes: Iterable[Outcome], bars: Iterable[Caveat]) -> frozense
     """
     held = [{c.id for c in j.caveats} for o in outcomes for j in o.measurements]
     return frozenset(
-        c.id for c in bars if c.severity == "info" and not c.resolved and all(c.id in ids for ids in held)
+        c.id for c in bars if c.severity == "info" and c.open and all(c.id in ids for ids in held)
     )
 
 

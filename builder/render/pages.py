@@ -17,8 +17,9 @@ from builder.render.facts import Facts
 from builder.render.page import Page
 from builder.render.pages_about import build_page
 from builder.render.pages_block import block_page, exposure_parts, exposures_page
+from builder.render.pages_caveats import caveats_page, coverage_page
 from builder.render.pages_detector import detector_page
-from builder.render.pages_health import caveats_page, health_page
+from builder.render.pages_health import health_page
 from builder.render.pages_home import documents_page, hardware_page, home_page
 from builder.render.pages_procedure import limits_page, procedure_page, procedures_page
 from builder.render.pages_provenance import result_page
@@ -86,7 +87,10 @@ def drafts(facts: Facts, prose: Mapping[str, str], description_html: str = "") -
     shown = p.procedures_parts(facts)
     yield Draft(a.PROCEDURES, "procedures.html.j2", shown, partial(procedures_page, book))
     for procedure in book.procedures.values():
-        shown, make = p.procedure_parts(facts, procedure), partial(procedure_page, book, procedure)
+        shown, make = (
+            p.procedure_parts(facts, procedure, known),
+            partial(procedure_page, book, procedure, known),
+        )
         yield Draft(a.procedure_page(procedure.name), "procedure.html.j2", shown, make)
     for result, outcome in book.outcomes.items():
         shown, make = p.result_parts(facts, outcome), partial(result_page, book, outcome)
@@ -102,6 +106,8 @@ def _single(facts: Facts, known: Collection[str]) -> Iterator[Draft]:
     book = facts.book
     yield Draft(a.HEALTH, "health.html.j2", p.health_parts(facts), partial(health_page, book))
     yield Draft(a.CAVEATS, "caveats.html.j2", p.caveats_parts(facts), partial(caveats_page, book))
+    shown, make = p.coverage_parts(facts), partial(coverage_page, book)
+    yield Draft(a.CAVEAT_COVERAGE, "caveat_coverage.html.j2", shown, make)
     yield Draft(a.LIMITS, "limits.html.j2", p.limits_parts(facts), partial(limits_page, book))
     yield Draft(a.HARDWARE, "hardware.html.j2", p.hardware_parts(facts), partial(hardware_page, book))
     yield Draft(a.DOCUMENTS, "documents.html.j2", p.documents_parts(facts), partial(documents_page, book))
@@ -134,7 +140,17 @@ def _undrawn(path: str, error: Exception) -> Page:
 
 def page_addresses(book: Book) -> Iterator[str]:
     """The addresses of all data pages, without drawing them."""
-    yield from (a.HOME, a.PROCEDURES, a.HEALTH, a.CAVEATS, a.LIMITS, a.HARDWARE, a.DOCUMENTS, a.BUILD)
+    yield from (
+        a.HOME,
+        a.PROCEDURES,
+        a.HEALTH,
+        a.CAVEATS,
+        a.CAVEAT_COVERAGE,
+        a.LIMITS,
+        a.HARDWARE,
+        a.DOCUMENTS,
+        a.BUILD,
+    )
     for block, report in book.blocks.items():
         yield a.block_page(block)
         yield from (a.exposures_page(block, n) for n in range(1, exposure_parts(report) + 1))

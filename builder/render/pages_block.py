@@ -109,7 +109,7 @@ def _test_row(book: Book, common: Collection[int], t: TestReport) -> TestRow:
     """The row of a test; left out is what the row says anyway, and caveats of the whole block (their bars are above)."""
     page, procedures = a.test_page(t.block.id, t.test.name), book.procedures_of(t)
     why = "" if t.verdict == Verdict.PLANNED or (not procedures and t.frames) else t.verdict_why
-    own = [c for c in t.caveats if not c.resolved and id(c) not in common]
+    own = [c for c in t.caveats if c.open and id(c) not in common]
     return TestRow(t, page, procedures, len(t.exposures), len(t.findings), why, own)
 
 

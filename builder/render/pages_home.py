@@ -90,7 +90,7 @@ def home_page(book: Book, known: Collection[str], description_html: str) -> Page
         "total": len(report.tests()),
         "tally": tally(t.verdict for t in report.tests()),
         "missing": sum(r.missing for r in rows),
-        "open_caveats": sum(not c.resolved for c in book.caveats),
+        "open_caveats": sum(c.open and not c.raised_by for c in book.caveats),
         "attention": attention[:MOST_ATTENTION],
         "more_attention": max(len(attention) - MOST_ATTENTION, 0),
         "counts": severities(book),
@@ -130,7 +130,7 @@ def _row(book: Book, report: BlockReport, procedures: list[str]) -> StatusRow:
         report.count(*DONE),
         report.missing,
         report.count(*FAILING),
-        sum(not c.resolved for c in report.caveats),
+        sum(c.open for c in report.caveats),
         tuple(_cell(book, [t for t, names in held if name in names], name) for name in procedures),
     )
 
@@ -172,7 +172,7 @@ def _attention(book: Book) -> Iterable[Attention]:
             page = book.place_of(finding) or a.finding_kind(finding.kind)
             yield Attention(finding.what, page, finding.where.rpartition("/")[2], severity=Severity.ERROR)
     for caveat in book.caveats:
-        if caveat.severity == "major" and not caveat.resolved:
+        if caveat.severity == "major" and caveat.open:
             yield Attention(caveat.text, a.caveat(caveat.id), severity=Severity.WARNING)
 
 

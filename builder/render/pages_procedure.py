@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from analysis.contract import Procedure
+from analysis.declaration_lint import call_path
 from builder.render import addresses as a
 from builder.render.book import Book
 from builder.render.environment import render
 from builder.render.page import Crumb, Page
 from builder.render.pages_home import HOME, tally
 from builder.report import Verdict
-from campaign.model import Limit
+from campaign.model import Caveat, Limit
+from campaign.names import slug
 
+COMMAND = "calbook build FOLDER"
+"""The command that measures whatever a campaign assigns to a procedure and was not measured yet."""
 MOST_TESTS = 1000  # in the table of a procedure's page, the newest; measurements.csv holds all
 
 
@@ -58,14 +63,40 @@ def _paragraphs(text: str) -> list[tuple[str, bool]]:
     return [("\n".join(line.strip() for line in p.splitlines()), p.startswith("    ")) for p in found]
 
 
-def procedure_page(book: Book, procedure: Procedure) -> Page:
-    """The page of a procedure: its declaration in full, its limits here, its tests."""
+def trend_pages(procedure: Procedure, known: Collection[str]) -> dict[str, str]:
+    """The address of the trend of each quantity; '' where the site has none (``known`` are the addresses of its pages)."""
+    pages = {q.name: f"trends/{slug(procedure.name)}/{slug(q.name)}.html" for q in procedure.quantities}
+    return {name: page if page in known else "" for name, page in pages.items()}
+
+
+def naming(caveats: Collection[Caveat], procedure: Procedure) -> list[Caveat]:
+    """The caveats whose scope names the procedure or quantities of it, wherever else they apply."""
+    names = [q.name for q in procedure.quantities]
+    return [
+        c
+        for c in caveats
+        if (c.scope.procedures or c.scope.quantities)
+        and c.scope.covers(procedure=procedure.name)
+        and (
+            not c.scope.quantities or any(c.scope.covers(procedure=procedure.name, quantity=n) for n in names)
+        )
+    ]
+
+
+def procedure_page(book: Book, procedure: Procedure, known: Collection[str] = ()) -> Page:
+    """The page of a procedure: its declaration in full, its limits here, its tests. ``known`` are the pages of the site."""
     path = a.procedure_page(procedure.name)
     use = book.report.campaign.procedures.get(procedure.name)
     tests = book.of_procedure.get(procedure.name, [])
     context = {
         "book": book,
         "p": procedure,
+        "caveats": naming(book.caveats, procedure),
+        "raw_types": list(dict.fromkeys(kind for role in procedure.roles for kind in role.types)),
+        "command": COMMAND,
+        "function": call_path(procedure),
+        "patterns": use.tests if use else (),
+        "trends": trend_pages(procedure, known),
         "algorithm": _paragraphs(procedure.algorithm),
         "limits": [x for x in book.limits if x.quantity.partition(".")[0] == procedure.name],
         "given": use.parameters if use else {},
@@ -80,8 +111,9 @@ def procedure_page(book: Book, procedure: Procedure) -> Page:
         "procedure",
         (HOME, Crumb("Procedures", a.PROCEDURES)),
         (
-            ("quantities", "What it measures"), ("algorithm", "How"), ("frames", "Frames"), ("parameters", "Parameters"),
-            ("acceptance", "Acceptance"), ("makes", "Figures, products"), ("tests", "Tests"), ("history", "History"),
+            ("facts", "In short"), ("quantities", "What it measures"), ("algorithm", "How"), ("frames", "What it is given"),
+            ("parameters", "Parameters"), ("acceptance", "Acceptance"), ("makes", "Figures, products"),
+            ("lands", "Where the numbers go"), ("tests", "Tests"), ("comments", "Comments"), ("history", "History"),
             ("references", "References"),
         ),
         f"{procedure.name} {procedure.purpose} {quantities}",

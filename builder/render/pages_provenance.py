@@ -12,6 +12,7 @@ from builder.render.matrix import shown_aligned
 from builder.render.page import Crumb, Page
 from builder.render.pages_block import crumbs
 from builder.report import Judged, Outcome
+from campaign.model import Caveat
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ def result_page(book: Book, outcome: Outcome) -> Page:
         "rows": [(j, shown.get(j.id), _earlier(j)) for j in outcome.measurements],
         "inputs": [(role, f, book.frame_address(outcome.block, f)) for role, f in outcome.inputs],
         "used": [_used(book, what, measurement) for what, measurement in outcome.used],
+        "caveats": _caveats(outcome),
         "units": {p.name: p.unit for p in outcome.procedure.parameters},
     }
     where = crumbs(outcome.block) if outcome.block in book.blocks else crumbs()
@@ -66,13 +68,28 @@ def _earlier(judged: Judged) -> list[Earlier]:
     ]
 
 
-def _used(book: Book, what: str, measurement: str) -> tuple[str, str, str | None, tuple[str, str]]:
-    """A value of another procedure: what, its id, its page (None when it is not in this build), text and exact value."""
+def _caveats(outcome: Outcome) -> list[Caveat]:
+    """The open caveats of the result and of its numbers, each once."""
+    found = [*outcome.caveats, *(c for j in outcome.measurements for c in j.caveats)]
+    return list({id(c): c for c in found}.values())
+
+
+Used = tuple[str, str, str | None, tuple[str, str], tuple[Caveat, ...]]
+
+
+def _used(book: Book, what: str, measurement: str) -> Used:
+    """A value of another procedure: what, its id, its page (None when it is not in this build), text and exact value, its caveats."""
     found = book.measurements.get(measurement)
     if found is None:
-        return what, measurement, None, ("", "")
+        return what, measurement, None, ("", ""), ()
     outcome, judged = found
     m = judged.measurement
     what = f"{what}, from {outcome.test}{' at ' + m.setting if m.setting else ''}"
     text = "no value" if m.value is None else f"{number(m.value, m.uncertainty).text} {m.unit}".strip()
-    return what, measurement, a.measurement_page(outcome.result_id, judged.id), (text, exact(m.value))
+    return (
+        what,
+        measurement,
+        a.measurement_page(outcome.result_id, judged.id),
+        (text, exact(m.value)),
+        judged.caveats,
+    )

@@ -63,7 +63,7 @@ def test_page(book: Book, report: TestReport) -> Page:
         "test": test,
         "block": block,
         "tally": tally(j.verdict for o in report.outcomes for j in o.measurements),
-        "raised": _raised(report),
+        "bars": [c.id for c in report.caveats if c.open],
         "matrices": [m for m in matrices if m.groups],
         "stated": stated_once(report.outcomes, report.caveats),
         "nothing": _nothing(book, report),
@@ -108,15 +108,6 @@ test_page.__test__ = False  # type: ignore[attr-defined]  # not a test of ours, 
 
 def _label(outcome: Outcome) -> Label:
     return ((outcome.detector, a.detector_page(outcome.detector)),)
-
-
-def _raised(report: TestReport) -> list[tuple[str, list[str]]]:
-    """Caveats that the analysis raised, each once with its detectors."""
-    out: dict[str, list[str]] = {}
-    for outcome in report.outcomes:
-        for text in outcome.raised:
-            out.setdefault(text, []).append(outcome.detector)
-    return list(out.items())
 
 
 def _nothing(book: Book, report: TestReport) -> str:

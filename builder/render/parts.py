@@ -6,15 +6,19 @@ that its page shows. And ``calbook why`` tells by them which part made a page ch
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, time
 from pathlib import Path
 
 from analysis.contract import Procedure
+from analysis.declaration_lint import call_path
 from builder.digests import digest
 from builder.render import environment
+from builder.render.book import Book
 from builder.render.facts import Facts
 from builder.render.format import age
+from builder.render.pages_caveats import coverage_facts
+from builder.render.pages_procedure import naming, trend_pages
 from builder.report import BlockReport, Outcome, TestReport
 from campaign.model import Caveat
 from campaign.record import Snapshot
@@ -80,10 +84,18 @@ def result_parts(facts: Facts, outcome: Outcome) -> Parts:
         "verdicts, limits and earlier values": facts.judged(outcome),
         "its input frames": digest(inputs),
         "values of other procedures": digest(
-            [(what, mid, mid in book.measurements) for what, mid in outcome.used]
+            [
+                (what, mid, mid in book.measurements, facts.shared(_caveats_of(book, mid)))
+                for what, mid in outcome.used
+            ]
         ),
         "names": facts.names,
     }
+
+
+def _caveats_of(book: Book, measurement: str) -> tuple[Caveat, ...]:
+    found = book.measurements.get(measurement)
+    return found[1].caveats if found else ()
 
 
 def block_parts(facts: Facts, block: BlockReport) -> Parts:
@@ -157,15 +169,18 @@ def procedures_parts(facts: Facts) -> Parts:
     }
 
 
-def procedure_parts(facts: Facts, procedure: Procedure) -> Parts:
-    """Of a procedure's page."""
+def procedure_parts(facts: Facts, procedure: Procedure, known: Collection[str]) -> Parts:
+    """Of a procedure's page; ``known`` are the addresses of the site's pages."""
     book = facts.book
     use = book.report.campaign.procedures.get(procedure.name)
     tests = book.of_procedure.get(procedure.name, ())
     limits = [x for x in book.limits if x.quantity.partition(".")[0] == procedure.name]
     return {
         "its declaration": facts.procedure(procedure),
-        "its parameters here": digest(use.parameters if use else None),
+        "its call": digest(call_path(procedure), book.report.campaign.instrument),
+        "its parameters here": digest(use.parameters if use else None, use.tests if use else ()),
+        "caveats": digest(facts.shared(naming(book.caveats, procedure))),
+        "its trends": digest(trend_pages(procedure, known)),
         "limits": digest(facts.shared(limits)),
         "its tests and their verdicts": digest([(t.test.key, t.test.date, str(v)) for t, v in tests]),
         "names": facts.names,
@@ -201,10 +216,17 @@ def caveats_parts(facts: Facts) -> Parts:
         "what they touch": digest(
             [(b.block.id, facts.shared(b.caveats)) for b in book.report.blocks],
             touching,
-            [book.touched[id(c)] for c in book.caveats],
+            [book.coverage.by_caveat.get(id(c)) for c in book.caveats],
+            book.coverage.whole,
         ),
+        "what they said before": digest(book.report.caveat_history),
         "names": facts.names,
     }
+
+
+def coverage_parts(facts: Facts) -> Parts:
+    """Of the page of what rests on caveated data."""
+    return {"counts": digest(coverage_facts(facts.book)), "names": facts.names}
 
 
 def limits_parts(facts: Facts) -> Parts:

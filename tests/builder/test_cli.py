@@ -116,6 +116,12 @@ def test_errors_are_json_too(
 
 def test_findings_of_other_commands_as_json(folder: Path) -> None:
     assert said(run("lint", folder, "--json"))["findings"] == []
+    plugin = folder / "procedures" / "level.py"
+    whole = plugin.read_text("utf-8")
+    plugin.write_text(whole.replace('algorithm="The mean of the frames.", ', ""), "utf-8")
+    (finding,) = said(run("lint", folder, "--json"))["findings"]
+    assert (finding["kind"], finding["where"]) == ("undocumented", "procedures/level.py, algorithm")
+    plugin.write_text(whole, "utf-8")
     index = said(run("index", folder, "--json"))
     assert (index["files"], index["frames"], index["exit"]) == (5, 4, 1)
     assert index["kinds"] == [{"block": "B1", "detector": "CAM1", "type": "bias", "frames": 4}]

@@ -67,6 +67,7 @@ test_page.__test__ = False  # type: ignore[attr-defined]
 B1, B2 = "blocks/B1/index.html", "blocks/B2/index.html"
 EXPOSURES1, EXPOSURES2 = "blocks/B1/exposures.html", "blocks/B2/exposures.html"
 DETECTOR, CAVEATS, LIMITS, HEALTH = "detectors/CAM1.html", "caveats.html", "limits.html", "health.html"
+COVERAGE = "caveat-coverage.html"
 ONE, TWO, THREE = test_page("B1", "BIAS01"), test_page("B1", "BIAS02"), test_page("B2", "BIAS03")
 LEVELS = {"level of BIAS01", "level of BIAS02", "level of BIAS03"}
 SHARES = {"share of BIAS01", "share of BIAS02"}
@@ -201,11 +202,24 @@ CHANGES: dict[str, tuple[Callable[[Path], None], set[str], set[str]]] = {
     ),
     "a caveat added": (
         plain("caveats.toml|" + CAVEAT.format("")), set(),
-        {TWO, B1, B2, CAVEATS, DETECTOR, EXPOSURES1, EXPOSURES2, "level of BIAS02", "share of BIAS02"},
+        {TWO, B1, CAVEATS, COVERAGE, DETECTOR, EXPOSURES1, "level of BIAS02", "share of BIAS02"},
     ),
     "a caveat resolved": (
         plain("caveats.toml|" + CAVEAT.format("resolved = 2025-02-20\n")), set(),
-        {TWO, B1, B2, CAVEATS, DETECTOR, EXPOSURES1, EXPOSURES2, "level of BIAS02", "share of BIAS02"},
+        {TWO, B1, CAVEATS, COVERAGE, DETECTOR, EXPOSURES1, "level of BIAS02", "share of BIAS02"},
+    ),
+    "a caveat of one quantity, that warns": (
+        plain("caveats.toml|" + CAVEAT.format('effect = "warn"\nscope.quantities = ["level.level"]\n').replace("scope = { tests", "scope.tests").replace(" }", "")),
+        set(),
+        {TWO, B1, CAVEATS, COVERAGE, DETECTOR, EXPOSURES1, LIMITS, "level of BIAS02", "share of BIAS02", "procedures/level.html", "procedures/index.html"},
+    ),
+    "a caveat reworded": (
+        plain("caveats.toml|Warm.|Warmer."), set(),
+        {TWO, B1, CAVEATS, DETECTOR, EXPOSURES1, "level of BIAS02", "share of BIAS02", "procedures/level.html"},
+    ),
+    "a caveat withdrawn": (
+        plain("caveats.toml|"), set(),
+        {TWO, B1, CAVEATS, COVERAGE, DETECTOR, EXPOSURES1, LIMITS, "level of BIAS02", "share of BIAS02", "procedures/level.html", "procedures/index.html"},
     ),
     "a block's prose": (plain("blocks/B2.md|Notes.|Other notes."), set(), {B2}),
     "a block's front matter": (plain("blocks/B2.md|Second block|Block two"), set(), {B2}),
@@ -306,3 +320,13 @@ def test_any_sequence_of_changes_leaves_the_site_that_drawing_all_would(folder: 
         for choice in rng.sample(choices, 3):
             choice(rng.randrange(100))
         rebuilt(folder, 200 + 30 * step)
+
+
+def test_a_caveat_expires_though_nothing_was_changed(folder: Path) -> None:
+    plain("caveats.toml|" + CAVEAT.format("expires = 2025-03-22\n"))(folder)
+    last_day, next_day = 500, 520  # hours from NOW: 08:00 of its last day, and 04:00 of the day after
+    rebuilt(folder, last_day)
+    moved = rebuilt(folder, next_day)
+    assert moved.measured == set()
+    of_scope = {TWO, B1, CAVEATS, COVERAGE, DETECTOR, EXPOSURES1, "level of BIAS02", "share of BIAS02"}
+    assert moved.pages == of_scope | {HEALTH} | BUILD

@@ -59,10 +59,11 @@ PROCEDURE = Procedure(
     name="level", title="Level", purpose="Level of frames.", history=(Version("1", "2025-01-01", "first"),),
     roles=(Role("bias", ("bias",), 1, "zero-second frames"),),
     quantities=(
-        Quantity("level", "B", "ADU", "Level of the image", "mean of clipped means"),
-        Quantity("well", "W", "ADU", "Full well", "none: bias frames do not reach it"),
-        Quantity("frames", "n", "1", "Frames used", "count", per="detector"),
+        Quantity("level", "B", "ADU", "Level of the image", "mean of clipped means", unplotted="no figures"),
+        Quantity("well", "W", "ADU", "Full well", "none: bias frames do not reach it", unplotted="no figures"),
+        Quantity("frames", "n", "1", "Frames used", "count", per="detector", unplotted="no figures"),
     ),
+    algorithm="The mean of the frames.", acceptance=("The level is what it was.",),
     measure=measure,
 )
 '''

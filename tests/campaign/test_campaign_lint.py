@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from campaign.findings import KINDS, Finding
-from campaign.lint import check_quantities, lint, placeholders
+from campaign.lint import check_caveats, check_quantities, lint, placeholders
 from campaign.load import load
 from campaign.markup import read_prose
 from campaign.model import Block, Campaign, Caveat, Document, Limit, Link, ProcedureUse, Scope
@@ -241,6 +242,29 @@ def test_the_faults_of_a_real_record_are_found() -> None:
     mended = (PORTAL / "blocks.rst").read_text(encoding="utf-8")
     assert read_prose(mended, "rst").faults == []
     assert placeholders(mended) == []
+
+
+def test_names_and_days_of_caveats_are_checked() -> None:
+    """A procedure or quantity that is not there is named with the nearest; one that has expired is told until it is resolved."""
+    known = {"bias": ["offset", "read_noise"], "dark": ["dark_current"]}
+
+    def told(**scope: tuple[str, ...]) -> list[tuple[str, str]]:
+        caveat = Caveat(id="k", text="t", scope=Scope(**scope))  # type: ignore[arg-type]
+        campaign = Campaign(root=Path(), id="c", title="C", caveats=(caveat,))
+        return [(f.kind, f.todo) for f in check_caveats(campaign, known)]
+
+    assert told(procedures=("bias", "da*"), quantities=("offset", "bias.read_*", "*.dark_current")) == []
+    ((kind, todo),) = told(procedures=("biass",))
+    assert kind == "unknown-name" and "bias" in todo
+    ((kind, todo),) = told(quantities=("ofset",))
+    assert kind == "unknown-name" and "offset" in todo
+    ((kind, todo),) = told(quantities=("dark.darkcurrent",))
+    assert kind == "unknown-name" and "dark.dark_current" in todo
+    over = Caveat(id="k", text="t", expires=date(2025, 1, 1), expired=True)
+    resolved = over.model_copy(update={"resolved": date(2025, 1, 2)})
+    findings = check_caveats(Campaign(root=Path(), id="c", title="C", caveats=(over, resolved)), known)
+    assert [(f.kind, f.where) for f in findings] == [("expired-caveat", "caveat k")]
+    assert "2025-01-01" in findings[0].what
 
 
 def test_every_kind_of_the_folder_is_declared_and_tested() -> None:

@@ -364,6 +364,16 @@ def test_caveats_are_never_lost_for_a_wrong_date(tmp_path: Path) -> None:
     ]
     assert campaign.caveats[0].resolved is None
     assert campaign.caveats[0].scope.start is None
+    write(
+        tmp_path,
+        caveats_toml="[[caveat]]\nid = 'c'\ntext = 't'\ndate = 2018-05-01\nexpires = 2018-04-01\nexpired = true\n",
+    )
+    campaign, findings = loaded(tmp_path)
+    assert [(f.kind, f.where) for f in findings] == [
+        ("unknown-key", "caveats.toml:6"),
+        ("bad-value", "caveats.toml:5"),
+    ]
+    assert (campaign.caveats[0].expires, campaign.caveats[0].open) == (None, True)
 
 
 def test_paths_that_leave_the_campaign_are_not_used(tmp_path: Path) -> None:

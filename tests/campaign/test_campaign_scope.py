@@ -29,6 +29,26 @@ def test_a_wider_place_is_touched(place: dict[str, str], touched: bool) -> None:
     assert scope.covers(**place) is touched
 
 
+@pytest.mark.parametrize(
+    ("place", "touched"),
+    [
+        ({}, True),
+        ({"procedure": "bias"}, True),
+        ({"procedure": "flat"}, False),
+        ({"procedure": "bias", "quantity": "offset"}, True),
+        ({"procedure": "dark", "quantity": "offset"}, False),
+        ({"procedure": "dark", "quantity": "dark_current"}, True),
+        ({"procedure": "dark", "quantity": "dark_current", "setting": "wavelength=800, mode=slow"}, True),
+        ({"procedure": "dark", "quantity": "dark_current", "setting": "mode=slow"}, False),
+    ],
+)
+def test_a_scope_names_procedures_quantities_and_settings(place: dict[str, str], touched: bool) -> None:
+    scope = Scope(
+        procedures=("bias", "dark"), quantities=("bias.*", "dark_current"), settings=("*wavelength=800*",)
+    )
+    assert scope.covers(**place) is touched  # type: ignore[arg-type]
+
+
 @given(DAYS, DAYS, DAYS, DAYS)
 def test_overlap_is_having_a_day_in_common(
     a: date | None, b: date | None, c: date | None, d: date | None

@@ -23,6 +23,7 @@ from analysis.contract import (
     Use,
     Version,
 )
+from builder.caveats import raised_caveats
 from builder.costs import Costs, ProcedureCost, StageCost, TestCost
 from builder.render import addresses
 from builder.report import (
@@ -268,6 +269,19 @@ def _outcome(
     )  # fmt: skip
 
 
+def _with_raised(test: TestReport) -> TestReport:
+    """The test with the caveats that its procedures raised, on itself, its results and its numbers."""
+    said = [(o.procedure.name, o.detector, text) for o in test.outcomes for text in o.raised]
+    raised = raised_caveats(test.block.id, test.test.name, said)
+
+    def own(o: Outcome) -> Outcome:
+        held = tuple(c for c in raised if c.raised_by == o.procedure.name and o.detector in c.scope.detectors)
+        numbers = tuple(replace(j, caveats=j.caveats + held) for j in o.measurements)
+        return replace(o, caveats=held, measurements=numbers)
+
+    return replace(test, outcomes=tuple(own(o) for o in test.outcomes), caveats=test.caveats + raised)
+
+
 def _broken(outcome: Outcome) -> Outcome:
     return replace(
         outcome, status="error", error=f"ZeroDivisionError: division by zero {SCRIPT}", measurements=(), figures=(),
@@ -432,6 +446,7 @@ def _born(block: Block) -> BlockReport:
         TestReport(test("PSF01", status="planned"), block, (), None, (), (), (), Verdict.PLANNED, "planned, not yet acquired"),
         TestReport(test(SCRIPT, 7, comments=ATTRIBUTE, folder=HOSTILE_FILE, status=SCRIPT), block, (), None, (), (), (), Verdict.NOT_RUN, SCRIPT),
     )  # fmt: skip
+    made = tuple(_with_raised(t) for t in made)
     assigned = {f.id: t.test.name for t in made for f in t.frames}
     damaged = Finding("bad-pixels", f"12 pixels are not numbers {SCRIPT}", HOSTILE_FILE, block="BORN")
     stray = _frame("BORN", 140, "CCD1", "other")

@@ -257,9 +257,14 @@ def test_caveats_stand_where_they_apply() -> None:
         assert text in READ[path].text
     assert text not in READ[PTC01].of("p")[0].text
     marks = [e for e in READ[BIAS01].of("a") if e.attributes.get("class") == "caveat-mark"]
-    assert len(marks) == len(
-        [j for o in REPORT.blocks[0].tests[0].outcomes for j in o.measurements if j.caveats]
-    )
+    outcomes = REPORT.blocks[0].tests[0].outcomes
+    numbers = [j for o in outcomes for j in o.measurements if j.caveats]
+    products = [p for o in outcomes for p in o.products if o.caveats]
+    assert len(marks) == len(numbers) + len(products) and numbers and products
+    assert {e.text for e in marks if "major" in e.attributes["aria-label"]} == {"‡"}
+    captions = [e.text for e in READ[BIAS01].of("figcaption")]
+    raised = next(c for c in REPORT.blocks[0].tests[0].caveats if c.raised_by)
+    assert captions and all(f"† minor caveat: {raised.text}" in c for c in captions)
 
 
 def test_limits_and_caveats_that_share_an_id_are_all_shown() -> None:
