@@ -130,6 +130,7 @@ def build(options: Options, progress: Progress) -> Built:
         from builder.acquired.match import match
         from builder.assemble import Assembler, Gathered
         from builder.changes import state_of
+        from builder.judging import judge_all
         from builder.masters import tidy
         from builder.measure import measure_all
         from builder.plan import Planner
@@ -173,7 +174,9 @@ def build(options: Options, progress: Progress) -> Built:
             prose = build_prose(campaign, site, store.folder / "prose", GUIDE)
             findings += untold(prose.findings, findings)
         with progress.stage("judge"):
-            history, earlier, verdicts = stages.history(store, measured)
+            history, earlier = stages.history(store, measured)
+            judged = judge_all(campaign, tests, matching.by_test, measured, earlier)
+            findings += judged.findings
             assembler = Assembler(
                 Gathered(
                     campaign=campaign,
@@ -186,13 +189,13 @@ def build(options: Options, progress: Progress) -> Built:
                     measured=measured,
                     history=history,
                     earlier_results=earlier,
-                    verdict_history=verdicts,
+                    judged=judged,
                     findings=worst_first(findings),
                     bodies=prose.bodies,
                 )
             )
             blocks = assembler.blocks()
-            store.judge(assembler.verdicts, build_id)
+            store.judge(judged.rows(), build_id)
             store.show(
                 {o.place: o.result_id for b in blocks for t in b.tests for o in t.outcomes if o.result_id},
                 build_id,

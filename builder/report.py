@@ -63,7 +63,8 @@ class Judged:
 
     ``id`` is permanent: '<result id>.<quantity>[.<channel>][.<setting>]'. ``page`` is the address of its
     provenance, relative to the site's root, anchor included. ``earlier`` holds values that former builds
-    published for the same thing, newest first, as (when, value, uncertainty, verdict, result id).
+    published for the same thing, newest first, as (when, value, uncertainty, verdict, result id). ``bounds`` are those that
+    judged it, where the limit does not state them itself; ``unjudged`` is the code of why its limit could not judge.
     """
 
     id: str
@@ -74,6 +75,24 @@ class Judged:
     why: str = ""
     caveats: tuple[Caveat, ...] = ()
     earlier: tuple[tuple[str, float | None, float | None, str, str], ...] = ()
+    bounds: tuple[float | None, float | None] | None = None
+    unjudged: str = ""
+
+    @property
+    def low(self) -> float | None:
+        """The lower bound that was used, in the measurement's unit; None without one."""
+        return self._bounds[0]
+
+    @property
+    def high(self) -> float | None:
+        """The upper bound that was used."""
+        return self._bounds[1]
+
+    @property
+    def _bounds(self) -> tuple[float | None, float | None]:
+        if self.bounds is not None:
+            return self.bounds
+        return self.limit.stated if self.limit else (None, None)
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from builder.measure import MeasuredAll
     from builder.render.facts import Facts
     from builder.report import Report
-    from builder.store import Place, StoredResult, StoredVerdict
+    from builder.store import Place, StoredResult
     from builder.summaries import Summarised
 
 Advance = Callable[[int, int], None]
@@ -165,14 +165,12 @@ def versions() -> dict[str, str]:
     return own | {n: version(n) for n in names}
 
 
-def history(
-    opened: Store, measured: MeasuredAll
-) -> tuple[dict[Place, list[str]], dict[str, StoredResult], dict[str, list[StoredVerdict]]]:
-    """Results shown before by place, those of them that are shown no longer, and the verdicts these had."""
+def history(opened: Store, measured: MeasuredAll) -> tuple[dict[Place, list[str]], dict[str, StoredResult]]:
+    """Results shown before by place, and those of them that are shown no longer."""
     shown = opened.shown()
     now = {r.id for r in (*measured.results.values(), *measured.failed.values())}
     gone = {r for results in shown.values() for r in results if r and r not in now}
-    return shown, opened.results(gone), opened.verdicts(gone)
+    return shown, opened.results(gone)
 
 
 def identity(made: Facts) -> str:

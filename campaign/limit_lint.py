@@ -25,7 +25,7 @@ _DAY = timedelta(days=1)
 def limit_faults(limit: Limit) -> Iterator[Fault]:
     """Why a limit cannot be judged by, if it cannot."""
     low, high, reference = limit.low, limit.high, limit.reference
-    given = limit.tolerance is not None or limit.tolerance_percent is not None
+    given = limit.stated_tolerance
     if not _names_quantity(limit.quantity):
         todo = "write procedure.quantity, for example photon_transfer.gain"
         yield "quantity", f"{limit.quantity!r} names no quantity of a procedure", todo

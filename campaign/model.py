@@ -334,12 +334,17 @@ class Limit(Model):
             return "commanded" if self.relative_to.commanded else "relative"
         return "range"
 
+    @property
+    def stated_tolerance(self) -> bool:
+        """Whether it is a reference ± tolerance, not low and high."""
+        return self.tolerance is not None or self.tolerance_percent is not None
+
     @cached_property
     def stated(self) -> tuple[float | None, float | None]:
         """(low, high) in the quantity's unit, as far as the limit itself states them: reference ± tolerance worked out."""
         if self.kind != "range":
             return None, None
-        if self.reference is None or (self.tolerance is None and self.tolerance_percent is None):
+        if self.reference is None or not self.stated_tolerance:
             return self.low, self.high
         return around(self.reference, self.tolerance, self.tolerance_percent)
 

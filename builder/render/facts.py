@@ -101,6 +101,8 @@ class Facts:
                         self.shared((j.limit,)) if j.limit else None,
                         self.shared(j.caveats) if j.caveats else None,
                         j.earlier or None,
+                        j.bounds,
+                        j.unjudged,
                     )
                     for j in outcome.measurements
                 ]

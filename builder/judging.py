@@ -1,0 +1,127 @@
+"""Judge everything: what a build shows, and all that earlier builds showed, by the limits as they are now.
+
+Judging costs no measuring: a changed limit judges every stored value again, those of earlier results too, and the
+store keeps the verdicts there were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+from analysis.contract import Measurement
+from builder.expectations import Expectations, Place, Spot, Taken, Valued, spot_of
+from builder.judge import Judgement, applicable, judge
+from builder.measure import MeasuredAll, measurement_id, stored_measurement_id
+from builder.plan import Task
+from builder.store import StoredResult, StoredVerdict
+from campaign.findings import Finding
+from campaign.frames import Frame
+from campaign.limit_lint import check_use
+from campaign.model import Campaign, Limit
+from campaign.record import Test
+
+
+@dataclass
+class JudgedAll:
+    """All verdicts by measurement id, and the spot and value of each; limits that matched none are among the findings."""
+
+    judgements: dict[str, Judgement] = field(default_factory=dict)
+    spots: dict[str, Spot] = field(default_factory=dict)
+    values: dict[str, Measurement] = field(default_factory=dict)
+    current: dict[Spot, str] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+
+    def rows(self) -> dict[str, StoredVerdict]:
+        """What the store keeps of each."""
+        return {
+            mid: (str(j.verdict), j.limit.id if j.limit else None, j.low, j.high, j.why)
+            for mid, j in self.judgements.items()
+        }
+
+
+def judge_all(
+    campaign: Campaign,
+    tests: Sequence[Test],
+    frames: Mapping[str, Sequence[Frame]],
+    measured: MeasuredAll,
+    earlier: Mapping[str, StoredResult],
+) -> JudgedAll:
+    """Judge the results that a build shows, then those that are shown no longer (``earlier``, by id).
+
+    ``frames`` are the frames of each test, by its key. References and series are of what is shown: an earlier value
+    is judged by what is expected of its spot now.
+    """
+    blocks = {b.id: b for b in campaign.blocks}
+    taken = {
+        (t.block, t.name): Taken(t, blocks[t.block], frames.get(t.key, ()))
+        for t in tests
+        if t.block in blocks
+    }
+
+    def days(result: StoredResult) -> date | None:
+        there = taken.get((result.block, result.test))
+        if there:
+            return there.test.date or there.block.start
+        return blocks[result.block].start if result.block in blocks else None
+
+    held = [(measurement_id(r.id, m, s), r, m) for r, s in _shown(measured) for m in r.measurements]
+    expectations = Expectations(lambda: _valued(held), taken)
+    out = JudgedAll()
+    limits = _Applied(campaign.limits)
+    for mid, result, m in held:
+        place = Place(result.procedure, result.block, result.test, result.detector, days(result))
+        out.judgements[mid] = limits.judge(m, place, expectations)
+        spot = out.spots[mid] = spot_of(place, m)
+        out.values[mid], out.current[spot] = m, mid
+    for old in earlier.values():
+        place = Place(old.procedure, old.block, old.test, old.detector, days(old))
+        for m in old.measurements:
+            mid = stored_measurement_id(old, m)
+            if mid not in out.judgements:
+                out.judgements[mid] = limits.judge(m, place, expectations)
+                out.spots[mid], out.values[mid] = spot_of(place, m), m
+    out.findings = check_use(campaign.limits, limits.matched, limits.measured)
+    return out
+
+
+def _shown(measured: MeasuredAll) -> Iterator[tuple[StoredResult, str]]:
+    """The results that have measurements, each with the setting of its test, in the order of tests."""
+    for tasks in measured.tasks.values():
+        for task in tasks:
+            if isinstance(task, Task):
+                yield measured.result(task.result_id), task.setting
+
+
+def _valued(held: Iterable[tuple[str, StoredResult, Measurement]]) -> Iterator[Valued]:
+    for _, r, m in held:
+        yield Spot(r.block, r.test, r.procedure, r.detector, m.quantity, m.channel or "", m.setting), m
+
+
+class _Applied:
+    """The limits by quantity, and which of them ever matched a measurement."""
+
+    def __init__(self, limits: Sequence[Limit]) -> None:
+        self._of: dict[str, list[Limit]] = {}
+        for limit in limits:
+            self._of.setdefault(limit.quantity, []).append(limit)
+        self._unmatched: dict[str, list[Limit]] = {name: list(held) for name, held in self._of.items()}
+        self.measured: dict[str, dict[str, date | None]] = {}
+
+    def judge(self, m: Measurement, place: Place, find: Expectations) -> Judgement:
+        """The verdict on a measurement; notes which limits it matched."""
+        name = f"{place.procedure}.{m.quantity}"
+        limits = self._of.get(name, ())
+        if limits:
+            days = self.measured.setdefault(name, {})
+            last = days.get(place.block)
+            days[place.block] = place.day if last is None or (place.day and place.day > last) else last
+            if left := self._unmatched[name]:
+                for limit in applicable(m, place, left):
+                    left.remove(limit)
+        return judge(m, place, limits, find)
+
+    def matched(self, limit: Limit) -> bool:
+        """Whether a limit matched any measurement."""
+        return all(limit is not x for x in self._unmatched.get(limit.quantity, ()))
