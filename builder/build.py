@@ -196,6 +196,7 @@ def build(options: Options, progress: Progress) -> Built:
             )
             blocks = assembler.blocks()
             store.judge(judged.rows(), build_id)
+            verdicts = stages.verdicts(store, campaign, judged, build_id)  # decisions: not read yet
             store.show(
                 {o.place: o.result_id for b in blocks for t in b.tests for o in t.outcomes if o.result_id},
                 build_id,
@@ -205,7 +206,7 @@ def build(options: Options, progress: Progress) -> Built:
             facts, unchanged = stages.facts(
                 Report(
                     campaign, blocks, tuple(k.procedure for k in known.values()), tuple(snapshots),
-                    tuple(worst_first(findings)), (), BuildInfo(build_id, started, options.command, versions),
+                    tuple(worst_first(findings)), (), BuildInfo(build_id, started, options.command, versions), verdicts,
                 ),
                 absent, store, history, earlier,
             )  # fmt: skip

@@ -6,15 +6,18 @@ store keeps the verdicts there were.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
 from analysis.contract import Measurement
 from builder.expectations import Expectations, Place, Spot, Taken, Valued, spot_of
+from builder.flips import OnRecord
 from builder.judge import Judgement, applicable, judge
 from builder.measure import MeasuredAll, measurement_id, stored_measurement_id
 from builder.plan import Task
+from builder.render import addresses
 from builder.store import StoredResult, StoredVerdict
 from campaign.findings import Finding
 from campaign.frames import Frame
@@ -97,6 +100,36 @@ def _shown(measured: MeasuredAll) -> Iterator[tuple[StoredResult, str]]:
 def _valued(held: Iterable[tuple[str, StoredResult, Measurement]]) -> Iterator[Valued]:
     for _, r, m in held:
         yield Spot(r.block, r.test, r.procedure, r.detector, m.quantity, m.channel or "", m.setting), m
+
+
+def statements(limits: Iterable[Limit]) -> dict[str, str]:
+    """How each limit stands: all entries of its id as JSON, in their order. Where they are written is no part of it."""
+    held: dict[str, list[dict[str, object]]] = {}
+    for limit in limits:
+        entry = limit.model_dump(mode="json", exclude={"file", "id"}, exclude_defaults=True)
+        held.setdefault(limit.id, []).append(entry)
+    return {ident: json.dumps(entries, sort_keys=True) for ident, entries in held.items()}
+
+
+def on_record(judged: JudgedAll, wanted: Iterable[str], begun: Mapping[int, str]) -> OnRecord:
+    """What the history of verdicts needs to know of the measurements ``wanted``."""
+    there = [mid for mid in wanted if mid in judged.spots]
+    spots = {mid: judged.spots[mid] for mid in there}
+    now = {s: judged.current[s] for s in spots.values() if s in judged.current}
+    shown = set(now.values())
+    return OnRecord(
+        spots,
+        {mid: _text(judged.values[mid]) for mid in there},
+        {s: (mid, str(judged.judgements[mid].verdict)) for s, mid in now.items()},
+        {m: addresses.measurement_page(m.partition(".")[0], m) for m in {*there, *shown} if m in shown},
+        begun,
+    )
+
+
+def _text(m: Measurement) -> str:
+    if m.value is None:
+        return (m.reason or "no value").replace("-", " ")
+    return f"{m.value:.6g}{f' {m.unit}' if m.unit not in ('', '1') else ''}"
 
 
 class _Applied:

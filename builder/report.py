@@ -14,6 +14,7 @@ from enum import StrEnum
 
 from analysis.contract import Measurement, ParameterValue, Procedure
 from builder.costs import Costs
+from builder.flips import VerdictHistory
 from campaign.findings import Finding
 from campaign.frames import Frame, FrameFile
 from campaign.model import Block, Campaign, Caveat, Limit
@@ -288,6 +289,7 @@ class Report:
     findings: tuple[Finding, ...]
     changes: tuple[Change, ...]
     info: BuildInfo
+    verdicts: VerdictHistory = field(default_factory=VerdictHistory)
 
     def tests(self) -> list[TestReport]:
         """All tests of all blocks, in order."""

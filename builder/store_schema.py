@@ -44,12 +44,19 @@ CREATE TABLE complete (id INTEGER PRIMARY KEY CHECK (id = 1), inputs TEXT NOT NU
 """
 """Pages as they were drawn last, what was judged last, and what the last complete build was made of: caches all."""
 
-STEPS = (_FIRST, _CHEAP_REBUILDS)
+_LIMITS = """
+CREATE TABLE limits (
+  id TEXT NOT NULL, stated TEXT NOT NULL, since INTEGER NOT NULL REFERENCES builds(id));
+CREATE INDEX limits_of ON limits (id, since);
+"""
+"""Limits as they stood when they judged: all entries of an id as JSON, from this build on; an empty list for none."""
+
+STEPS = (_FIRST, _CHEAP_REBUILDS, _LIMITS)
 """The step at index n leads from schema n to schema n + 1."""
 
 SCHEMA_VERSION = len(STEPS)
 
-KEPT = ("builds", "results", "measurements", "shown", "verdicts", "pages")
+KEPT = ("builds", "results", "measurements", "shown", "verdicts", "pages", "limits")
 """The tables that are history; all others are caches, and not part of the copy that the site offers."""
 
 

@@ -163,3 +163,7 @@ def relative(page: str, target: str) -> str:
         shared += 1
     steps = "../" * (len(here) - shared) + "/".join(there[shared:])
     return quote(steps, safe="/%~:@!$&'()*+,;=?") + mark + quote(anchor, safe="%~:@!$&()*+,;=?/")
+
+
+VERDICTS = "verdicts.html"
+"""Open failures, and verdicts that changed."""

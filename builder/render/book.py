@@ -202,6 +202,15 @@ class Book:
         return out
 
     @cached_property
+    def unjudged(self) -> dict[int, Counter[str]]:
+        """Codes of why each limit could not judge measurements, by the limit's identity in this report."""
+        out: dict[int, Counter[str]] = defaultdict(Counter)
+        for _, j in self.measurements.values():
+            if j.limit and j.unjudged:
+                out[id(j.limit)][j.unjudged] += 1
+        return out
+
+    @cached_property
     def touched(self) -> Counter[int]:
         """How many measurements each caveat touches, by the caveat's identity in this report."""
         return Counter(id(c) for _, j in self.measurements.values() for c in j.caveats)

@@ -195,6 +195,7 @@ class Facts:
             self.shared(report.findings),
             [self.procedure(p) for p in report.procedures],
             self.absent,
+            report.verdicts,
         )  # fmt: skip
 
     @staticmethod

@@ -24,7 +24,9 @@ from builder.render.pages_procedure import limits_page, procedure_page, procedur
 from builder.render.pages_provenance import result_page
 from builder.render.pages_record import record_page
 from builder.render.pages_test import test_page
+from builder.render.pages_verdicts import verdicts_page
 from builder.render.parts import Parts
+from builder.render.parts_verdicts import verdicts_parts
 from builder.report import Report
 
 
@@ -103,6 +105,7 @@ def _single(facts: Facts, known: Collection[str]) -> Iterator[Draft]:
     yield Draft(a.HEALTH, "health.html.j2", p.health_parts(facts), partial(health_page, book))
     yield Draft(a.CAVEATS, "caveats.html.j2", p.caveats_parts(facts), partial(caveats_page, book))
     yield Draft(a.LIMITS, "limits.html.j2", p.limits_parts(facts), partial(limits_page, book))
+    yield Draft(a.VERDICTS, "verdicts.html.j2", verdicts_parts(facts), partial(verdicts_page, book))
     yield Draft(a.HARDWARE, "hardware.html.j2", p.hardware_parts(facts), partial(hardware_page, book))
     yield Draft(a.DOCUMENTS, "documents.html.j2", p.documents_parts(facts), partial(documents_page, book))
     yield draft_of_build(facts, known)
@@ -134,7 +137,17 @@ def _undrawn(path: str, error: Exception) -> Page:
 
 def page_addresses(book: Book) -> Iterator[str]:
     """The addresses of all data pages, without drawing them."""
-    yield from (a.HOME, a.PROCEDURES, a.HEALTH, a.CAVEATS, a.LIMITS, a.HARDWARE, a.DOCUMENTS, a.BUILD)
+    yield from (
+        a.HOME,
+        a.PROCEDURES,
+        a.HEALTH,
+        a.CAVEATS,
+        a.LIMITS,
+        a.VERDICTS,
+        a.HARDWARE,
+        a.DOCUMENTS,
+        a.BUILD,
+    )
     for block, report in book.blocks.items():
         yield a.block_page(block)
         yield from (a.exposures_page(block, n) for n in range(1, exposure_parts(report) + 1))

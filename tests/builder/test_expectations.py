@@ -167,9 +167,9 @@ def test_commanded_by_a_column_of_the_record(
     assert found.reason == ("" if bounds else "no-reference")
 
 
-def series(values: list[float], **more: object) -> tuple[Expectations, list[Measurement]]:
+def series(values: list[float], flags: tuple[str, ...] = ()) -> tuple[Expectations, list[Measurement]]:
     """A test a day, T0 first."""
-    held = {(f"T{n}", "flat"): measured(v, **more) for n, v in enumerate(values)}
+    held = {(f"T{n}", "flat"): measured(v, flags=flags) for n, v in enumerate(values)}
     begun = datetime(2019, 3, 1, tzinfo=UTC)
     taken = [
         Taken(
