@@ -196,11 +196,11 @@ def build(options: Options, progress: Progress) -> Built:
             )
             blocks = assembler.blocks()
             store.judge(judged.rows(), build_id)
-            verdicts = stages.verdicts(store, campaign, judged, build_id)  # decisions: not read yet
             store.show(
                 {o.place: o.result_id for b in blocks for t in b.tests for o in t.outcomes if o.result_id},
                 build_id,
             )
+            verdicts = stages.verdicts(store, campaign, judged, build_id)  # decisions: not read yet
         with progress.stage("render"):
             files, absent = linked(campaign)
             facts, unchanged = stages.facts(
