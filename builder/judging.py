@@ -36,6 +36,14 @@ class JudgedAll:
     current: dict[Spot, str] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
 
+    def add(
+        self, mid: str, judgement: Judgement, spot: Spot, measurement: Measurement, *, current: bool
+    ) -> None:
+        """Note the verdict on a measurement; ``current`` where the build shows it."""
+        self.judgements[mid], self.spots[mid], self.values[mid] = judgement, spot, measurement
+        if current:
+            self.current[spot] = mid
+
     def rows(self) -> dict[str, StoredVerdict]:
         """What the store keeps of each."""
         return {
@@ -72,19 +80,16 @@ def judge_all(
     held = [(measurement_id(r.id, m, s), r, m) for r, s in _shown(measured) for m in r.measurements]
     expectations = Expectations(lambda: _valued(held), taken)
     out = JudgedAll()
-    limits = _Applied(campaign.limits)
+    limits = Applied(campaign.limits)
     for mid, result, m in held:
         place = Place(result.procedure, result.block, result.test, result.detector, days(result))
-        out.judgements[mid] = limits.judge(m, place, expectations)
-        spot = out.spots[mid] = spot_of(place, m)
-        out.values[mid], out.current[spot] = m, mid
+        out.add(mid, limits.judge(m, place, expectations), spot_of(place, m), m, current=True)
     for old in earlier.values():
         place = Place(old.procedure, old.block, old.test, old.detector, days(old))
         for m in old.measurements:
             mid = stored_measurement_id(old, m)
             if mid not in out.judgements:
-                out.judgements[mid] = limits.judge(m, place, expectations)
-                out.spots[mid], out.values[mid] = spot_of(place, m), m
+                out.add(mid, limits.judge(m, place, expectations), spot_of(place, m), m, current=False)
     out.findings = check_use(campaign.limits, limits.matched, limits.measured)
     return out
 
@@ -132,7 +137,7 @@ def _text(m: Measurement) -> str:
     return f"{m.value:.6g}{f' {m.unit}' if m.unit not in ('', '1') else ''}"
 
 
-class _Applied:
+class Applied:
     """The limits by quantity, and which of them ever matched a measurement."""
 
     def __init__(self, limits: Sequence[Limit]) -> None:
