@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
+from functools import cached_property
 from math import isfinite
 from typing import NamedTuple
 
@@ -94,7 +95,7 @@ class Taken:
     block: Block
     frames: Sequence[Frame] = ()
 
-    @property
+    @cached_property
     def at(self) -> datetime | None:
         """When it was taken."""
         return taken_at(self.frames, self.test, self.block)
@@ -141,6 +142,7 @@ class Expectations:
     measured: Callable[[], Iterable[Valued]]
     tests: Mapping[tuple[str, str], Taken] = field(default_factory=dict)
     _values: dict[Spot, Measurement] | None = field(default=None, init=False, repr=False)
+    _around: dict[tuple[int, int, str], Bounds] = field(default_factory=dict, init=False, repr=False)
     _series: dict[tuple[Statistic, str], dict[Spot, Bounds]] = field(
         default_factory=dict, init=False, repr=False
     )
@@ -154,6 +156,14 @@ class Expectations:
             return self._statistical(limit.statistic, spot, measurement.unit)
         assert limit.relative_to is not None
         return self._relative(limit, limit.relative_to, spot, measurement.unit)
+
+    @cached_property
+    def _by_quantity(self) -> dict[tuple[str, str], list[Valued]]:
+        """The measurements by (procedure, quantity)."""
+        out: dict[tuple[str, str], list[Valued]] = {}
+        for spot, m in self.values.items():
+            out.setdefault((spot.procedure, spot.quantity), []).append((spot, m))
+        return out
 
     @property
     def values(self) -> dict[Spot, Measurement]:
@@ -180,8 +190,11 @@ class Expectations:
             return _none("no-reference", name)
         if value.unit != unit and (to.by == "difference" or limit.stated_tolerance):
             return _none("other-unit", name)
+        if (key := (id(limit), id(value), name)) in self._around:  # many share a reference
+            return self._around[key]
         shown = f"{value.value:.6g} {value.unit if value.unit != '1' else ''}".rstrip()
-        return _around(limit, to, value.value, f"{name}: {shown}")
+        self._around[key] = _around(limit, to, value.value, f"{name}: {shown}")
+        return self._around[key]
 
     def _statistical(self, how: Statistic, spot: Spot, unit: str) -> Bounds:
         key = how, f"{spot.procedure}.{spot.quantity}"
@@ -203,9 +216,7 @@ class Expectations:
         out: dict[Spot, Bounds] = {}
         spots: list[Spot] = []
         points = []
-        for spot, m in self.values.items():
-            if (spot.procedure, spot.quantity) != (procedure, quantity):
-                continue
+        for spot, m in self._by_quantity.get((procedure, quantity), ()):
             taken = self.tests.get((spot.block, spot.test))
             when = taken.at if taken else None
             if when is None:

@@ -72,7 +72,7 @@ class Restated:
 
 @dataclass(frozen=True)
 class VerdictHistory:
-    """All of it, newest first; ``recorded`` is how many verdicts of moved or failed measurements are on record."""
+    """All of it, newest first; ``recorded`` is how many verdicts are on record in all."""
 
     open: tuple[Failure, ...] = ()
     closed: tuple[Failure, ...] = ()
@@ -98,6 +98,7 @@ def verdict_history(
     limits: Mapping[str, Sequence[tuple[str, int]]],
     known: OnRecord,
     decisions: Sequence[Decision] = (),
+    recorded: int = 0,
 ) -> VerdictHistory:
     """The history of verdicts, from what the store holds of them (see ``Store.moved_verdicts`` and ``shown_since``)."""
     by_measurement: dict[str, list[VerdictRow]] = {}
@@ -113,7 +114,7 @@ def verdict_history(
         tuple(f for f in failures if f.closed),
         tuple(flips),
         tuple(sorted(restated, key=lambda r: (-r.build, r.limit))),
-        len(rows),
+        recorded,
     )
 
 

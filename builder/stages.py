@@ -194,7 +194,7 @@ def verdicts(
     replaced = {r for held in places.values() if len(held - {""}) > 1 for r in held}
     rows = opened.moved_verdicts(replaced - {""})
     known = on_record(judged, {r.measurement for r in rows}, opened.begun())
-    return verdict_history(rows, shown, opened.limits(), known, decisions)
+    return verdict_history(rows, shown, opened.limits(), known, decisions, opened.verdicts_on_record())
 
 
 def identity(made: Facts) -> str:

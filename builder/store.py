@@ -439,11 +439,11 @@ class Store:
         return out
 
     def moved_verdicts(self, results: Iterable[str] = ()) -> list[VerdictRow]:
-        """The verdicts of all measurements that ever failed or had several, and those of some results; oldest first."""
+        """The verdicts of all measurements that ever failed or flipped, and those of some results; oldest first."""
         columns = "rowid, measurement_id, verdict, limit_id, low, high, why, since"
         held = self.db.execute(
             f"SELECT {columns} FROM verdicts WHERE measurement_id IN (SELECT measurement_id FROM verdicts "
-            "GROUP BY measurement_id HAVING COUNT(*) > 1 OR MAX(verdict = 'fail'))"
+            "GROUP BY measurement_id HAVING MIN(verdict) < MAX(verdict) OR MAX(verdict) = 'fail')"
         ).fetchall()
         for result in dict.fromkeys(results):
             held += self.db.execute(
@@ -451,6 +451,11 @@ class Store:
                 (f"{result}.", f"{result}/"),
             )
         return [VerdictRow(*row[1:]) for row in sorted(set(held), key=lambda r: (r[7], r[0]))]
+
+    def verdicts_on_record(self) -> int:
+        """How many verdicts were ever recorded."""
+        (count,) = self.db.execute("SELECT COUNT(*) FROM verdicts").fetchone()
+        return int(count)
 
     def shown_since(self) -> list[tuple[Place, str, int]]:
         """What each place has shown ('' for nothing), and since which build; oldest first."""
