@@ -31,6 +31,7 @@ BENCHMARKS = {
     "growth": "How costs grow",
     "engine": "Handing out work, and what the one writer does",
     "trends": "Trends of 200 series",
+    "judge": "Judging 100,000 measurements again",
     "archive": "Report versions",
 }
 """Titles by name; the module is ``bench.bench_<name>``."""

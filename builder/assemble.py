@@ -10,10 +10,11 @@ from typing import Any, TypeVar
 from analysis.contract import Measurement, Procedure
 from builder.acquired.blockfolders import BlockFolders
 from builder.acquired.match import Matching
-from builder.caveats import Touching, raised_caveats, softened
+from builder.caveats import Touching, raised_caveats
 from builder.digests import digest
-from builder.judge import Judgement, Place, judge
-from builder.measure import MeasuredAll, measurement_id
+from builder.expectations import Place
+from builder.judging import JudgedAll
+from builder.measure import MeasuredAll, measurement_id, stored_measurement_id
 from builder.plan import NotRun, Task
 from builder.plugins import Known
 from builder.render import addresses
@@ -29,7 +30,7 @@ from builder.report import (
     Verdict,
     worst,
 )
-from builder.store import StoredResult, StoredVerdict
+from builder.store import StoredResult
 from builder.summaries import VERSION, Summarised, file_key, frame_key
 from campaign.findings import Finding
 from campaign.frames import Frame, FrameFile
@@ -56,7 +57,7 @@ class Gathered:
     measured: MeasuredAll
     history: Mapping[tuple[str, str, str, str], Sequence[str]]  # results shown before, newest first
     earlier_results: Mapping[str, StoredResult]
-    verdict_history: Mapping[str, Sequence[StoredVerdict]]
+    judged: JudgedAll
     findings: Sequence[Finding]
     bodies: Mapping[str, str] = field(default_factory=dict)
 
@@ -66,7 +67,6 @@ class Assembler:
 
     def __init__(self, gathered: Gathered) -> None:
         self.g = gathered
-        self.verdicts: dict[str, StoredVerdict] = {}
         self._folders = BlockFolders.of(gathered.campaign)
         self._findings: dict[str | None, list[Finding]] = {}
         self._of_test: dict[tuple[str | None, str | None], list[Finding]] = {}
@@ -81,7 +81,6 @@ class Assembler:
         self._damaged = _grouped(
             (f for f in gathered.files if f.state != "ok"), lambda f: self._folders.block(f.root, f.path)
         )
-        self._limits = _grouped(gathered.campaign.limits, lambda x: x.quantity)
         self._touching = Touching(gathered.campaign)
         self._geometries = {d.name: digest(d.geometry) for d in gathered.campaign.detectors}
 
@@ -242,32 +241,24 @@ class Assembler:
         own: tuple[Caveat, ...],
     ) -> Judged:
         caveats = self._touching.number(place, measurement)
-        judged: Judgement = softened(
-            judge(measurement, place, self._limits.get(f"{place.procedure}.{measurement.quantity}", ())),
-            caveats,
-        )
         mid = measurement_id(stored.id, measurement, setting)
-        limit = judged.limit
-        self.verdicts[mid] = (
-            str(judged.verdict),
-            limit.id if limit else None,
-            limit.low if limit else None,
-            limit.high if limit else None,
-            judged.why,
-        )
+        found = self.g.judged.judgements[mid]
+        limit, bounds = found.limit, (found.low, found.high)
         return Judged(
             mid,
             addresses.measurement_page(stored.id, mid),
             measurement,
-            judged.verdict,
+            found.verdict,
             limit,
-            judged.why,
+            found.why,
             caveats + own if own else caveats,
-            tuple(self._earlier(stored, measurement, setting)),
+            tuple(self._earlier(stored, measurement)),
+            None if limit is None or limit.stated == bounds else bounds,
+            found.unjudged,
         )
 
     def _earlier(
-        self, stored: StoredResult, measurement: Measurement, setting: str
+        self, stored: StoredResult, measurement: Measurement
     ) -> list[tuple[str, float | None, float | None, str, str]]:
         place = (stored.block, stored.test, stored.procedure, stored.detector)
         out: list[tuple[str, float | None, float | None, str, str]] = []
@@ -281,8 +272,8 @@ class Assembler:
                 if (m.quantity, m.channel, m.setting) == (
                     measurement.quantity, measurement.channel, measurement.setting,
                 ):  # fmt: skip
-                    verdicts = self.g.verdict_history.get(measurement_id(old.id, m, setting), ())
-                    verdict = verdicts[0][0] if verdicts else ""
+                    judged = self.g.judged.judgements.get(stored_measurement_id(old, m))
+                    verdict = str(judged.verdict) if judged else ""
                     out.append((old.measured_at, m.value, m.uncertainty, verdict, old.id))
         return out
 

@@ -135,6 +135,7 @@ def build(options: Options, progress: Progress) -> Built:
         from builder.caveat_history import sayings
         from builder.caveats import idle
         from builder.changes import state_of
+        from builder.judging import judge_all
         from builder.masters import tidy
         from builder.measure import measure_all
         from builder.plan import Planner
@@ -183,7 +184,9 @@ def build(options: Options, progress: Progress) -> Built:
             prose = build_prose(campaign, site, store.folder / "prose", GUIDE)
             findings += untold(prose.findings, findings)
         with progress.stage("judge"):
-            history, earlier, verdicts = stages.history(store, measured)
+            history, earlier = stages.history(store, measured)
+            judged = judge_all(campaign, tests, matching.by_test, measured, earlier)
+            findings += judged.findings
             assembler = Assembler(
                 Gathered(
                     campaign=campaign,
@@ -196,18 +199,19 @@ def build(options: Options, progress: Progress) -> Built:
                     measured=measured,
                     history=history,
                     earlier_results=earlier,
-                    verdict_history=verdicts,
+                    judged=judged,
                     findings=worst_first(findings),
                     bodies=prose.bodies,
                 )
             )
             blocks = assembler.blocks()
             findings += idle(campaign, blocks)
-            store.judge(assembler.verdicts, build_id)
+            store.judge(judged.rows(), build_id)
             store.show(
                 {o.place: o.result_id for b in blocks for t in b.tests for o in t.outcomes if o.result_id},
                 build_id,
             )
+            verdicts = stages.verdicts(store, campaign, judged, build_id)  # decisions: not read yet
         with progress.stage("render"):
             said = sayings(campaign)
             files, absent = linked(campaign)
@@ -215,7 +219,7 @@ def build(options: Options, progress: Progress) -> Built:
                 Report(
                     campaign, blocks, tuple(k.procedure for k in known.values()), tuple(snapshots),
                     tuple(worst_first(findings)), (), BuildInfo(build_id, started, options.command, versions),
-                    said_before(store.caveats(), said, started.isoformat(timespec="seconds")),
+                    said_before(store.caveats(), said, started.isoformat(timespec="seconds")), verdicts,
                 ),
                 absent, store, history, earlier,
             )  # fmt: skip

@@ -33,10 +33,12 @@ def measurement_rows(report: Report) -> Iterator[Row]:
             for judged in outcome.measurements:
                 m, limit = judged.measurement, judged.limit
                 flags = [*m.flags, *([f"reason:{m.reason}"] if m.reason else [])]
+                if judged.unjudged:
+                    flags.append(f"unjudged:{judged.unjudged}")
                 yield (
                     outcome.block, test.test.session, outcome.test, outcome.procedure.name, m.quantity,
                     outcome.detector, m.channel, m.setting, m.value, m.uncertainty, m.unit, m.n,
-                    " ".join(flags), judged.verdict.value, *((limit.low, limit.high, limit.id) if limit else (None,) * 3),
+                    " ".join(flags), judged.verdict.value, *((judged.low, judged.high, limit.id) if limit else (None,) * 3),
                     outcome.measured_at, judged.id, "; ".join(c.id for c in judged.caveats),
                 )  # fmt: skip
 

@@ -4,32 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
 from fnmatch import fnmatchcase
 
 from analysis.contract import ALARMS, FLAGS, REASONS, Measurement
-from builder.report import Verdict, worst
+from builder.expectations import Find, Place, stated
+from builder.report import Verdict
 from campaign.model import Limit
 
+__all__ = ["Judgement", "Place", "applicable", "bounds_text", "judge", "range_text", "within"]
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, slots=True)
 class Judgement:
-    """A verdict, the limit that decided it (None without one) and the reason in words."""
+    """A verdict, the limit that decided it (None without one) and the reason in words.
+
+    ``low`` and ``high`` are the bounds that were used, in the measurement's unit; ``unjudged`` is the code of why the limit
+    could not judge ('' where it could).
+    """
 
     verdict: Verdict
     limit: Limit | None
     why: str
+    low: float | None = None
+    high: float | None = None
+    unjudged: str = ""
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where and when a measurement belongs, for the scopes of limits."""
-
-    procedure: str
-    block: str
-    test: str
-    detector: str
-    day: date | None = None
+_ORDER = {Verdict.FAIL: 0, Verdict.WARN: 1, Verdict.NOT_EVALUATED: 2, Verdict.PASS: 3}
+"""Which of several limits decides: one that could not judge is never hidden by one that is met."""
 
 
 def applicable(measurement: Measurement, place: Place, limits: Iterable[Limit]) -> list[Limit]:
@@ -54,28 +56,34 @@ def applicable(measurement: Measurement, place: Place, limits: Iterable[Limit]) 
 
 
 def range_text(limit: Limit, unit: str) -> str:
-    """A limit's range in words: '0.86 … 1.44 ADU', '≤ 5 %'."""
+    """The range that a limit states in words: '0.86 … 1.44 ADU', '≤ 5 %'."""
+    return bounds_text(*limit.stated, unit)
+
+
+def bounds_text(low: float | None, high: float | None, unit: str) -> str:
+    """Bounds in words, with their unit."""
     unit = f" {unit}" if unit else ""
-    if limit.low is None and limit.high is None:
+    if low is None and high is None:
         return "no bound"
-    if limit.low is None:
-        return f"≤ {limit.high:g}{unit}"
-    if limit.high is None:
-        return f"≥ {limit.low:g}{unit}"
-    return f"{limit.low:g} … {limit.high:g}{unit}"
+    if low is None:
+        return f"≤ {high:g}{unit}"
+    if high is None:
+        return f"≥ {low:g}{unit}"
+    return f"{low:g} … {high:g}{unit}"
 
 
-def within(value: float, limit: Limit) -> bool:
-    """Whether a value is within a limit. Equality is within."""
-    return (limit.low is None or value >= limit.low) and (limit.high is None or value <= limit.high)
+def within(value: float, low: float | None, high: float | None) -> bool:
+    """Whether a value is within bounds. Equality is within."""
+    return (low is None or value >= low) and (high is None or value <= high)
 
 
-def judge(measurement: Measurement, place: Place, limits: Iterable[Limit]) -> Judgement:
-    """The verdict on one measurement.
+def judge(measurement: Measurement, place: Place, limits: Iterable[Limit], find: Find = stated) -> Judgement:
+    """The verdict on one measurement; ``find`` gives the bounds of a limit that does not state them itself.
 
     A value outside a limit fails or warns as the limit says. A value inside passes, unless it bears a flag
     that makes it doubtful (``ALARMS``): then it warns. Without a limit nothing is evaluated, but a doubtful
-    value still warns. A value that could not be had is 'not reached' or 'not evaluated', with its reason.
+    value still warns. A limit that has no bounds here (no reference, too few points) leaves it not evaluated, and
+    says why. A value that could not be had is 'not reached' or 'not evaluated', with its reason.
     """
     doubts = [FLAGS[f] for f in measurement.flags if f in ALARMS]
     fitting = applicable(measurement, place, limits)
@@ -85,19 +93,30 @@ def judge(measurement: Measurement, place: Place, limits: Iterable[Limit]) -> Ju
         why = REASONS.get(reason, reason) + (f" ({measurement.note})" if measurement.note else "")
         if doubts:
             verdict, why = Verdict.WARN, f"{why}; {'; '.join(doubts)}"
-        return Judgement(verdict, fitting[0] if fitting else None, why)
+        if not fitting:
+            return Judgement(verdict, None, why)
+        return Judgement(verdict, fitting[0], why, *fitting[0].stated)
     decided: Judgement | None = None
     for limit in fitting:
-        text = range_text(limit, measurement.unit)
-        if within(measurement.value, limit):
-            one = Judgement(Verdict.PASS, limit, f"within {text}")
-        else:
-            side = "below" if limit.low is not None and measurement.value < limit.low else "above"
-            one = Judgement(Verdict(limit.severity), limit, f"{side} {text}")
-        if decided is None or worst([one.verdict, decided.verdict]) != decided.verdict:
+        one = _against(limit, measurement, measurement.value, place, find)
+        if decided is None or _ORDER[one.verdict] < _ORDER[decided.verdict]:
             decided = one
     if decided is None:
         decided = Judgement(Verdict.NOT_EVALUATED, None, "no limit applies")
     if doubts and decided.verdict in (Verdict.PASS, Verdict.NOT_EVALUATED):
-        return Judgement(Verdict.WARN, decided.limit, f"{decided.why}, but {'; '.join(doubts)}")
+        why = f"{decided.why}, but {'; '.join(doubts)}"
+        return Judgement(Verdict.WARN, decided.limit, why, decided.low, decided.high, decided.unjudged)
     return decided
+
+
+def _against(limit: Limit, measurement: Measurement, value: float, place: Place, find: Find) -> Judgement:
+    """The verdict by one limit."""
+    bounds = find(limit, place, measurement)
+    if bounds.reason:
+        return Judgement(Verdict.NOT_EVALUATED, limit, bounds.words or bounds.reason, unjudged=bounds.reason)
+    low, high = bounds.low, bounds.high
+    text = bounds_text(low, high, measurement.unit) + (f" ({bounds.words})" if bounds.words else "")
+    if within(value, low, high):
+        return Judgement(Verdict.PASS, limit, f"within {text}", low, high)
+    side = "below" if low is not None and value < low else "above"
+    return Judgement(Verdict(limit.severity), limit, f"{side} {text}", low, high)

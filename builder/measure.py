@@ -50,6 +50,11 @@ def measurement_id(result_id: str, measurement: Measurement, default_setting: st
     return ".".join(parts)
 
 
+def stored_measurement_id(result: StoredResult, measurement: Measurement) -> str:
+    """The permanent name of a measurement of a stored result, which knows the setting of its test."""
+    return measurement_id(result.id, measurement, result.detail.get("setting", ""))
+
+
 def error_id(result_id: str, code: str) -> str:
     """The id under which a failure is kept: the same code on the same inputs fails again, other code may not."""
     return hashlib.sha256(f"{result_id} {code}".encode()).hexdigest()[:20]

@@ -15,6 +15,7 @@ from enum import StrEnum
 from analysis.contract import Measurement, ParameterValue, Procedure
 from builder.caveat_history import Said
 from builder.costs import Costs
+from builder.flips import VerdictHistory
 from campaign.findings import Finding
 from campaign.frames import Frame, FrameFile
 from campaign.model import Block, Campaign, Caveat, Limit
@@ -64,7 +65,8 @@ class Judged:
 
     ``id`` is permanent: '<result id>.<quantity>[.<channel>][.<setting>]'. ``page`` is the address of its
     provenance, relative to the site's root, anchor included. ``earlier`` holds values that former builds
-    published for the same thing, newest first, as (when, value, uncertainty, verdict, result id).
+    published for the same thing, newest first, as (when, value, uncertainty, verdict, result id). ``bounds`` are those that
+    judged it, where the limit does not state them itself; ``unjudged`` is the code of why its limit could not judge.
     """
 
     id: str
@@ -75,6 +77,24 @@ class Judged:
     why: str = ""
     caveats: tuple[Caveat, ...] = ()
     earlier: tuple[tuple[str, float | None, float | None, str, str], ...] = ()
+    bounds: tuple[float | None, float | None] | None = None
+    unjudged: str = ""
+
+    @property
+    def low(self) -> float | None:
+        """The lower bound that was used, in the measurement's unit; None without one."""
+        return self._bounds[0]
+
+    @property
+    def high(self) -> float | None:
+        """The upper bound that was used."""
+        return self._bounds[1]
+
+    @property
+    def _bounds(self) -> tuple[float | None, float | None]:
+        if self.bounds is not None:
+            return self.bounds
+        return self.limit.stated if self.limit else (None, None)
 
 
 @dataclass(frozen=True)
@@ -272,6 +292,7 @@ class Report:
     changes: tuple[Change, ...]
     info: BuildInfo
     caveat_history: Mapping[str, tuple[Said, ...]] = field(default_factory=dict)  # by id, oldest first
+    verdicts: VerdictHistory = field(default_factory=VerdictHistory)
 
     def tests(self) -> list[TestReport]:
         """All tests of all blocks, in order."""

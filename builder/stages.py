@@ -33,12 +33,15 @@ from campaign.sources.secrets import Secrets
 if TYPE_CHECKING:
     from builder.acquired.index import Index
     from builder.build import Options
+    from builder.flips import VerdictHistory
     from builder.intake import Intake
+    from builder.judging import JudgedAll
     from builder.measure import MeasuredAll
     from builder.render.facts import Facts
     from builder.report import Report
-    from builder.store import Place, StoredResult, StoredVerdict
+    from builder.store import Place, StoredResult
     from builder.summaries import Summarised
+    from campaign.certification import Decision
 
 Advance = Callable[[int, int], None]
 
@@ -165,14 +168,33 @@ def versions() -> dict[str, str]:
     return own | {n: version(n) for n in names}
 
 
-def history(
-    opened: Store, measured: MeasuredAll
-) -> tuple[dict[Place, list[str]], dict[str, StoredResult], dict[str, list[StoredVerdict]]]:
-    """Results shown before by place, those of them that are shown no longer, and the verdicts these had."""
+def history(opened: Store, measured: MeasuredAll) -> tuple[dict[Place, list[str]], dict[str, StoredResult]]:
+    """Results shown before by place, and those of them that are shown no longer."""
     shown = opened.shown()
     now = {r.id for r in (*measured.results.values(), *measured.failed.values())}
     gone = {r for results in shown.values() for r in results if r and r not in now}
-    return shown, opened.results(gone), opened.verdicts(gone)
+    return shown, opened.results(gone)
+
+
+def verdicts(
+    opened: Store, campaign: Campaign, judged: JudgedAll, build_id: int, decisions: Sequence[Decision] = ()
+) -> VerdictHistory:
+    """Record how limits stand, and tell what became of verdicts; ``decisions`` may acknowledge failures.
+
+    To be asked after the verdicts of the build are recorded, so that a later build finds the same.
+    """
+    from builder.flips import verdict_history
+    from builder.judging import on_record, statements
+
+    opened.state_limits(statements(campaign.limits), build_id)
+    shown = opened.shown_since()
+    places: dict[Place, set[str]] = {}
+    for place, result, _ in shown:
+        places.setdefault(place, set()).add(result)
+    replaced = {r for held in places.values() if len(held - {""}) > 1 for r in held}
+    rows = opened.moved_verdicts(replaced - {""})
+    known = on_record(judged, {r.measurement for r in rows}, opened.begun())
+    return verdict_history(rows, shown, opened.limits(), known, decisions, opened.verdicts_on_record())
 
 
 def identity(made: Facts) -> str:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
@@ -38,6 +38,18 @@ StoredVerdict = tuple[str, str | None, float | None, float | None, str]
 
 class StoreError(Exception):
     """The store cannot be used; the message says why and what to do."""
+
+
+class VerdictRow(NamedTuple):
+    """A verdict on record: on which measurement, by which limit and bounds, since which build."""
+
+    measurement: str
+    verdict: str
+    limit: str | None
+    low: float | None
+    high: float | None
+    why: str
+    since: int
 
 
 @dataclass(frozen=True)
@@ -174,7 +186,7 @@ class Store:
             self.db.execute(
                 "UPDATE builds SET started = ?, command = ?, versions = ? WHERE id = ?", (*row, build_id)
             )
-            for table in ("shown", "verdicts", "pages", "caveats"):
+            for table in ("shown", "verdicts", "pages", "caveats", "limits"):
                 self.db.execute(f"DELETE FROM {table} WHERE since = ?", (build_id,))
             self.db.execute("DELETE FROM judged")
             return build_id
@@ -428,6 +440,55 @@ class Store:
                 "INSERT INTO caveats VALUES (?, ?, ?)",
                 [(name, line, build_id) for name, line in said.items() if before.get(name, "") != line],
             )
+
+    def state_limits(self, now: Mapping[str, str], build_id: int) -> None:
+        """Record how limits stand now (id → their entries as JSON), where that differs from before; earlier ones stay."""
+        before = {ident: rows[-1][0] for ident, rows in self.limits().items()}
+        rows = [(ident, text, build_id) for ident, text in now.items() if before.get(ident) != text]
+        rows += [
+            (ident, "[]", build_id) for ident, text in before.items() if ident not in now and text != "[]"
+        ]
+        with self.transaction():
+            self.db.executemany("INSERT INTO limits VALUES (?, ?, ?)", rows)
+
+    def limits(self) -> dict[str, list[tuple[str, int]]]:
+        """Per limit how it has stood: (its entries as JSON, since which build), oldest first."""
+        out: dict[str, list[tuple[str, int]]] = {}
+        for ident, text, since in self.db.execute(
+            "SELECT id, stated, since FROM limits ORDER BY since, rowid"
+        ):
+            out.setdefault(ident, []).append((text, since))
+        return out
+
+    def moved_verdicts(self, results: Iterable[str] = ()) -> list[VerdictRow]:
+        """The verdicts of all measurements that ever failed or flipped, and those of some results; oldest first."""
+        columns = "rowid, measurement_id, verdict, limit_id, low, high, why, since"
+        held = self.db.execute(
+            f"SELECT {columns} FROM verdicts WHERE measurement_id IN (SELECT measurement_id FROM verdicts "
+            "GROUP BY measurement_id HAVING MIN(verdict) < MAX(verdict) OR MAX(verdict) = 'fail')"
+        ).fetchall()
+        for result in dict.fromkeys(results):
+            held += self.db.execute(
+                f"SELECT {columns} FROM verdicts WHERE measurement_id > ? AND measurement_id < ?",
+                (f"{result}.", f"{result}/"),
+            )
+        return [VerdictRow(*row[1:]) for row in sorted(set(held), key=lambda r: (r[7], r[0]))]
+
+    def verdicts_on_record(self) -> int:
+        """How many verdicts were ever recorded."""
+        (count,) = self.db.execute("SELECT COUNT(*) FROM verdicts").fetchone()
+        return int(count)
+
+    def shown_since(self) -> list[tuple[Place, str, int]]:
+        """What each place has shown ('' for nothing), and since which build; oldest first."""
+        rows = self.db.execute(
+            "SELECT block, test, procedure, detector, result_id, since FROM shown ORDER BY since, rowid"
+        )
+        return [((b, t, p, d), result or "", since) for b, t, p, d, result, since in rows]
+
+    def begun(self) -> dict[int, str]:
+        """When each build began."""
+        return dict(self.db.execute("SELECT id, started FROM builds"))
 
     # ── pages ─────────────────────────────────────────────────────────────────────────────────────────
 

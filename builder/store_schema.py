@@ -50,12 +50,19 @@ CREATE INDEX caveats_of ON caveats (id, since);
 """
 """What each caveat of the campaign said (JSON; empty where it was gone), from the build on that first saw it so."""
 
-STEPS = (_FIRST, _CHEAP_REBUILDS, _CAVEATS)
+_LIMITS = """
+CREATE TABLE limits (
+  id TEXT NOT NULL, stated TEXT NOT NULL, since INTEGER NOT NULL REFERENCES builds(id));
+CREATE INDEX limits_of ON limits (id, since);
+"""
+"""Limits as they stood when they judged: all entries of an id as JSON, from this build on; an empty list for none."""
+
+STEPS = (_FIRST, _CHEAP_REBUILDS, _CAVEATS, _LIMITS)
 """The step at index n leads from schema n to schema n + 1."""
 
 SCHEMA_VERSION = len(STEPS)
 
-KEPT = ("builds", "results", "measurements", "shown", "verdicts", "pages", "caveats")
+KEPT = ("builds", "results", "measurements", "shown", "verdicts", "pages", "caveats", "limits")
 """The tables that are history; all others are caches, and not part of the copy that the site offers."""
 
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from campaign.checked import suggestion
 from campaign.findings import Finding
+from campaign.limit_lint import limit_faults
 from campaign.located import Entry
 from campaign.model import Block, CampaignFile, Caveat, Detector, Limit, Scope
 
@@ -104,21 +105,27 @@ def sound_limit(entry: Entry[Limit], known: Known) -> tuple[Limit | None, list[F
     limit = entry.value
     label = f"limit {limit.id!r}"
     findings = scope_findings(entry, limit.scope, label, known)
-    faults: list[tuple[str, str, str]] = []
-    if limit.low is not None and limit.high is not None and limit.low > limit.high:
-        faults.append(("low", f"low {limit.low:g} is above high {limit.high:g}", "exchange or correct them"))
+    faults = list(limit_faults(limit))
     if _backwards(limit.scope.start, limit.scope.end):
         faults.append(("scope", "its validity ends before it starts", "correct the dates"))
-    procedure, dot, quantity = limit.quantity.partition(".")
-    if not (procedure and dot and quantity):
-        todo = "write procedure.quantity, for example photon_transfer.gain"
-        faults.append(("quantity", f"{limit.quantity!r} names no quantity of a procedure", todo))
     for key, what, todo in faults:
-        findings.append(Finding("bad-value", f"{label} is not used: {what}", entry.where(key), todo))
-    if limit.low is None and limit.high is None and not faults:
+        findings.append(
+            Finding("bad-value", f"{label} is not used: {what}", entry.where(*key.split(".")), todo)
+        )
+    block = limit.relative_to.block if limit.relative_to else ""
+    if block and block not in known["blocks"]:
+        what = f"{label} is relative to a test of {block!r}, which is no block"
+        where = entry.where("relative_to", "block")
+        findings.append(Finding("unknown-name", what, where, suggestion(block, known["blocks"])))
+    if limit.kind == "range" and limit.stated == (None, None) and not faults:
         what = f"{label} has neither low nor high: it accepts everything"
-        findings.append(Finding("incomplete", what, entry.where(), "give it low, high or both"))
-    return (None if faults else limit.model_copy(update={"file": entry.file})), findings
+        findings.append(
+            Finding(
+                "incomplete", what, entry.where(), "give it low, high or both, or a reference ± tolerance"
+            )
+        )
+    update = {"file": entry.file, "line": entry.node.line}
+    return (None if faults else limit.model_copy(update=update)), findings
 
 
 def scope_findings(entry: Entry[M], scope: Scope, label: str, known: Known) -> list[Finding]:

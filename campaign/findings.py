@@ -83,6 +83,37 @@ _kind(
     "Caveat expired",
     "A caveat's last day has passed and nobody has resolved it: it marks no number any more.",
 )
+# limits
+_kind(
+    "limit-overlap",
+    _W,
+    "Validities overlap",
+    "Two entries of one limit hold at the same time and place: both judge, and the worse verdict counts.",
+)
+_kind(
+    "limit-gap",
+    _W,
+    "Gap in validity",
+    "Between two entries of one limit are days on which neither holds: measurements of those days are not judged.",
+)
+_kind(
+    "limit-contradiction",
+    _W,
+    "Limits contradict each other",
+    "Two limits hold at the same time and place, and no value is within both.",
+)
+_kind(
+    "limit-documents",
+    _W,
+    "One limit, several documents",
+    "Entries of one limit that hold together name different documents as their source.",
+)
+_kind(
+    "limit-unused",
+    _N,
+    "Limit without a measurement",
+    "A limit that no measurement ever matched, although its quantity was measured where it applies.",
+)
 # record sources
 _kind(
     "source-unread",

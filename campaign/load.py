@@ -17,6 +17,7 @@ from campaign.block_files import read_blocks
 from campaign.checked import Checker
 from campaign.detectors import resolve
 from campaign.findings import Finding
+from campaign.limit_lint import check_limits
 from campaign.located import Entry
 from campaign.model import Block, Campaign, CampaignFile, Caveat, Limit, Model, Source
 from campaign.toml_lines import FileSyntaxError, read_toml
@@ -172,12 +173,14 @@ def _caveats(
 def _limits(
     entries: list[Entry[Limit]], known: cross_check.Known, findings: list[Finding]
 ) -> tuple[Limit, ...]:
+    """The limits that can be judged by. Several may share an id: one requirement at other times or places."""
     limits = []
-    for entry in cross_check.once(entries, "limit", findings):
+    for entry in entries:
         limit, found = cross_check.sound_limit(entry, known)
         findings += found
         if limit is not None:
             limits.append(limit)
+    findings += check_limits(limits, known)
     return tuple(limits)
 
 

@@ -11,7 +11,9 @@ import re
 from collections.abc import Iterator
 from datetime import date as Date  # noqa: N812 - a field of that name would hide the type
 from datetime import datetime
+from decimal import Decimal
 from fnmatch import fnmatchcase
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -271,13 +273,70 @@ class Caveat(Model):
         return self.resolved is None and not self.expired
 
 
+class RelativeTo(Model):
+    """What a relative limit is stated against: a reference test, another quantity, or what was commanded."""
+
+    test: str = Field("", description="Reference test; empty for the measured test itself")
+    block: str = Field("", description="Block of the reference test; empty for the measured test's own")
+    quantity: str = Field(
+        "", description="procedure.quantity of the reference value; empty for the limit's own quantity"
+    )
+    setting: str = Field("", description="Setting of the reference value; empty for the measurement's own")
+    field: str = Field("", description="Frame field that holds what was commanded, for example exptime")
+    column: str = Field("", description="Column of the record that holds what was commanded")
+    by: Literal["difference", "ratio"] = Field(
+        "difference", description="Whether low and high bound the difference from it or the ratio to it"
+    )
+
+    @property
+    def commanded(self) -> bool:
+        """Whether the reference is what was commanded, not what was measured."""
+        return bool(self.field or self.column)
+
+
+class Statistic(Model):
+    """Limits from the other points of a series: median ± sigma times their robust scatter."""
+
+    sigma: float = Field(3.0, gt=0, description="Half-width of the range, in robust standard deviations")
+    days: float | None = Field(None, gt=0, description="Only points so many days away at most")
+    points: int | None = Field(None, ge=1, description="Only so many of the nearest points, on each side")
+    sides: Literal["before", "around"] = Field(
+        "before", description="Points before the measured one, or on both sides of it"
+    )
+    minimum: int = Field(10, ge=2, description="Points without which nothing is judged")
+    blocks: Literal["all", "own"] = Field(
+        "all", description="Whether the series runs through all blocks, or through the measurement's own"
+    )
+
+
+LimitKind = Literal["range", "relative", "commanded", "statistical"]
+
+
 class Limit(Model):
-    """An acceptance range of a quantity. Limits are inclusive: equality is within."""
+    """An acceptance range of a quantity. Limits are inclusive: equality is within.
+
+    ``low`` and ``high``, or ``reference`` ± ``tolerance``, are in the quantity's unit; with ``relative_to`` they are of the difference
+    or ratio to that, and with ``statistic`` the range is found from other points. Entries that share an id are the
+    same requirement at other times or places.
+    """
 
     id: str = Field(description="Identifier of the requirement")
     quantity: str = Field(description="procedure.quantity, for example photon_transfer.gain")
     low: float | None = Field(None, description="Lowest value accepted, in the quantity's unit")
     high: float | None = Field(None, description="Highest value accepted, in the quantity's unit")
+    reference: float | None = Field(None, description="Nominal value, in the quantity's unit")
+    tolerance: float | None = Field(
+        None, ge=0, description="Largest difference from the reference, in the quantity's unit"
+    )
+    tolerance_percent: float | None = Field(
+        None, ge=0, description="Largest difference from the reference, in per cent of it"
+    )
+    relative_to: RelativeTo | None = Field(
+        None, description="What the range is relative to: a reference test, a quantity, or what was commanded"
+    )
+    statistic: Statistic | None = Field(
+        None, description="The range is found from the other points of a series"
+    )
     severity: Literal["warn", "fail"] = Field("fail", description="What a value outside means")
     scope: Scope = Field(
         default_factory=lambda: Scope(), description="What it applies to; start and end are its validity"
@@ -286,6 +345,52 @@ class Limit(Model):
     document: str = Field("", description="Document that states it")
     note: str = Field("", description="Anything to know about it")
     file: str = ""
+    line: int = Field(0, exclude=True)  # where to mend it; moving it in its file changes no page
+
+    @property
+    def where(self) -> str:
+        """file:line of the entry, the file where the line is not known."""
+        return f"{self.file}:{self.line}" if self.line else self.file
+
+    @property
+    def kind(self) -> LimitKind:
+        """How its bounds are had: stated, relative to a measured value or to a commanded one, or from a series."""
+        if self.statistic is not None:
+            return "statistical"
+        if self.relative_to is not None:
+            return "commanded" if self.relative_to.commanded else "relative"
+        return "range"
+
+    @property
+    def stated_tolerance(self) -> bool:
+        """Whether it is a reference ± tolerance, not low and high."""
+        return self.tolerance is not None or self.tolerance_percent is not None
+
+    @cached_property
+    def stated(self) -> tuple[float | None, float | None]:
+        """(low, high) in the quantity's unit, as far as the limit itself states them: reference ± tolerance worked out."""
+        if self.kind != "range":
+            return None, None
+        if self.reference is None or not self.stated_tolerance:
+            return self.low, self.high
+        return around(self.reference, self.tolerance, self.tolerance_percent)
+
+
+def around(
+    reference: float, tolerance: float | None, percent: float | None
+) -> tuple[float | None, float | None]:
+    """(reference − t, reference + t), t the ``tolerance`` or that many ``percent`` of the reference; (None, None) without either.
+
+    Worked out in decimal, as a person would: 0.8 − 0.1 is 0.7, so that a value of 0.7 is within.
+    """
+    if tolerance is None and percent is None:
+        return None, None
+    middle = Decimal(repr(float(reference)))
+    if tolerance is not None:
+        half = Decimal(repr(float(tolerance)))
+    else:
+        half = abs(middle) * Decimal(repr(float(percent or 0.0))) / 100
+    return float(middle - half), float(middle + half)
 
 
 class Block(Model):

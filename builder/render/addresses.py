@@ -171,3 +171,7 @@ CAVEAT_COVERAGE = "caveat-coverage.html"
 def figure_anchor(figure: str) -> str:
     """The anchor of a figure on its procedure's page."""
     return f"figure-{slug(figure)}"
+
+
+VERDICTS = "verdicts.html"
+"""Open failures, and verdicts that changed."""

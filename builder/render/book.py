@@ -208,6 +208,15 @@ class Book:
         """What rests on caveated data."""
         return coverage(self.report)
 
+    @cached_property
+    def unjudged(self) -> dict[int, Counter[str]]:
+        """Codes of why each limit could not judge measurements, by the limit's identity in this report."""
+        out: dict[int, Counter[str]] = defaultdict(Counter)
+        for _, j in self.measurements.values():
+            if j.limit and j.unjudged:
+                out[id(j.limit)][j.unjudged] += 1
+        return out
+
     def frame_of(self, block: str, frame: Frame) -> FrameReport | None:
         """The exposure table's entry of a frame; frames may be borrowed from another block."""
         return self.frames.get((frame.block or block, frame.id))

@@ -78,7 +78,7 @@ def environment() -> Environment:
         name: getattr(format, name)
         for name in (
             "age", "aligned", "day", "days", "duration", "exact", "limits", "listed", "moment", "number",
-            "plural", "ranges", "size", "stamp",
+            "plural", "ranges", "size", "stamp", "stated",
         )
     }  # fmt: skip
     made.filters |= {

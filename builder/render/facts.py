@@ -101,6 +101,8 @@ class Facts:
                         self.shared((j.limit,)) if j.limit else None,
                         self.shared(j.caveats) if j.caveats else None,
                         j.earlier or None,
+                        j.bounds,
+                        j.unjudged,
                     )
                     for j in outcome.measurements
                 ],
@@ -194,6 +196,7 @@ class Facts:
             self.shared(report.findings),
             [self.procedure(p) for p in report.procedures],
             self.absent,
+            report.verdicts,
         )  # fmt: skip
 
     @staticmethod

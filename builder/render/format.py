@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from math import floor, isfinite, log10
 
+from campaign.model import Limit
+
 FIGURE_SPACE = "\u2007"  # as wide as a digit
 POINT_SPACE = "\u2008"  # as wide as a decimal point
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -134,6 +136,42 @@ def limits(low: float | None, high: float | None) -> str:
     if low is not None:
         return f"≥ {_bound(low)}"
     return "any value" if high is None else f"≤ {_bound(high)}"
+
+
+def stated(limit: Limit) -> str:
+    """The range of a limit as it is stated: '3 … 3.5', '3.2 ± 0.1', '0.95 … 1.05 times that of BIAS01', 'median ± 3 σ of …'."""
+    half = (
+        "" if limit.tolerance is None and limit.tolerance_percent is None
+        else f" ± {_bound(limit.tolerance)}" if limit.tolerance is not None
+        else f" ± {_bound(limit.tolerance_percent or 0.0)} %"
+    )  # fmt: skip
+    if limit.statistic is not None:
+        how = limit.statistic
+        points = f"{how.points} points" if how.points else "all points"
+        within = f" within {how.days:g} days" if how.days else ""
+        own = " of the block" if how.blocks == "own" else ""
+        side = " before it" if how.sides == "before" else " on each side" if how.points else " around it"
+        return f"median ± {_bound(how.sigma)} σ of {points}{side}{within}{own}, {how.minimum} at least"
+    if limit.relative_to is None:
+        return (
+            f"{_bound(limit.reference)}{half}"
+            if limit.reference is not None and half
+            else limits(*limit.stated)
+        )
+    to = limit.relative_to
+    if to.commanded:
+        name = f"commanded {to.field or to.column}"
+    else:
+        name = " ".join(
+            x for x in (
+                to.quantity, f"of {to.test}" if to.test else "", f"of {to.block}" if to.block else "",
+                f"at {to.setting}" if to.setting else "",
+            ) if x
+        )  # fmt: skip
+        name = f"that {name}" if name.startswith(("of ", "at ")) else name
+    if half:
+        return f"{name}{half}"
+    return f"{limits(limit.low, limit.high)} {'times' if to.by == 'ratio' else 'from'} {name}"
 
 
 def _bound(value: float) -> str:

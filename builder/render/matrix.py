@@ -58,6 +58,11 @@ class MatrixGroup:
         failed = verdicts & {Verdict.FAIL, Verdict.ERROR} or any(not row.cells for row in self.rows)
         return self.quantity.kind == "performance" or bool(self.limits) or bool(failed)
 
+    @property
+    def own_bounds(self) -> bool:
+        """Whether each number shows the bounds it was judged by: they differ, or have to be found for each."""
+        return len(self.limits) > 1 or any(x.kind != "range" for x in self.limits)
+
     @cached_property
     def telling(self) -> frozenset[str]:
         """Ids of the results with a number here that somebody should look at."""

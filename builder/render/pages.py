@@ -25,7 +25,9 @@ from builder.render.pages_procedure import limits_page, procedure_page, procedur
 from builder.render.pages_provenance import result_page
 from builder.render.pages_record import record_page
 from builder.render.pages_test import test_page
+from builder.render.pages_verdicts import verdicts_page
 from builder.render.parts import Parts
+from builder.render.parts_verdicts import verdicts_parts
 from builder.report import Report
 
 
@@ -106,9 +108,10 @@ def _single(facts: Facts, known: Collection[str]) -> Iterator[Draft]:
     book = facts.book
     yield Draft(a.HEALTH, "health.html.j2", p.health_parts(facts), partial(health_page, book))
     yield Draft(a.CAVEATS, "caveats.html.j2", p.caveats_parts(facts), partial(caveats_page, book))
-    shown, make = p.coverage_parts(facts), partial(coverage_page, book)
+    shown, make = p.caveat_coverage_parts(facts), partial(coverage_page, book)
     yield Draft(a.CAVEAT_COVERAGE, "caveat_coverage.html.j2", shown, make)
     yield Draft(a.LIMITS, "limits.html.j2", p.limits_parts(facts), partial(limits_page, book))
+    yield Draft(a.VERDICTS, "verdicts.html.j2", verdicts_parts(facts), partial(verdicts_page, book))
     yield Draft(a.HARDWARE, "hardware.html.j2", p.hardware_parts(facts), partial(hardware_page, book))
     yield Draft(a.DOCUMENTS, "documents.html.j2", p.documents_parts(facts), partial(documents_page, book))
     yield draft_of_build(facts, known)
@@ -147,6 +150,7 @@ def page_addresses(book: Book) -> Iterator[str]:
         a.CAVEATS,
         a.CAVEAT_COVERAGE,
         a.LIMITS,
+        a.VERDICTS,
         a.HARDWARE,
         a.DOCUMENTS,
         a.BUILD,

@@ -13,6 +13,7 @@ from builder.render.page import Crumb, Page
 from builder.render.pages_home import HOME, tally
 from builder.render.pages_record import RecordRow, lettered, numbered
 from builder.report import BlockReport, Outcome, TestReport, Verdict
+from builder.rollup import Standing, of_block, of_test
 from campaign.findings import worst_first
 from campaign.frames import FIELDS, Frame
 from campaign.model import Caveat
@@ -44,6 +45,7 @@ class TestRow:
     findings: int
     why: str
     caveats: list[Caveat]
+    standing: Standing
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,7 @@ def block_page(book: Book, report: BlockReport, prose: str) -> Page:
         "report": report,
         "block": block,
         "tally": tally(t.verdict for t in report.tests),
+        "standing": of_block(report, book.report.campaign),
         "detectors": [d.name for d in book.report.campaign.detectors_of(block)],
         "tests": [_test_row(book, common, t) for t in report.tests[-MOST_TESTS:]],
         "left_out": max(len(report.tests) - MOST_TESTS, 0),
@@ -110,7 +113,8 @@ def _test_row(book: Book, common: Collection[int], t: TestReport) -> TestRow:
     page, procedures = a.test_page(t.block.id, t.test.name), book.procedures_of(t)
     why = "" if t.verdict == Verdict.PLANNED or (not procedures and t.frames) else t.verdict_why
     own = [c for c in t.caveats if c.open and id(c) not in common]
-    return TestRow(t, page, procedures, len(t.exposures), len(t.findings), why, own)
+    standing = of_test(t, book.report.campaign)
+    return TestRow(t, page, procedures, len(t.exposures), len(t.findings), why, own, standing)
 
 
 def _key_numbers(book: Book, report: BlockReport) -> list[Matrix]:

@@ -14,6 +14,7 @@ from builder.render.format import plural
 from builder.render.page import Crumb, Page
 from builder.render.pages_record import lettered, numbered
 from builder.report import BlockReport, TestReport, Verdict, worst
+from builder.rollup import Standing, of_block, of_campaign
 from campaign.findings import Severity, worst_first
 from campaign.model import Block
 
@@ -55,6 +56,7 @@ class StatusRow:
     failing: int
     caveats: int
     cells: tuple[StatusCell, ...]
+    standing: Standing
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,8 @@ def home_page(book: Book, known: Collection[str], description_html: str) -> Page
         "sources": [(s, book.sources.get(s.source)) for s in book.snapshots.values()],
         "unfresh": sum(s.stale or s.table is None for s in book.snapshots.values()),
         "hardware_words": _hardware_words(book),
+        "standing": of_campaign(report.blocks, campaign),
+        "open_failures": len(report.verdicts.open),
         "known": known.__contains__,
     }
     return Page(
@@ -132,6 +136,7 @@ def _row(book: Book, report: BlockReport, procedures: list[str]) -> StatusRow:
         report.count(*FAILING),
         sum(c.open for c in report.caveats),
         tuple(_cell(book, [t for t, names in held if name in names], name) for name in procedures),
+        of_block(report, book.report.campaign),
     )
 
 

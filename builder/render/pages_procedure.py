@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from analysis.contract import Procedure
 from analysis.declaration_lint import call_path
+from builder.expectations import UNJUDGED
 from builder.render import addresses as a
 from builder.render.book import Book
 from builder.render.environment import render
@@ -45,6 +46,7 @@ class LimitRow:
     unit: str
     tally: list[tuple[Verdict, int]]
     anchored: bool
+    unjudged: list[tuple[str, int]]
 
 
 def procedures_page(book: Book) -> Page:
@@ -126,7 +128,7 @@ def limits_page(book: Book) -> Page:
     first = {x.id: x for x in reversed(book.limits)}
     rows = [_limit_row(book, x, first[x.id] is x) for x in book.limits]
     text = " ".join(f"{x.id} {x.quantity} {x.document} {x.note}" for x in book.limits)
-    body = render("limits.html.j2", a.LIMITS, {"book": book, "rows": rows}, book.absent)
+    body = render("limits.html.j2", a.LIMITS, {"book": book, "rows": rows, "UNJUDGED": UNJUDGED}, book.absent)
     return Page(a.LIMITS, "Limits", body, "campaign", (HOME,), (), text)
 
 
@@ -142,4 +144,5 @@ def _limit_row(book: Book, limit: Limit, anchored: bool) -> LimitRow:
         declared.unit if declared else "not known",
         tally(book.judged.get(id(limit), Counter()).elements()),
         anchored,
+        sorted(book.unjudged.get(id(limit), Counter()).items()),
     )

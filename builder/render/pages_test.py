@@ -13,6 +13,7 @@ from builder.render.page import Page
 from builder.render.pages_block import constant_fields, crumbs, known_fields
 from builder.render.pages_home import tally
 from builder.report import FrameReport, Outcome, TestReport, Verdict
+from builder.rollup import by_detector, of_test
 from campaign.findings import Finding
 from campaign.frames import Frame
 from campaign.record import Test
@@ -64,6 +65,8 @@ def test_page(book: Book, report: TestReport) -> Page:
         "block": block,
         "tally": tally(j.verdict for o in report.outcomes for j in o.measurements),
         "bars": [c.id for c in report.caveats if c.open],
+        "standing": of_test(report, book.report.campaign),
+        "standings": by_detector(report, book.report.campaign),
         "matrices": [m for m in matrices if m.groups],
         "stated": stated_once(report.outcomes, report.caveats),
         "nothing": _nothing(book, report),

@@ -19,6 +19,7 @@ from builder.render.facts import Facts
 from builder.render.format import age
 from builder.render.pages_caveats import coverage_facts
 from builder.render.pages_procedure import naming, trend_pages
+from builder.render.parts_verdicts import coverage_parts
 from builder.report import BlockReport, Outcome, TestReport
 from campaign.model import Caveat
 from campaign.record import Snapshot
@@ -35,7 +36,7 @@ def template_digest(name: str) -> str:
 def code_digest() -> str:
     """A digest of the code that makes pages and exports."""
     builder = Path(__file__).resolve().parents[1]
-    beside = (builder / f"{name}.py" for name in ("exports", "report", "digests", "draw"))
+    beside = (builder / f"{name}.py" for name in ("exports", "report", "digests", "draw", "rollup", "flips"))
     return digest([p.read_text("utf-8") for p in (*sorted(Path(__file__).parent.glob("*.py")), *beside)])
 
 
@@ -224,7 +225,7 @@ def caveats_parts(facts: Facts) -> Parts:
     }
 
 
-def coverage_parts(facts: Facts) -> Parts:
+def caveat_coverage_parts(facts: Facts) -> Parts:
     """Of the page of what rests on caveated data."""
     return {"counts": digest(coverage_facts(facts.book)), "names": facts.names}
 
@@ -235,7 +236,7 @@ def limits_parts(facts: Facts) -> Parts:
     counts = [sorted((str(v), n) for v, n in book.judged[id(x)].items()) for x in book.limits]
     return {
         "limits": digest(facts.shared(book.limits)),
-        "what they judged": digest(counts),
+        "what they judged": digest(counts, [sorted(book.unjudged[id(x)].items()) for x in book.limits]),
         "quantities": digest([facts.procedure(p) for p in book.procedures.values()]),
         "names": facts.names,
     }
@@ -264,6 +265,7 @@ def home_parts(facts: Facts, description: str) -> Parts:
     campaign = report.campaign
     return {
         "tests, their results and verdicts": digest(list(facts.tests.values())),
+        **coverage_parts(facts),
         "findings": digest(facts.findings(facts.book.findings)),
         "caveats": digest(facts.shared(facts.book.caveats), [facts.shared(b.caveats) for b in report.blocks]),
         "record sources": digest([facts.table(s) for s in facts.book.snapshots.values()], campaign.sources),

@@ -13,6 +13,7 @@ from typing import Any
 
 from analysis.contract import ALARMS, FLAGS, REASONS
 from builder.acquired.presets import PRESETS, VAGUE, Preset, TypeRule
+from builder.expectations import UNJUDGED
 from builder.report import SHAPES, Verdict
 from campaign.findings import KINDS, Severity
 from campaign.frames import FIELDS
@@ -41,6 +42,7 @@ _MODULES = (
     "builder/archive/commands.py",
     "builder/cli.py",
     "builder/acquired/presets.py",
+    "builder/expectations.py",
     "builder/report.py",
     "builder/simulate/settings.py",
     "builder/render/reference.py",
@@ -284,4 +286,10 @@ def _flags() -> list[str]:
         "## Reasons",
         "A value that could not be had is empty, never a number that stands for nothing, and says why.",
         _table(("Reason", "Meaning"), reasons),
+        "## Why a limit could not judge",
+        "Then the verdict is not evaluated, never a pass; among the flags of the exports stands `unjudged:` with the code.",
+        _table(
+            ("Code", "Meaning"),
+            [[code(name), plain(_capital(what)) + "."] for name, what in UNJUDGED.items()],
+        ),
     ]

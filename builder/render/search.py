@@ -56,6 +56,7 @@ def nav_script(report: Report, guide: Sequence[tuple[str, str, str]] = ()) -> st
         "pages": [
             ["Procedures", addresses.PROCEDURES],
             ["Limits", addresses.LIMITS],
+            ["Verdicts", addresses.VERDICTS],
             ["Caveats", addresses.CAVEATS],
             ["Hardware", addresses.HARDWARE],
             ["Documents", addresses.DOCUMENTS],

@@ -55,6 +55,7 @@ PROCEDURE = Procedure(
 )
 '''
 
+# the page of verdicts leads to the numbers that flipped or failed, and so moves when their results do
 BUILD = {"index.html", "about/build.html"}
 """Pages that tell of the build itself: drawn by each build that changed something."""
 
@@ -68,6 +69,7 @@ B1, B2 = "blocks/B1/index.html", "blocks/B2/index.html"
 EXPOSURES1, EXPOSURES2 = "blocks/B1/exposures.html", "blocks/B2/exposures.html"
 DETECTOR, CAVEATS, LIMITS, HEALTH = "detectors/CAM1.html", "caveats.html", "limits.html", "health.html"
 COVERAGE = "caveat-coverage.html"
+VERDICTS = "verdicts.html"
 ONE, TWO, THREE = test_page("B1", "BIAS01"), test_page("B1", "BIAS02"), test_page("B2", "BIAS03")
 LEVELS = {"level of BIAS01", "level of BIAS02", "level of BIAS03"}
 SHARES = {"share of BIAS01", "share of BIAS02"}
@@ -173,6 +175,17 @@ def add_limit(folder: Path) -> None:
         limits.write(SECOND_LIMIT)
 
 
+RELATIVE = '[[limit]]\nid = "LIM-3"\nquantity = "level.level"\ntolerance = 5\nrelative_to.test = "BIAS01"\n'
+
+
+def relative_limit(folder: Path) -> None:
+    (folder / "limits/limits.toml").write_text(RELATIVE, "utf-8")
+
+
+def change_reference(folder: Path) -> None:
+    bias(folder / "frames/B1/b1.fits", 71, EXPNUM=1)
+
+
 def add_frame(folder: Path) -> None:
     bias(folder / "frames/B2/b8.fits", 8)
     edit(folder / "records/second.csv", "BIAS03,6,7", "BIAS03,6,8")
@@ -195,10 +208,15 @@ def remove_frame(folder: Path) -> None:
 CHANGES: dict[str, tuple[Callable[[Path], None], set[str], set[str]]] = {
     "a limit's value": (
         plain("limits/limits.toml|high = 1100|high = 950"), set(),
-        {ONE, TWO, THREE, B1, B2, DETECTOR, LIMITS, "procedures/index.html", "procedures/level.html", *LEVELS},
+        {ONE, TWO, THREE, B1, B2, DETECTOR, LIMITS, VERDICTS, "procedures/index.html", "procedures/level.html", *LEVELS},
     ),
     "a limit added": (
-        add_limit, set(), {ONE, TWO, B1, DETECTOR, LIMITS, "procedures/index.html", "procedures/share.html", *SHARES},
+        add_limit, set(),
+        {ONE, TWO, B1, DETECTOR, LIMITS, VERDICTS, "procedures/index.html", "procedures/share.html", *SHARES},
+    ),
+    "a limit's severity": (
+        plain('limits/limits.toml|high = 950|high = 950\nseverity = "warn"'), set(),
+        {ONE, TWO, THREE, B1, B2, DETECTOR, LIMITS, VERDICTS, "procedures/index.html", "procedures/level.html", *LEVELS},
     ),
     "a caveat added": (
         plain("caveats.toml|" + CAVEAT.format("")), set(),
@@ -209,23 +227,23 @@ CHANGES: dict[str, tuple[Callable[[Path], None], set[str], set[str]]] = {
         {TWO, B1, CAVEATS, COVERAGE, DETECTOR, EXPOSURES1, "level of BIAS02", "share of BIAS02"},
     ),
     "a caveat of one quantity, that warns": (
-        plain("caveats.toml|" + CAVEAT.format('effect = "warn"\nscope.quantities = ["level.level"]\n').replace("scope = { tests", "scope.tests").replace(" }", "")),
+        plain("caveats.toml|" + CAVEAT.format('effect = "warn"\nscope.quantities = ["share.share"]\n').replace("scope = { tests", "scope.tests").replace(" }", "")),
         set(),
-        {TWO, B1, CAVEATS, COVERAGE, DETECTOR, EXPOSURES1, LIMITS, "level of BIAS02", "share of BIAS02", "procedures/level.html", "procedures/index.html"},
+        {TWO, B1, CAVEATS, COVERAGE, DETECTOR, EXPOSURES1, LIMITS, VERDICTS, "share of BIAS02", "procedures/share.html", "procedures/index.html"},
     ),
     "a caveat reworded": (
         plain("caveats.toml|Warm.|Warmer."), set(),
-        {TWO, B1, CAVEATS, DETECTOR, EXPOSURES1, "level of BIAS02", "share of BIAS02", "procedures/level.html"},
+        {TWO, B1, CAVEATS, DETECTOR, EXPOSURES1, "share of BIAS02", "procedures/share.html"},
     ),
     "a caveat withdrawn": (
         plain("caveats.toml|"), set(),
-        {TWO, B1, CAVEATS, COVERAGE, DETECTOR, EXPOSURES1, LIMITS, "level of BIAS02", "share of BIAS02", "procedures/level.html", "procedures/index.html"},
+        {TWO, B1, CAVEATS, COVERAGE, DETECTOR, EXPOSURES1, LIMITS, VERDICTS, "share of BIAS02", "procedures/share.html", "procedures/index.html"},
     ),
     "a block's prose": (plain("blocks/B2.md|Notes.|Other notes."), set(), {B2}),
     "a block's front matter": (plain("blocks/B2.md|Second block|Block two"), set(), {B2}),
     "a parameter": (
         plain("campaign.toml|[procedures.share]|[procedures.share]\nparameters = { of = 500.0 }"), SHARES,
-        {ONE, TWO, B1, DETECTOR, "procedures/share.html", *SHARES},
+        {VERDICTS, ONE, TWO, B1, DETECTOR, "procedures/share.html", *SHARES},
     ),
     "the text of a procedure": (
         plain("procedures/share.py|/ inputs|* 1.0 / inputs"), SHARES,
@@ -233,21 +251,21 @@ CHANGES: dict[str, tuple[Callable[[Path], None], set[str], set[str]]] = {
     ),
     "the version of a procedure that another uses": (
         plain('procedures/level.py|history=(|history=(Version("0", "2024-01-01", "draft"), '), LEVELS | SHARES,
-        {ONE, TWO, THREE, B1, B2, DETECTOR, "procedures/level.html", *LEVELS, *SHARES},
+        {VERDICTS, ONE, TWO, THREE, B1, B2, DETECTOR, "procedures/level.html", *LEVELS, *SHARES},
     ),
     "the mapping of a header": (
         plain('campaign.toml|[detectors.CAM1]|[data.fields]\noperator = ["ORIGIN"]\n\n[detectors.CAM1]'), set(), set(),
     ),
     "a frame added": (
-        add_frame, {"level of BIAS03"}, {THREE, B2, EXPOSURES2, DETECTOR, "records/second.html", "level of BIAS03"},
+        add_frame, {"level of BIAS03"}, {VERDICTS, THREE, B2, EXPOSURES2, DETECTOR, "records/second.html", "level of BIAS03"},
     ),
     "files touched": (touch, set(), set()),
     "a frame changed": (
         change_frame, {"level of BIAS02", "share of BIAS02"},
-        {TWO, B1, EXPOSURES1, DETECTOR, "level of BIAS02", "share of BIAS02"},
+        {VERDICTS, TWO, B1, EXPOSURES1, DETECTOR, "level of BIAS02", "share of BIAS02"},
     ),
     "a frame removed": (
-        remove_frame, set(), {THREE, B2, EXPOSURES2, DETECTOR, "records/second.html", "level of BIAS03"},
+        remove_frame, set(), {VERDICTS, THREE, B2, EXPOSURES2, DETECTOR, "records/second.html", "level of BIAS03"},
     ),
     "a row of the record changed": (
         plain("records/tests.csv|BIAS01,1,3,0,done,|BIAS01,1,3,0,done,said so"), set(),
@@ -263,7 +281,16 @@ CHANGES: dict[str, tuple[Callable[[Path], None], set[str], set[str]]] = {
     "a file that a page links to": (plain("documents/plan.txt|the plan|another plan"), set(), set()),
     "the geometry": (
         plain("campaign.toml|overscan = 8|overscan = 8\nsaturation = 50000.0"), LEVELS | SHARES,
-        {ONE, TWO, THREE, B1, B2, DETECTOR, *LEVELS, *SHARES},
+        {VERDICTS, ONE, TWO, THREE, B1, B2, DETECTOR, *LEVELS, *SHARES},
+    ),
+    "a limit relative to another test": (
+        relative_limit, set(),
+        {ONE, TWO, THREE, B1, B2, DETECTOR, LIMITS, VERDICTS, "procedures/index.html", "procedures/level.html",
+         "procedures/share.html", *LEVELS, *SHARES},
+    ),
+    "a frame of the test that a limit is relative to": (
+        change_reference, {"level of BIAS01", "share of BIAS01"},
+        {ONE, TWO, B1, EXPOSURES1, DETECTOR, VERDICTS, "level of BIAS01", "level of BIAS02", "share of BIAS01"},
     ),
 }  # fmt: skip
 TOLD_ONLY = {"files touched", "a file that a page links to"}
@@ -306,6 +333,7 @@ def test_any_sequence_of_changes_leaves_the_site_that_drawing_all_would(folder: 
     rng = random.Random(20250301)
     choices: list[Callable[[int], None]] = [
         lambda n: plain(f"limits/limits.toml|[[limit]]\nid = \"L\"\nquantity = \"level.level\"\nhigh = {900 + n}\n")(folder),
+        lambda n: relative_limit(folder),
         lambda n: plain("caveats.toml|" + (CAVEAT.format("") if n % 2 else ""))(folder),
         lambda n: plain(f"records/second.csv|test,first,last,exptime,status,comments\nBIAS03,6,{6 + n % 3},0,done,{n}\n")(folder),
         lambda n: bias(folder / f"frames/B2/b{6 + n % 4}.fits", 6 + n % 4, data=None) and None,

@@ -282,8 +282,6 @@ def test_ids_are_used_once(tmp_path: Path) -> None:
         blocks__B_rst="---\n---\n",
         blocks__C_md="---\nid: b\n---\n",
         caveats_toml="[[caveat]]\nid = 'c'\ntext = 'one'\n[[caveat]]\nid = 'c'\ntext = 'two'\n",
-        limits__a_toml="[[limit]]\nid = 'R'\nquantity = 'a.b'\nlow = 1\n",
-        limits__b_toml="[[limit]]\nid = 'R'\nquantity = 'a.b'\nlow = 2\n",
     )
     campaign, findings = loaded(tmp_path)
     assert {f.kind for f in findings} == {"bad-value"}
@@ -292,11 +290,9 @@ def test_ids_are_used_once(tmp_path: Path) -> None:
         "blocks/B.rst:2",
         "blocks/C.md:2",
         "caveats.toml:5",
-        "limits/b.toml:2",
     }
     assert [s.address for s in campaign.sources] == ["a.csv"]
     assert [c.text for c in campaign.caveats] == ["one"]
-    assert [limit.low for limit in campaign.limits] == [1]
     assert [b.path for b in campaign.blocks] == ["blocks/B.md"]
 
 

@@ -16,6 +16,7 @@ from analysis.contract import ALARMS, FLAGS, REASONS
 from analysis.procedures import builtin
 from builder.acquired.presets import PRESETS
 from builder.cli import app
+from builder.expectations import UNJUDGED
 from builder.exports import COLUMNS
 from builder.render import addresses
 from builder.render.checked import CHECKED
@@ -37,7 +38,7 @@ CHECKOUT = Path(__file__).parents[2]
 GUIDE = CHECKOUT / "site_src" / "guide"
 PAGES = sorted(p.stem for p in GUIDE.glob("*.md"))
 FIXED = {
-    addresses.HOME, addresses.HEALTH, addresses.CAVEATS, addresses.LIMITS, addresses.PROCEDURES, addresses.BUILD, "search.html", NAV, SEARCH_DATA, CHECKED,
+    addresses.HOME, addresses.HEALTH, addresses.CAVEATS, addresses.LIMITS, addresses.VERDICTS, addresses.PROCEDURES, addresses.BUILD, "search.html", NAV, SEARCH_DATA, CHECKED,
 }  # fmt: skip
 """What the rest of every site has: the guide and its frame may link to it."""
 
@@ -132,7 +133,7 @@ def test_every_command_and_option_is_documented(pages: dict[str, Read]) -> None:
     ("page", "names"),
     [
         ("findings", set(KINDS)),
-        ("flags", set(FLAGS) | set(REASONS)),
+        ("flags", set(FLAGS) | set(REASONS) | set(UNJUDGED)),
         ("header-presets", set(PRESETS) | set(GEOMETRIES) | set(FIELDS)),
         ("columns", set(COLUMN_FIELDS)),
         ("numbers", set(COLUMNS)),

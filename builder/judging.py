@@ -1,0 +1,170 @@
+"""Judge everything: what a build shows, and all that earlier builds showed, by the limits as they are now.
+
+Judging costs no measuring: a changed limit judges every stored value again, those of earlier results too, and the
+store keeps the verdicts there were.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+from analysis.contract import Measurement
+from builder.caveats import Touching, softened
+from builder.expectations import Expectations, Place, Spot, Taken, Valued, spot_of
+from builder.flips import OnRecord
+from builder.judge import Judgement, applicable, judge
+from builder.measure import MeasuredAll, measurement_id, stored_measurement_id
+from builder.plan import Task
+from builder.render import addresses
+from builder.store import StoredResult, StoredVerdict
+from campaign.findings import Finding
+from campaign.frames import Frame
+from campaign.limit_lint import check_use
+from campaign.model import Campaign, Limit
+from campaign.record import Test
+
+
+@dataclass
+class JudgedAll:
+    """All verdicts by measurement id, and the spot and value of each; limits that matched none are among the findings."""
+
+    judgements: dict[str, Judgement] = field(default_factory=dict)
+    spots: dict[str, Spot] = field(default_factory=dict)
+    values: dict[str, Measurement] = field(default_factory=dict)
+    current: dict[Spot, str] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+
+    def add(
+        self, mid: str, judgement: Judgement, spot: Spot, measurement: Measurement, *, current: bool
+    ) -> None:
+        """Note the verdict on a measurement; ``current`` where the build shows it."""
+        self.judgements[mid], self.spots[mid], self.values[mid] = judgement, spot, measurement
+        if current:
+            self.current[spot] = mid
+
+    def rows(self) -> dict[str, StoredVerdict]:
+        """What the store keeps of each."""
+        return {
+            mid: (str(j.verdict), j.limit.id if j.limit else None, j.low, j.high, j.why)
+            for mid, j in self.judgements.items()
+        }
+
+
+def judge_all(
+    campaign: Campaign,
+    tests: Sequence[Test],
+    frames: Mapping[str, Sequence[Frame]],
+    measured: MeasuredAll,
+    earlier: Mapping[str, StoredResult],
+) -> JudgedAll:
+    """Judge the results that a build shows, then those that are shown no longer (``earlier``, by id).
+
+    ``frames`` are the frames of each test, by its key. References and series are of what is shown: an earlier value
+    is judged by what is expected of its spot now.
+    """
+    blocks = {b.id: b for b in campaign.blocks}
+    taken = {
+        (t.block, t.name): Taken(t, blocks[t.block], frames.get(t.key, ()))
+        for t in tests
+        if t.block in blocks
+    }
+
+    def days(result: StoredResult) -> date | None:
+        there = taken.get((result.block, result.test))
+        if there:
+            return there.test.date or there.block.start
+        return blocks[result.block].start if result.block in blocks else None
+
+    held = [(measurement_id(r.id, m, s), r, m) for r, s in _shown(measured) for m in r.measurements]
+    expectations = Expectations(lambda: _valued(held), taken)
+    out = JudgedAll()
+    limits, touching = Applied(campaign.limits), Touching(campaign)
+
+    def verdict(m: Measurement, place: Place) -> Judgement:
+        return softened(limits.judge(m, place, expectations), touching.number(place, m))
+
+    for mid, result, m in held:
+        place = Place(result.procedure, result.block, result.test, result.detector, days(result))
+        out.add(mid, verdict(m, place), spot_of(place, m), m, current=True)
+    for old in earlier.values():
+        place = Place(old.procedure, old.block, old.test, old.detector, days(old))
+        for m in old.measurements:
+            mid = stored_measurement_id(old, m)
+            if mid not in out.judgements:
+                out.add(mid, verdict(m, place), spot_of(place, m), m, current=False)
+    out.findings = check_use(campaign.limits, limits.matched, limits.measured)
+    return out
+
+
+def _shown(measured: MeasuredAll) -> Iterator[tuple[StoredResult, str]]:
+    """The results that have measurements, each with the setting of its test, in the order of tests."""
+    for tasks in measured.tasks.values():
+        for task in tasks:
+            if isinstance(task, Task):
+                yield measured.result(task.result_id), task.setting
+
+
+def _valued(held: Iterable[tuple[str, StoredResult, Measurement]]) -> Iterator[Valued]:
+    for _, r, m in held:
+        yield Spot(r.block, r.test, r.procedure, r.detector, m.quantity, m.channel or "", m.setting), m
+
+
+def statements(limits: Iterable[Limit]) -> dict[str, str]:
+    """How each limit stands: all entries of its id as JSON, in their order. Where they are written is no part of it."""
+    held: dict[str, list[dict[str, object]]] = {}
+    for limit in limits:
+        entry = limit.model_dump(mode="json", exclude={"file", "id"}, exclude_defaults=True)
+        held.setdefault(limit.id, []).append(entry)
+    return {ident: json.dumps(entries, sort_keys=True) for ident, entries in held.items()}
+
+
+def on_record(judged: JudgedAll, wanted: Iterable[str], begun: Mapping[int, str]) -> OnRecord:
+    """What the history of verdicts needs to know of the measurements ``wanted``."""
+    there = [mid for mid in wanted if mid in judged.spots]
+    spots = {mid: judged.spots[mid] for mid in there}
+    now = {s: judged.current[s] for s in spots.values() if s in judged.current}
+    shown = set(now.values())
+    return OnRecord(
+        spots,
+        {mid: _text(judged.values[mid]) for mid in there},
+        {s: (mid, str(judged.judgements[mid].verdict)) for s, mid in now.items()},
+        {m: addresses.measurement_page(m.partition(".")[0], m) for m in {*there, *shown} if m in shown},
+        begun,
+    )
+
+
+def _text(m: Measurement) -> str:
+    if m.value is None:
+        return (m.reason or "no value").replace("-", " ")
+    return f"{m.value:.6g}{f' {m.unit}' if m.unit not in ('', '1') else ''}"
+
+
+class Applied:
+    """The limits by quantity, and which of them ever matched a measurement."""
+
+    def __init__(self, limits: Sequence[Limit]) -> None:
+        self._of: dict[str, list[Limit]] = {}
+        for limit in limits:
+            self._of.setdefault(limit.quantity, []).append(limit)
+        self._unmatched: dict[str, list[Limit]] = {name: list(held) for name, held in self._of.items()}
+        self.measured: dict[str, dict[str, date | None]] = {}
+
+    def judge(self, m: Measurement, place: Place, find: Expectations) -> Judgement:
+        """The verdict on a measurement; notes which limits it matched."""
+        name = f"{place.procedure}.{m.quantity}"
+        limits = self._of.get(name, ())
+        if limits:
+            days = self.measured.setdefault(name, {})
+            last = days.get(place.block)
+            days[place.block] = place.day if last is None or (place.day and place.day > last) else last
+            if left := self._unmatched[name]:
+                for limit in applicable(m, place, left):
+                    left.remove(limit)
+        return judge(m, place, limits, find)
+
+    def matched(self, limit: Limit) -> bool:
+        """Whether a limit matched any measurement."""
+        return all(limit is not x for x in self._unmatched.get(limit.quantity, ()))

@@ -1,0 +1,28 @@
+"""What the page of verdicts shows, and how much of each page's numbers is judged, as digests."""
+
+from __future__ import annotations
+
+from builder.digests import digest
+from builder.render.facts import Facts
+from builder.rollup import of_block
+
+
+def verdicts_parts(facts: Facts) -> dict[str, str]:
+    """Of the page of verdicts."""
+    history = facts.book.report.verdicts
+    known = [list(facts.book.tests), sorted(x.id for x in facts.book.limits)]
+    return {
+        "open failures": digest(history.open),
+        "acknowledged failures": digest(history.closed),
+        "flipped verdicts": digest(history.flips),
+        "changed limits": digest(history.restated),
+        "how many verdicts are on record": digest(history.recorded),
+        "names": digest(facts.names, known),
+    }
+
+
+def coverage_parts(facts: Facts) -> dict[str, str]:
+    """Of the home page: what is judged of what is declared, and how many failures are open."""
+    report = facts.book.report
+    blocks = [of_block(b, report.campaign) for b in report.blocks]
+    return {"coverage and open failures": digest(blocks, len(report.verdicts.open))}
