@@ -128,6 +128,7 @@ def build(options: Options, progress: Progress) -> Built:
             )
         # what follows needs numpy, and more: a build that changes nothing never gets here
         from builder.acquired.match import match
+        from builder.archive.on_site import published
         from builder.assemble import Assembler, Gathered
         from builder.changes import state_of
         from builder.masters import tidy
@@ -199,12 +200,12 @@ def build(options: Options, progress: Progress) -> Built:
             )
         with progress.stage("render"):
             files, absent = linked(campaign)
+            bare = Report(
+                campaign, blocks, tuple(k.procedure for k in known.values()), tuple(snapshots),
+                tuple(worst_first(findings)), (), BuildInfo(build_id, started, options.command, versions),
+            )  # fmt: skip
             facts, unchanged = stages.facts(
-                Report(
-                    campaign, blocks, tuple(k.procedure for k in known.values()), tuple(snapshots),
-                    tuple(worst_first(findings)), (), BuildInfo(build_id, started, options.command, versions),
-                ),
-                absent, store, history, earlier,
+                replace(bare, versions=published(campaign.root, bare, store.folder / "published")), absent, store, history, earlier,
             )  # fmt: skip
             report = facts.book.report
             if unchanged:

@@ -14,6 +14,7 @@ from enum import StrEnum
 
 from analysis.contract import Measurement, ParameterValue, Procedure
 from builder.costs import Costs
+from builder.published import PublishedVersion
 from campaign.findings import Finding
 from campaign.frames import Frame, FrameFile
 from campaign.model import Block, Campaign, Caveat, Limit
@@ -269,6 +270,7 @@ class Report:
     findings: tuple[Finding, ...]
     changes: tuple[Change, ...]
     info: BuildInfo
+    versions: tuple[PublishedVersion, ...] = ()  # report versions, and what they published otherwise
 
     def tests(self) -> list[TestReport]:
         """All tests of all blocks, in order."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import wraps
@@ -12,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from builder.answers import UsageError, kind_errors
+from builder.archive.bag import PAYLOAD
 from builder.archive.errors import ArchiveError
 
 Folder = Annotated[Path, typer.Argument(help="The campaign folder: the one that holds campaign.toml.")]
@@ -102,7 +104,7 @@ def verify(
     everything is as it was archived; 1 something is not; 2 there is nothing to verify.
     """
     from builder.archive.verify import verify as check
-    from builder.archive.versions import folders, versions
+    from builder.archive.versions import folders, remember_verified, versions
 
     place, only = Path(what), []
     if not place.is_dir():
@@ -112,6 +114,14 @@ def verify(
         if not only:
             raise ArchiveError(f"{what!r} is no version of {of}, and no folder.")
     found = check(place, full=full, only=only)
+    amiss = Counter(problem.version for problem in found.problems)
+    of_one = (place / PAYLOAD).is_dir() and not (place / "campaign.toml").exists()
+    remember_verified(
+        place.resolve().parent if of_one else place,
+        {v: amiss[v] for v in found.versions},
+        datetime.now(UTC),
+        full=full,
+    )
     for problem in found.problems:
         typer.echo(str(problem))
     for note in found.notes:

@@ -163,3 +163,16 @@ def relative(page: str, target: str) -> str:
         shared += 1
     steps = "../" * (len(here) - shared) + "/".join(there[shared:])
     return quote(steps, safe="/%~:@!$&'()*+,;=?") + mark + quote(anchor, safe="%~:@!$&()*+,;=?/")
+
+
+VERSIONS = "versions.html"
+
+
+def version_anchor(number: int) -> str:
+    """The anchor of a report version on the page of versions."""
+    return f"version-{number}"
+
+
+def version(number: int) -> str:
+    """The place of a report version among all versions."""
+    return f"{VERSIONS}#{version_anchor(number)}"

@@ -24,7 +24,9 @@ from builder.render.pages_procedure import limits_page, procedure_page, procedur
 from builder.render.pages_provenance import result_page
 from builder.render.pages_record import record_page
 from builder.render.pages_test import test_page
+from builder.render.pages_versions import versions_page
 from builder.render.parts import Parts
+from builder.render.parts_versions import moved_parts, versions_parts
 from builder.report import Report
 
 
@@ -79,7 +81,8 @@ def drafts(facts: Facts, prose: Mapping[str, str], description_html: str = "") -
             yield Draft(path, "exposures.html.j2", shown, partial(exposures_page, book, b, part))
     for (block, name), test in book.tests.items():
         make = partial(test_page, book, test)
-        yield Draft(a.test_page(block, name), "test.html.j2", p.test_parts(facts, test), make)
+        shown = {**p.test_parts(facts, test), **moved_parts(facts, test.outcomes)}
+        yield Draft(a.test_page(block, name), "test.html.j2", shown, make)
     for detector in book.detectors:
         shown, make = p.detector_parts(facts, detector), partial(detector_page, book, detector)
         yield Draft(a.detector_page(detector), "detector.html.j2", shown, make)
@@ -90,6 +93,7 @@ def drafts(facts: Facts, prose: Mapping[str, str], description_html: str = "") -
         yield Draft(a.procedure_page(procedure.name), "procedure.html.j2", shown, make)
     for result, outcome in book.outcomes.items():
         shown, make = p.result_parts(facts, outcome), partial(result_page, book, outcome)
+        shown = {**shown, **moved_parts(facts, (outcome,))}
         yield Draft(a.result_page(result), "provenance.html.j2", shown, make)
     for snapshot in book.snapshots.values():
         shown, make = p.record_parts(facts, snapshot), partial(record_page, book, snapshot)
@@ -105,6 +109,7 @@ def _single(facts: Facts, known: Collection[str]) -> Iterator[Draft]:
     yield Draft(a.LIMITS, "limits.html.j2", p.limits_parts(facts), partial(limits_page, book))
     yield Draft(a.HARDWARE, "hardware.html.j2", p.hardware_parts(facts), partial(hardware_page, book))
     yield Draft(a.DOCUMENTS, "documents.html.j2", p.documents_parts(facts), partial(documents_page, book))
+    yield Draft(a.VERSIONS, "report-versions.html.j2", versions_parts(facts), partial(versions_page, book))
     yield draft_of_build(facts, known)
 
 
@@ -134,7 +139,17 @@ def _undrawn(path: str, error: Exception) -> Page:
 
 def page_addresses(book: Book) -> Iterator[str]:
     """The addresses of all data pages, without drawing them."""
-    yield from (a.HOME, a.PROCEDURES, a.HEALTH, a.CAVEATS, a.LIMITS, a.HARDWARE, a.DOCUMENTS, a.BUILD)
+    yield from (
+        a.HOME,
+        a.PROCEDURES,
+        a.HEALTH,
+        a.CAVEATS,
+        a.LIMITS,
+        a.HARDWARE,
+        a.DOCUMENTS,
+        a.VERSIONS,
+        a.BUILD,
+    )
     for block, report in book.blocks.items():
         yield a.block_page(block)
         yield from (a.exposures_page(block, n) for n in range(1, exposure_parts(report) + 1))
