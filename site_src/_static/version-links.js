@@ -2,9 +2,8 @@
    they are there is asked by loading a picture of nothing from among them, so that a copy of the site elsewhere has no dead links. */
 (function () {
   "use strict";
-  const data = window.calbookVersions || { all: [], most: [], others: [], base: "" };
   const page = document.body.dataset.page || "", root = document.body.dataset.root || "";
-  const place = root + data.base;
+  let data = null, place = "";
 
   function el(tag, attributes, ...children) {
     const node = document.createElement(tag);
@@ -56,5 +55,11 @@
     if (!own || !head) return;
     head.prepend(el("p", { class: "notice notice-note archived-copy" }, "Report version " + own.number + " (" + own.label + "), archived " + own.date.slice(0, 10) + " by " + own.author + ": this page is as it was then."));
   }
-  thisPage(); links(); banner();
+  function start() {
+    data = window.calbookVersions;
+    if (!data) return;
+    place = root + data.base;
+    thisPage(); links(); banner();
+  }
+  if (document.readyState === "complete") start(); else addEventListener("DOMContentLoaded", start);
 })();
