@@ -1,4 +1,4 @@
-"""The commands of report versions: archive, verify, compare, versions, publish."""
+"""The commands of report versions: archive, verify, compare, versions, publish; and the report in one file."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import typer
 from builder.answers import UsageError, kind_errors
 from builder.archive.bag import PAYLOAD
 from builder.archive.errors import ArchiveError
+from builder.archive.report_command import report
 
 Folder = Annotated[Path, typer.Argument(help="The campaign folder: the one that holds campaign.toml.")]
 Output = Annotated[
@@ -53,6 +54,7 @@ def register(app: typer.Typer) -> None:
         (compare, "Say what changed between two versions."),
         (versions, "List the versions, choose one by date, list what could go."),
         (publish, "Put the site where others read it, in one switch."),
+        (report, "Make a report of a block or test in one file, for e-mail."),
     ):
         app.command(short_help=short)(kind_errors(told(function)))
 

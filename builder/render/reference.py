@@ -39,6 +39,7 @@ _ROOT = Path(__file__).parents[2]
 _MODULES = (
     "analysis/contract.py",
     "builder/archive/commands.py",
+    "builder/archive/report_command.py",
     "builder/cli.py",
     "builder/acquired/presets.py",
     "builder/report.py",
