@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from builder.answers import UsageError, kind_errors
+from builder.answers import BUILT, UsageError, document, kind_errors
 from builder.archive.bag import PAYLOAD
 from builder.archive.errors import ArchiveError
 from builder.archive.report_command import report
@@ -208,6 +208,9 @@ def versions(
             "--release", help="List raw files whose results are archived and verified. Nothing is deleted."
         ),
     ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON document: of all versions, --retain or --release.")
+    ] = False,
     output: Output = None,
 ) -> None:
     """List the versions of a campaign; choose one by date; list what could go.
@@ -226,9 +229,9 @@ def versions(
     if procedure:
         _calibrations(folder, procedure, detector, asked, output)
     elif retain:
-        _retain(folder, retain)
+        _retain(folder, retain, as_json)
     elif release:
-        _release(folder, output)
+        _release(folder, output, as_json)
     elif asked:
         (choice, text), *_ = asked
         chosen = select(listed(folder), choice, moment(text), lambda v: v.date)
@@ -238,6 +241,9 @@ def versions(
         from builder.archive.versions import readable
 
         found, wrong = readable(folder)
+        if as_json:
+            document("versions", BUILT, versions=[_facts(v) for v in found], unreadable=wrong)
+            return
         for version in found:
             typer.echo(_line(version))
         for text in wrong:
@@ -276,16 +282,26 @@ def _campaign(folder: Path) -> Path:
     return folder.resolve()
 
 
+def _facts(version: Any) -> dict[str, Any]:
+    said = {k: getattr(version, k) for k in ("number", "label", "note", "author", "seal")}
+    return {**said, "date": version.date.isoformat(), "folder": str(version.folder)}
+
+
 def _line(version: Any) -> str:
     note = f": {version.note}" if version.note else ""
     return f"{version.number:>4}  {version.date:%Y-%m-%d %H:%M}  {version.label} ({version.author}){note}"
 
 
-def _retain(folder: Path, rule: str) -> None:
+def _retain(folder: Path, rule: str, as_json: bool) -> None:
     from builder.archive import versions as listed
     from builder.archive.retention import freed, retained
 
     kept = retained(listed(folder), rule)
+    if as_json:
+        document(
+            "versions", BUILT, versions=[{**_facts(k.version), "kept_by": list(k.because)} for k in kept]
+        )
+        return
     for k in kept:
         typer.echo(
             f"{'keep' if k.because else 'could go':<10}{_line(k.version)}{'  [' + ', '.join(k.because) + ']' if k.because else ''}"
@@ -297,7 +313,7 @@ def _retain(folder: Path, rule: str) -> None:
     )
 
 
-def _release(folder: Path, output: Path | None) -> None:
+def _release(folder: Path, output: Path | None, as_json: bool) -> None:
     from contextlib import closing
 
     from builder.archive import versions as listed
@@ -310,6 +326,19 @@ def _release(folder: Path, output: Path | None) -> None:
     with closing(opened((output or folder / "build") / "store")) as db:
         known = {k: (s, d) for k, s, d in db.execute("SELECT key, stat, fingerprint FROM fingerprints")}
     found = releasable(contents, listed(folder), {p: folder / p for p, *_ in contents.inputs}, known)
+    if as_json:
+        files = [
+            {
+                "path": f.path,
+                "size": f.size,
+                "may_go": not f.why_not,
+                "why_not": f.why_not,
+                "version": f.version,
+            }
+            for f in found
+        ]
+        document("versions", BUILT, files=files)
+        return
     for file in found:
         typer.echo(
             f"{'may go' if not file.why_not else 'stays':<8}{file.path}  {file.why_not or file.version}"
