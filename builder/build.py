@@ -130,6 +130,7 @@ def build(options: Options, progress: Progress) -> Built:
             )
         # what follows needs numpy, and more: a build that changes nothing never gets here
         from builder.acquired.match import match
+        from builder.archive.on_site import published
         from builder.assemble import Assembler, Gathered
         from builder.caveat_history import history as said_before
         from builder.caveat_history import sayings
@@ -215,13 +216,13 @@ def build(options: Options, progress: Progress) -> Built:
         with progress.stage("render"):
             said = sayings(campaign)
             files, absent = linked(campaign)
+            bare = Report(
+                campaign, blocks, tuple(k.procedure for k in known.values()), tuple(snapshots),
+                tuple(worst_first(findings)), (), BuildInfo(build_id, started, options.command, versions),
+                caveat_history=said_before(store.caveats(), said, started.isoformat(timespec="seconds")), verdicts=verdicts,
+            )  # fmt: skip
             facts, unchanged = stages.facts(
-                Report(
-                    campaign, blocks, tuple(k.procedure for k in known.values()), tuple(snapshots),
-                    tuple(worst_first(findings)), (), BuildInfo(build_id, started, options.command, versions),
-                    said_before(store.caveats(), said, started.isoformat(timespec="seconds")), verdicts,
-                ),
-                absent, store, history, earlier,
+                replace(bare, versions=published(campaign.root, bare, store.folder / "published")), absent, store, history, earlier,
             )  # fmt: skip
             report = facts.book.report
             if unchanged:

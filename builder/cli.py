@@ -373,7 +373,7 @@ def serve(
     serve(site, port, typer.echo)
 
 
-register(app)  # report versions: archive, verify, compare, versions, publish
+register(app)  # report versions: archive, verify, compare, versions, publish; one-file reports
 
 
 def _version(value: bool) -> None:

@@ -16,6 +16,7 @@ from analysis.contract import Measurement, ParameterValue, Procedure
 from builder.caveat_history import Said
 from builder.costs import Costs
 from builder.flips import VerdictHistory
+from builder.published import PublishedVersion
 from campaign.findings import Finding
 from campaign.frames import Frame, FrameFile
 from campaign.model import Block, Campaign, Caveat, Limit
@@ -293,6 +294,7 @@ class Report:
     info: BuildInfo
     caveat_history: Mapping[str, tuple[Said, ...]] = field(default_factory=dict)  # by id, oldest first
     verdicts: VerdictHistory = field(default_factory=VerdictHistory)
+    versions: tuple[PublishedVersion, ...] = ()  # report versions, and what they published otherwise
 
     def tests(self) -> list[TestReport]:
         """All tests of all blocks, in order."""

@@ -13,6 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from builder import VERSION
+from builder.archive.versions import seen_versions
 from builder.digests import digest
 from builder.render.links import linked_files
 from campaign.findings import Finding
@@ -34,7 +35,7 @@ def inputs_digest(campaign: Campaign, snapshots: Sequence[Snapshot], findings: I
     """A digest of what a build of this campaign is made of, as it is now.
 
     That is: what the folder says and the records held, with all findings so far; the files of the data directories, of
-    ``procedures/`` and those that pages link to; calbook itself with its templates, and the libraries' versions.
+    ``procedures/`` and those that pages link to; the report versions; calbook itself with its templates, and the libraries' versions.
     """
     root = campaign.root
     data = [(r, list(_walk(root / r))) for r in dict.fromkeys(campaign.data.roots)]
@@ -46,6 +47,7 @@ def inputs_digest(campaign: Campaign, snapshots: Sequence[Snapshot], findings: I
         list(_walk(root / "procedures")),
         seen(root, linked_files(campaign).values()),
         [(room, list(_walk(CHECKOUT / room))) for room in ROOMS],
+        seen_versions(root),
         [VERSION, platform.python_version(), *(_version(name) for name in LIBRARIES)],
     )
 

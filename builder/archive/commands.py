@@ -1,8 +1,9 @@
-"""The commands of report versions: archive, verify, compare, versions, publish."""
+"""The commands of report versions: archive, verify, compare, versions, publish; and the report in one file."""
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import wraps
@@ -11,8 +12,10 @@ from typing import Annotated, Any
 
 import typer
 
-from builder.answers import UsageError, kind_errors
+from builder.answers import BUILT, UsageError, document, kind_errors
+from builder.archive.bag import PAYLOAD
 from builder.archive.errors import ArchiveError
+from builder.archive.report_command import report
 
 Folder = Annotated[Path, typer.Argument(help="The campaign folder: the one that holds campaign.toml.")]
 Output = Annotated[
@@ -51,6 +54,7 @@ def register(app: typer.Typer) -> None:
         (compare, "Say what changed between two versions."),
         (versions, "List the versions, choose one by date, list what could go."),
         (publish, "Put the site where others read it, in one switch."),
+        (report, "Make a report of a block or test in one file, for e-mail."),
     ):
         app.command(short_help=short)(kind_errors(told(function)))
 
@@ -102,7 +106,7 @@ def verify(
     everything is as it was archived; 1 something is not; 2 there is nothing to verify.
     """
     from builder.archive.verify import verify as check
-    from builder.archive.versions import folders, versions
+    from builder.archive.versions import folders, remember_verified, versions
 
     place, only = Path(what), []
     if not place.is_dir():
@@ -112,6 +116,14 @@ def verify(
         if not only:
             raise ArchiveError(f"{what!r} is no version of {of}, and no folder.")
     found = check(place, full=full, only=only)
+    amiss = Counter(problem.version for problem in found.problems)
+    of_one = (place / PAYLOAD).is_dir() and not (place / "campaign.toml").exists()
+    remember_verified(
+        place.resolve().parent if of_one else place,
+        {v: amiss[v] for v in found.versions},
+        datetime.now(UTC),
+        full=full,
+    )
     for problem in found.problems:
         typer.echo(str(problem))
     for note in found.notes:
@@ -196,6 +208,9 @@ def versions(
             "--release", help="List raw files whose results are archived and verified. Nothing is deleted."
         ),
     ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON document: of all versions, --retain or --release.")
+    ] = False,
     output: Output = None,
 ) -> None:
     """List the versions of a campaign; choose one by date; list what could go.
@@ -214,9 +229,9 @@ def versions(
     if procedure:
         _calibrations(folder, procedure, detector, asked, output)
     elif retain:
-        _retain(folder, retain)
+        _retain(folder, retain, as_json)
     elif release:
-        _release(folder, output)
+        _release(folder, output, as_json)
     elif asked:
         (choice, text), *_ = asked
         chosen = select(listed(folder), choice, moment(text), lambda v: v.date)
@@ -226,6 +241,9 @@ def versions(
         from builder.archive.versions import readable
 
         found, wrong = readable(folder)
+        if as_json:
+            document("versions", BUILT, versions=[_facts(v) for v in found], unreadable=wrong)
+            return
         for version in found:
             typer.echo(_line(version))
         for text in wrong:
@@ -264,16 +282,26 @@ def _campaign(folder: Path) -> Path:
     return folder.resolve()
 
 
+def _facts(version: Any) -> dict[str, Any]:
+    said = {k: getattr(version, k) for k in ("number", "label", "note", "author", "seal")}
+    return {**said, "date": version.date.isoformat(), "folder": str(version.folder)}
+
+
 def _line(version: Any) -> str:
     note = f": {version.note}" if version.note else ""
     return f"{version.number:>4}  {version.date:%Y-%m-%d %H:%M}  {version.label} ({version.author}){note}"
 
 
-def _retain(folder: Path, rule: str) -> None:
+def _retain(folder: Path, rule: str, as_json: bool) -> None:
     from builder.archive import versions as listed
     from builder.archive.retention import freed, retained
 
     kept = retained(listed(folder), rule)
+    if as_json:
+        document(
+            "versions", BUILT, versions=[{**_facts(k.version), "kept_by": list(k.because)} for k in kept]
+        )
+        return
     for k in kept:
         typer.echo(
             f"{'keep' if k.because else 'could go':<10}{_line(k.version)}{'  [' + ', '.join(k.because) + ']' if k.because else ''}"
@@ -285,7 +313,7 @@ def _retain(folder: Path, rule: str) -> None:
     )
 
 
-def _release(folder: Path, output: Path | None) -> None:
+def _release(folder: Path, output: Path | None, as_json: bool) -> None:
     from contextlib import closing
 
     from builder.archive import versions as listed
@@ -298,6 +326,19 @@ def _release(folder: Path, output: Path | None) -> None:
     with closing(opened((output or folder / "build") / "store")) as db:
         known = {k: (s, d) for k, s, d in db.execute("SELECT key, stat, fingerprint FROM fingerprints")}
     found = releasable(contents, listed(folder), {p: folder / p for p, *_ in contents.inputs}, known)
+    if as_json:
+        files = [
+            {
+                "path": f.path,
+                "size": f.size,
+                "may_go": not f.why_not,
+                "why_not": f.why_not,
+                "version": f.version,
+            }
+            for f in found
+        ]
+        document("versions", BUILT, files=files)
+        return
     for file in found:
         typer.echo(
             f"{'may go' if not file.why_not else 'stays':<8}{file.path}  {file.why_not or file.version}"

@@ -80,7 +80,7 @@ def compare(before: Edition, after: Edition) -> Comparison:
     for key, now in after.numbers.items():
         then = before.numbers.get(key)
         if then is not None and then[7:16] != now[7:16]:
-            moved.append(_moved(then, now, before, after, reasons))
+            moved.append(measured_otherwise(then, now, before, after, reasons))
     added = tuple(n for key, n in after.numbers.items() if key not in before.numbers)
     gone = tuple(n for key, n in before.numbers.items() if key not in after.numbers)
     rows = record(before, after)
@@ -98,9 +98,10 @@ def compare(before: Edition, after: Edition) -> Comparison:
     )
 
 
-def _moved(
+def measured_otherwise(
     then: Number, now: Number, before: Edition, after: Edition, known: dict[tuple[str, str], tuple[str, ...]]
 ) -> Moved:
+    """How much a measurement moved and because of what; ``known`` remembers the reasons of pairs of results."""
     pair = (then.result, now.result)
     if pair not in known:
         known[pair] = _why_measured(pair, before, after)

@@ -72,6 +72,20 @@ def to_json(compared: Comparison) -> dict[str, Any]:
     }
 
 
+def counts_of(compared: Comparison) -> dict[str, int]:
+    """How much changed, by kind; kinds of which nothing changed are left out."""
+    values = [m for m in compared.moved if "value" in m.fields or "uncertainty" in m.fields]
+    held = {
+        "tests": len(compared.tests),
+        "verdicts": len(compared.verdicts),
+        "measurements": len(values),
+        "measurements added": len(compared.added),
+        "measurements gone": len(compared.gone),
+        **{kind: len(changes) for kind, changes in compared.others.items()},
+    }
+    return {kind: count for kind, count in held.items() if count}
+
+
 def write_page(compared: Comparison, place: Path) -> Path:
     """Write the page, and all of it as JSON beside, into the folder of versions. Returns the page."""
     from builder.store import write_atomically
@@ -82,8 +96,8 @@ def write_page(compared: Comparison, place: Path) -> Path:
     ways = {side: os.path.relpath(getattr(compared, side).site, place) for side in ("before", "after")}
     valued = [m for m in by_weight(compared.moved) if "value" in m.fields or "uncertainty" in m.fields]
     context = {
-        "c": compared, "titles": TITLES, "most": MOST_ON_PAGE, "large": LARGE, "data": data, "ways": ways,
-        "valued": valued, "verdicts": compared.verdicts, "sigmas": _sigmas,
+        "c": compared, "titles": TITLES, "most": MOST_ON_PAGE, "large": is_large, "data": data, "ways": ways,
+        "valued": valued, "verdicts": compared.verdicts, "sigmas": sigmas,
     }  # fmt: skip
     write_atomically(place / name, pages.draw("compare.html.j2", context))
     return place / name
@@ -94,7 +108,12 @@ def by_weight(moved: Iterable[Moved]) -> list[Moved]:
     return sorted(moved, key=lambda m: (-(m.sigma or m.sigma_independent or 0.0), not m.same_inputs))
 
 
-def _sigmas(m: Moved) -> str:
+def is_large(m: Moved) -> bool:
+    """Whether a difference is marked."""
+    return (m.sigma or m.sigma_independent or 0.0) >= LARGE
+
+
+def sigmas(m: Moved) -> str:
     """How much it moved, in words: '3.1 σ (2.2 σ if independent)'."""
     if m.sigma_independent is None:
         return "no uncertainty" if m.difference is not None else "no value on one side"
@@ -107,7 +126,7 @@ def _sigmas(m: Moved) -> str:
 
 def _moved(m: Moved) -> str:
     a, b = m.before, m.after
-    return f"{b.block}/{b.test} {b.name}: {_value(a)} → {_value(b)} {b.unit}, {_sigmas(m)}; because: {'; '.join(m.because)}"
+    return f"{b.block}/{b.test} {b.name}: {_value(a)} → {_value(b)} {b.unit}, {sigmas(m)}; because: {'; '.join(m.because)}"
 
 
 def _verdict(m: Moved) -> str:

@@ -20,10 +20,11 @@ from campaign.load import load
 Key = tuple[str, str, str, str, str, str, str]
 """(block, test, procedure, quantity, detector, channel, setting): what is compared with what."""
 
-_COLUMNS = (
+COLUMNS = (
     "block", "test", "procedure", "quantity", "detector", "channel", "setting", "value", "uncertainty", "unit",
     "n", "flags", "verdict", "limit_low", "limit_high", "limit_id", "result_id",
 )  # fmt: skip
+"""The columns of measurements.csv that an edition reads; the first seven are the key."""
 
 
 class Number(NamedTuple):
@@ -125,5 +126,5 @@ def _rows(stream: Iterator[str]) -> Iterator[Number]:
 
     rows = csv.reader(stream)
     head = next(rows)
-    pick = itemgetter(*(head.index(name) for name in _COLUMNS))
+    pick = itemgetter(*(head.index(name) for name in COLUMNS))
     return map(Number._make, map(pick, rows))

@@ -10,9 +10,9 @@ import fcntl
 import shutil
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,13 @@ from builder import VERSION
 from builder.archive import pages
 from builder.archive.asbuilt import AGAIN, AsBuilt, as_built
 from builder.archive.bag import tag_texts
+from builder.archive.compare import Comparison, compare
+from builder.archive.compared import counts_of, write_page
 from builder.archive.contents import CONTENTS, INPUTS, Contents, present_contents
 from builder.archive.digests import Digest, each, flush
+from builder.archive.edition import Edition, edition_of, read_numbers
 from builder.archive.errors import ArchiveError, NotAsBuiltError
+from builder.archive.on_site import VERSIONS_SCRIPT, script_within
 from builder.archive.payload import Payload, payload_of
 from builder.archive.versions import (
     PART,
@@ -34,8 +38,10 @@ from builder.archive.versions import (
     read_version,
     readable,
     write_index,
+    write_mark,
 )
 from builder.archive.writer import Writer
+from builder.render.addresses import MEASUREMENTS_CSV
 from builder.render.write import MANIFEST
 from builder.store import Store
 from campaign.load import load
@@ -94,7 +100,15 @@ def make(
         payload.files["store/calbook.sqlite"] = extract
         payload.files[CONTENTS] = contents.to_json()
         payload.files[INPUTS] = contents.inputs_csv()
-        facts = _facts(place, label, note, author, now, built, contents, payload)
+        former = readable(place)[0][-1:]
+        facts = _facts(place, label, note, author, now, built, contents, payload, former)
+        compared, unread = _since(former, built, contents)
+        facts["changes"] = counts_of(compared) if compared else None
+        shown = [
+            n.removeprefix("site/") for n in payload.files if n.startswith("site/") and n.endswith(".html")
+        ]
+        payload.expected.pop(f"site/{VERSIONS_SCRIPT}", None)  # its own: it says which version it is of
+        payload.files[f"site/{VERSIONS_SCRIPT}"] = script_within(place, facts, shown).encode()
         part = place / f"{PART}{folder_name(facts['number'], label)}"
         written = Writer(part, place, payload)
         try:
@@ -106,13 +120,18 @@ def make(
             remove(part)
             raise
         version = read_version(_into_place(part))
+        if compared:
+            now_archived = replace(
+                compared.after, name=version.name, token=str(version.number), site=version.site
+            )
+            write_page(replace(compared, after=now_archived), place)
         listing(place)
     return Made(
         version,
         len(entries),
         written.linked,
         written.bytes,
-        (*sorted(written.notes), *_said_of(facts)),
+        (*sorted(written.notes), *unread, *_said_of(facts)),
     )
 
 
@@ -121,6 +140,7 @@ def listing(place: Path) -> None:
     found, wrong = readable(place)
     entries = write_index(place, found)
     pages.write_index(place, entries, wrong)
+    write_mark(place)
 
 
 def _facts(
@@ -132,9 +152,9 @@ def _facts(
     built: AsBuilt,
     contents: Contents,
     payload: Payload,
+    former: Sequence[Version],
 ) -> dict[str, Any]:
     """The statement of a version: what a person said of it, and what it contains."""
-    former = readable(place)[0][-1:]
     said: Mapping[str, Any] = contents.facts
     by_verdict = Counter(t["verdict"] for t in said["tests"])
     return {
@@ -162,6 +182,20 @@ def _facts(
         "left_out": sorted(payload.left_out),
         "newer_than_build": _newer(built, payload),
     }
+
+
+def _since(
+    former: Sequence[Version], built: AsBuilt, contents: Contents
+) -> tuple[Comparison | None, tuple[str, ...]]:
+    """What changed since the version before; or why that cannot be said, which is no reason not to archive."""
+    if not former:
+        return None, ()
+    try:
+        numbers = read_numbers(built.site / MEASUREMENTS_CSV)
+        after = Edition("the present site", "now", built.site, contents, numbers)
+        return compare(edition_of(former[0]), after), ()
+    except ArchiveError as error:
+        return None, (f"It was not compared with {former[0].name}: {error}",)
 
 
 def _finish(part: Path, entries: Mapping[str, Digest], facts: Mapping[str, Any]) -> None:

@@ -6,6 +6,7 @@ its noon. A moment is a moment: before is earlier, after is later.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Literal, TypeVar
@@ -17,7 +18,16 @@ Choice = Literal["before", "after", "nearest"]
 
 
 def moment(text: str) -> date | datetime:
-    """A day ('2025-03-01') or a moment ('2025-03-01T12:30', UTC unless it says otherwise). Raises ArchiveError."""
+    """A day ('2025-03-01', or '2025:060' by the day of the year) or a moment ('2025-03-01T12:30', UTC unless it says otherwise).
+
+    Raises ArchiveError.
+    """
+    if by_day := re.fullmatch(r"([1-9]\d{3}):(\d{3})", text):
+        year = int(by_day[1])
+        found_day = date(year, 1, 1) + timedelta(days=int(by_day[2]) - 1)
+        if found_day.year != year:
+            raise ArchiveError(f"{text!r} is no date: that year has no such day.")
+        return found_day
     try:
         return date.fromisoformat(text)
     except ValueError:

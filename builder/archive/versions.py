@@ -7,6 +7,7 @@ A version's folder is called after its number and label. The folders are the tru
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ from campaign.names import slug
 
 FOLDER = "versions"
 INDEX = "versions.json"
+VERIFIED = "verified.json"
+HERE = "here.svg"
+"""A picture of nothing beside the versions: where a page can load it, its links to versions lead somewhere."""
 STATEMENT = f"{PAYLOAD}/version.json"
 PART = ".part-"
 """How the folder of a version begins while it is written."""
@@ -143,8 +147,10 @@ def write_index(place: Path, found: Sequence[Version]) -> list[dict[str, Any]]:
     there = folders(place)
     entries = {n: {**e, "present": n in there} for n, e in indexed(place).items()}
     for version in found:
+        # a seal that is known stays: a version that was made anew must be found by it (see verify)
+        seal = entries.get(version.number, {}).get("seal") or version.seal
         entries[version.number] = {
-            **version.facts, "folder": version.folder.name, "seal": version.seal, "present": True,
+            **version.facts, "folder": version.folder.name, "seal": seal, "present": True,
         }  # fmt: skip
     listed = [entries[n] for n in sorted(entries)]
     from builder.store import write_atomically  # numpy comes with it: what only reads versions does without
@@ -152,3 +158,72 @@ def write_index(place: Path, found: Sequence[Version]) -> list[dict[str, Any]]:
     text = json.dumps({"format": 1, "versions": listed}, indent=1, ensure_ascii=False) + "\n"
     write_atomically(home(place) / INDEX, text.encode())
     return listed
+
+
+def seen_versions(root: Path) -> list[tuple[str, int, int]]:
+    """(name, size, modification time [ns]) of all that lies in ``versions/`` and of each version's seal and statement.
+
+    It opens nothing, and looks at two files a version, since nothing in a version ever changes.
+    """
+    place, out = root / FOLDER, []
+    try:
+        names = sorted(os.listdir(place))  # noqa: PTH208 - names alone
+    except OSError:
+        return []
+    for name in names:
+        if name.startswith("."):
+            continue
+        for inside in (
+            "",
+            "/tagmanifest-sha256.txt",
+            f"/{PAYLOAD}/version.json",
+            f"/{PAYLOAD}/contents.json",
+        ):
+            try:
+                stat = os.stat(f"{place}/{name}{inside}")  # noqa: PTH116
+            except OSError:
+                continue
+            size = stat.st_size if inside or not (place / name).is_dir() else 0
+            out.append((name + inside, size, stat.st_mtime_ns))
+    return out
+
+
+def write_mark(place: Path) -> None:
+    """Write the picture of nothing by which pages see that the versions are there."""
+    mark = home(place) / HERE
+    if not mark.exists():
+        mark.write_text('<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>\n', encoding="utf-8")
+
+
+def verified(place: Path) -> dict[int, dict[str, Any]]:
+    """What ``calbook verify`` last found of each version, by number: 'seal', 'at', 'problems', 'full'."""
+    try:
+        held = json.loads((home(place) / VERIFIED).read_bytes())["versions"]
+        return {int(n): dict(v) for n, v in held.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def remember_verified(place: Path, found: Mapping[str, int], now: datetime, *, full: bool) -> bool:
+    """Write down when versions (folder name → files that are not as archived) were verified.
+
+    False where that cannot be written: what is on a disk for reading only is verified all the same.
+    """
+    from builder.store import write_atomically
+
+    numbers = {folder.name: number for number, folder in folders(place).items()}
+    held = verified(place)
+    for name, problems in found.items():
+        if name in numbers:
+            try:
+                seal = seal_of(home(place) / name)
+            except ArchiveError:
+                seal = ""
+            at = now.isoformat(timespec="seconds")
+            held[numbers[name]] = {"seal": seal, "at": at, "problems": problems, "full": full}
+    text = json.dumps({"format": 1, "versions": {str(n): held[n] for n in sorted(held)}}, indent=1)
+    try:
+        write_atomically(home(place) / VERIFIED, (text + "\n").encode())
+    except OSError:
+        return False
+    return True

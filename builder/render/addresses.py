@@ -175,3 +175,15 @@ def figure_anchor(figure: str) -> str:
 
 VERDICTS = "verdicts.html"
 """Open failures, and verdicts that changed."""
+
+VERSIONS = "versions.html"
+
+
+def version_anchor(number: int) -> str:
+    """The anchor of a report version on the page of versions."""
+    return f"version-{number}"
+
+
+def version(number: int) -> str:
+    """The place of a report version among all versions."""
+    return f"{VERSIONS}#{version_anchor(number)}"

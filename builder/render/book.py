@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from analysis.contract import Procedure
 from builder.caveat_coverage import Coverage, coverage
+from builder.published import Move, moves
 from builder.render import addresses
 from builder.report import (
     BlockReport,
@@ -216,6 +217,18 @@ class Book:
             if j.limit and j.unjudged:
                 out[id(j.limit)][j.unjudged] += 1
         return out
+
+    @cached_property
+    def moved(self) -> dict[str, tuple[Move, ...]]:
+        """What report versions published of measurements otherwise, by measurement id, the newest version first."""
+        return moves(self.report.versions)
+
+    def moved_of(self, outcomes: Iterable[Outcome]) -> list[Move]:
+        """The same of all measurements of some outcomes, the newest version first and the largest significance first."""
+        if not self.moved:
+            return []
+        found = [m for o in outcomes for j in o.measurements for m in self.moved.get(j.id, ())]
+        return sorted(found, key=lambda m: (-m.versions[0].number, -m.number.weight))
 
     def frame_of(self, block: str, frame: Frame) -> FrameReport | None:
         """The exposure table's entry of a frame; frames may be borrowed from another block."""

@@ -26,8 +26,10 @@ from builder.render.pages_provenance import result_page
 from builder.render.pages_record import record_page
 from builder.render.pages_test import test_page
 from builder.render.pages_verdicts import verdicts_page
+from builder.render.pages_versions import versions_page
 from builder.render.parts import Parts
 from builder.render.parts_verdicts import verdicts_parts
+from builder.render.parts_versions import moved_parts, versions_parts
 from builder.report import Report
 
 
@@ -82,7 +84,8 @@ def drafts(facts: Facts, prose: Mapping[str, str], description_html: str = "") -
             yield Draft(path, "exposures.html.j2", shown, partial(exposures_page, book, b, part))
     for (block, name), test in book.tests.items():
         make = partial(test_page, book, test)
-        yield Draft(a.test_page(block, name), "test.html.j2", p.test_parts(facts, test), make)
+        shown = {**p.test_parts(facts, test), **moved_parts(facts, test.outcomes)}
+        yield Draft(a.test_page(block, name), "test.html.j2", shown, make)
     for detector in book.detectors:
         shown, make = p.detector_parts(facts, detector), partial(detector_page, book, detector)
         yield Draft(a.detector_page(detector), "detector.html.j2", shown, make)
@@ -96,6 +99,7 @@ def drafts(facts: Facts, prose: Mapping[str, str], description_html: str = "") -
         yield Draft(a.procedure_page(procedure.name), "procedure.html.j2", shown, make)
     for result, outcome in book.outcomes.items():
         shown, make = p.result_parts(facts, outcome), partial(result_page, book, outcome)
+        shown = {**shown, **moved_parts(facts, (outcome,))}
         yield Draft(a.result_page(result), "provenance.html.j2", shown, make)
     for snapshot in book.snapshots.values():
         shown, make = p.record_parts(facts, snapshot), partial(record_page, book, snapshot)
@@ -114,6 +118,7 @@ def _single(facts: Facts, known: Collection[str]) -> Iterator[Draft]:
     yield Draft(a.VERDICTS, "verdicts.html.j2", verdicts_parts(facts), partial(verdicts_page, book))
     yield Draft(a.HARDWARE, "hardware.html.j2", p.hardware_parts(facts), partial(hardware_page, book))
     yield Draft(a.DOCUMENTS, "documents.html.j2", p.documents_parts(facts), partial(documents_page, book))
+    yield Draft(a.VERSIONS, "report-versions.html.j2", versions_parts(facts), partial(versions_page, book))
     yield draft_of_build(facts, known)
 
 
@@ -153,6 +158,7 @@ def page_addresses(book: Book) -> Iterator[str]:
         a.VERDICTS,
         a.HARDWARE,
         a.DOCUMENTS,
+        a.VERSIONS,
         a.BUILD,
     )
     for block, report in book.blocks.items():

@@ -36,7 +36,10 @@ def template_digest(name: str) -> str:
 def code_digest() -> str:
     """A digest of the code that makes pages and exports."""
     builder = Path(__file__).resolve().parents[1]
-    beside = (builder / f"{name}.py" for name in ("exports", "report", "digests", "draw", "rollup", "flips"))
+    beside = (
+        builder / f"{name}.py"
+        for name in ("exports", "report", "published", "digests", "draw", "rollup", "flips")
+    )
     return digest([p.read_text("utf-8") for p in (*sorted(Path(__file__).parent.glob("*.py")), *beside)])
 
 

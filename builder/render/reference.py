@@ -40,6 +40,7 @@ _ROOT = Path(__file__).parents[2]
 _MODULES = (
     "analysis/contract.py",
     "builder/archive/commands.py",
+    "builder/archive/report_command.py",
     "builder/cli.py",
     "builder/acquired/presets.py",
     "builder/expectations.py",

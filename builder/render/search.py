@@ -61,6 +61,7 @@ def nav_script(report: Report, guide: Sequence[tuple[str, str, str]] = ()) -> st
             ["Hardware", addresses.HARDWARE],
             ["Documents", addresses.DOCUMENTS],
             ["Health", addresses.HEALTH],
+            ["Report versions", addresses.VERSIONS],
             ["About this build", addresses.BUILD],
         ],
         "guide": [[title, path] for path, title, _ in guide],

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from builder import exports
+from builder.archive.on_site import VERSIONS_SCRIPT, versions_script
 from builder.digests import digest
 from builder.recover import distrust, sound
 from builder.render import addresses
@@ -119,6 +120,8 @@ def render(
     draw(draft_of_build(facts, addresses_now))
     drawn = len(pages.rows)
     site.write(NAV, nav_script(report, prose.guide_pages))
+    every_page = {*addresses_now, *(path for path, *_ in prose.guide_pages)}
+    site.write(VERSIONS_SCRIPT, versions_script(report.campaign.root, site.out, every_page))
     entries = {path: entry for path, entry in entries.items() if path in addresses_now}
     site.write(SEARCH_DATA, search_script(entries, prose.guide_pages))
     gone = known.keys() - addresses_now - made.keys()

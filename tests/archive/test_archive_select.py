@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -62,8 +63,13 @@ def test_outside_of_the_range_is_a_clear_error(choose: Callable[..., date], when
 
 
 def test_a_date_is_a_date() -> None:
-    with pytest.raises(ArchiveError, match="is no date"):
-        moment("yesterday")
+    for text in ("yesterday", "2025:366", "2025:000"):
+        with pytest.raises(ArchiveError, match="is no date"):
+            moment(text)
+    # days as they are written at an observatory, with the selections that its own tool makes
+    assert before(DAYS, moment("2007:008"), same) == date(2007, 1, 6) == moment("2007:006")
+    assert after(DAYS, moment("2007:008"), same) == date(2007, 3, 10) == moment("2007:069")
+    assert moment("2024:366") == date(2024, 12, 31)
 
 
 def test_versions_and_calibrations_by_date_from_the_command_line(campaign: Path, archived: Archive) -> None:
@@ -110,6 +116,10 @@ def test_a_retention_rule_lists_and_deletes_nothing(campaign: Path, archived: Ar
         with pytest.raises(ArchiveError, match="is no rule"):
             retained(held, rule)
     archived("second")
+    rows = json.loads(
+        CliRunner().invoke(app, ["versions", str(campaign), "--retain", "keep last 1", "--json"]).stdout
+    )["versions"]
+    assert [(r["number"], r["kept_by"]) for r in rows] == [(1, []), (2, ["last 1"])]
     told = CliRunner().invoke(app, ["versions", str(campaign), "--retain", "keep last 1"])
     assert (
         "could go     1  2025-03-01" in told.output
@@ -142,6 +152,8 @@ def test_raw_files_may_go_when_their_results_are_archived_and_verified(
         return {r.split("  ")[0]: f"{s} {r.split('  ')[1]}" for s, r in zip(states, rows, strict=True)}
 
     assert set(told().values()) == {"stays no version verifies"}
+    listed = json.loads(CliRunner().invoke(app, ["versions", str(campaign), "--release", "--json"]).stdout)
+    assert len(listed["files"]) == 5 and not any(f["may_go"] for f in listed["files"])
     folder = archived("a").version.folder
     assert told() == {f"frames/b{n}.fits": "may version 1 (a)" for n in range(1, 6)}
     frame = campaign / "frames/b2.fits"

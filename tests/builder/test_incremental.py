@@ -19,8 +19,11 @@ from pathlib import Path
 
 import pytest
 from tiny_campaign import NOW, bias, built, make, snapshot
+from typer.testing import CliRunner
 
 from builder import unchanged
+from builder.archive.make import make as archive
+from builder.cli import app
 from builder.render import environment
 
 pytestmark = pytest.mark.slow
@@ -70,6 +73,7 @@ EXPOSURES1, EXPOSURES2 = "blocks/B1/exposures.html", "blocks/B2/exposures.html"
 DETECTOR, CAVEATS, LIMITS, HEALTH = "detectors/CAM1.html", "caveats.html", "limits.html", "health.html"
 COVERAGE = "caveat-coverage.html"
 VERDICTS = "verdicts.html"
+VERSIONS = "versions.html"
 ONE, TWO, THREE = test_page("B1", "BIAS01"), test_page("B1", "BIAS02"), test_page("B2", "BIAS03")
 LEVELS = {"level of BIAS01", "level of BIAS02", "level of BIAS03"}
 SHARES = {"share of BIAS01", "share of BIAS02"}
@@ -200,6 +204,18 @@ def change_frame(folder: Path) -> None:
     bias(folder / "frames/B1/b4.fits", 44, EXPNUM=4)
 
 
+def archive_it(folder: Path) -> None:
+    archive(folder, label="review", author="A", now=NOW)
+
+
+def verify_it(folder: Path) -> None:
+    assert CliRunner().invoke(app, ["verify", str(folder)]).exit_code == 0
+
+
+def move_a_published_number(folder: Path) -> None:
+    bias(folder / "frames/B1/b4.fits", 45, EXPNUM=4)
+
+
 def remove_frame(folder: Path) -> None:
     (folder / "frames/B2/b8.fits").unlink()
     edit(folder / "records/second.csv", "BIAS03,6,8", "BIAS03,6,7")
@@ -292,8 +308,17 @@ CHANGES: dict[str, tuple[Callable[[Path], None], set[str], set[str]]] = {
         change_reference, {"level of BIAS01", "share of BIAS01"},
         {ONE, TWO, B1, EXPOSURES1, DETECTOR, VERDICTS, "level of BIAS01", "level of BIAS02", "share of BIAS01"},
     ),
+    "a report version": (archive_it, set(), {VERSIONS}),
+    "a report version verified": (verify_it, set(), {VERSIONS}),
+    "a published number": (
+        move_a_published_number, {"level of BIAS02", "share of BIAS02"},
+        {TWO, B1, EXPOSURES1, DETECTOR, VERSIONS, "level of BIAS02", "share of BIAS02"},
+    ),
+    "a second report version": (archive_it, set(), {VERSIONS}),
 }  # fmt: skip
-TOLD_ONLY = {"files touched", "a file that a page links to"}
+TOLD_ONLY = {
+    "files touched", "a file that a page links to", "a report version", "a report version verified", "a second report version",
+}  # fmt: skip
 """Changes of which no page tells, so that not even a build is counted."""
 
 

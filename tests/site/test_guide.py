@@ -15,6 +15,7 @@ from page_reader import Read, read
 from analysis.contract import ALARMS, FLAGS, REASONS
 from analysis.procedures import builtin
 from builder.acquired.presets import PRESETS
+from builder.archive.on_site import VERSIONS_SCRIPT
 from builder.cli import app
 from builder.expectations import UNJUDGED
 from builder.exports import COLUMNS
@@ -38,7 +39,7 @@ CHECKOUT = Path(__file__).parents[2]
 GUIDE = CHECKOUT / "site_src" / "guide"
 PAGES = sorted(p.stem for p in GUIDE.glob("*.md"))
 FIXED = {
-    addresses.HOME, addresses.HEALTH, addresses.CAVEATS, addresses.LIMITS, addresses.VERDICTS, addresses.PROCEDURES, addresses.BUILD, "search.html", NAV, SEARCH_DATA, CHECKED,
+    addresses.HOME, addresses.HEALTH, addresses.CAVEATS, addresses.LIMITS, addresses.VERDICTS, addresses.PROCEDURES, addresses.BUILD, "search.html", NAV, SEARCH_DATA, CHECKED, VERSIONS_SCRIPT,
 }  # fmt: skip
 """What the rest of every site has: the guide and its frame may link to it."""
 
