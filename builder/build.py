@@ -119,7 +119,8 @@ def build(options: Options, progress: Progress) -> Built:
         site.write(CHECKED, checked_script(asked))
         costs = partial(stages.costs, progress, engine, options, site)
         with progress.stage("compare"):
-            inputs = inputs_digest(campaign, snapshots, findings)
+            today = stages.today(campaign, started)
+            inputs = inputs_digest(campaign, snapshots, findings, today)
             last = stages.as_before(campaign, inputs, store, site, options)
         if last is not None:
             stages.close_log(progress, site, last)
@@ -130,6 +131,7 @@ def build(options: Options, progress: Progress) -> Built:
         from builder.acquired.match import match
         from builder.assemble import Assembler, Gathered
         from builder.changes import state_of
+        from builder.health_check import late
         from builder.masters import tidy
         from builder.measure import measure_all
         from builder.plan import Planner
@@ -192,6 +194,7 @@ def build(options: Options, progress: Progress) -> Built:
                 )
             )
             blocks = assembler.blocks()
+            findings += late(campaign, blocks, today)
             store.judge(assembler.verdicts, build_id)
             store.show(
                 {o.place: o.result_id for b in blocks for t in b.tests for o in t.outcomes if o.result_id},
@@ -202,7 +205,7 @@ def build(options: Options, progress: Progress) -> Built:
             facts, unchanged = stages.facts(
                 Report(
                     campaign, blocks, tuple(k.procedure for k in known.values()), tuple(snapshots),
-                    tuple(worst_first(findings)), (), BuildInfo(build_id, started, options.command, versions),
+                    tuple(worst_first(findings)), (), BuildInfo(build_id, started, options.command, versions), today,
                 ),
                 absent, store, history, earlier,
             )  # fmt: skip

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 
 from analysis.contract import Measurement, ParameterValue, Procedure
@@ -269,6 +269,7 @@ class Report:
     findings: tuple[Finding, ...]
     changes: tuple[Change, ...]
     info: BuildInfo
+    today: date | None = None  # the day that promises are held against; None where the campaign states none
 
     def tests(self) -> list[TestReport]:
         """All tests of all blocks, in order."""

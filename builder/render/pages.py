@@ -17,6 +17,7 @@ from builder.render.facts import Facts
 from builder.render.page import Page
 from builder.render.pages_about import build_page
 from builder.render.pages_block import block_page, exposure_parts, exposures_page
+from builder.render.pages_check import check_page
 from builder.render.pages_detector import detector_page
 from builder.render.pages_health import caveats_page, health_page
 from builder.render.pages_home import documents_page, hardware_page, home_page
@@ -25,6 +26,7 @@ from builder.render.pages_provenance import result_page
 from builder.render.pages_record import record_page
 from builder.render.pages_test import test_page
 from builder.render.parts import Parts
+from builder.render.parts_check import check_parts
 from builder.report import Report
 
 
@@ -101,6 +103,7 @@ def _single(facts: Facts, known: Collection[str]) -> Iterator[Draft]:
     """The pages of which the site has one each."""
     book = facts.book
     yield Draft(a.HEALTH, "health.html.j2", p.health_parts(facts), partial(health_page, book))
+    yield Draft(a.CHECK, "check.html.j2", check_parts(facts), partial(check_page, book))
     yield Draft(a.CAVEATS, "caveats.html.j2", p.caveats_parts(facts), partial(caveats_page, book))
     yield Draft(a.LIMITS, "limits.html.j2", p.limits_parts(facts), partial(limits_page, book))
     yield Draft(a.HARDWARE, "hardware.html.j2", p.hardware_parts(facts), partial(hardware_page, book))
@@ -134,7 +137,17 @@ def _undrawn(path: str, error: Exception) -> Page:
 
 def page_addresses(book: Book) -> Iterator[str]:
     """The addresses of all data pages, without drawing them."""
-    yield from (a.HOME, a.PROCEDURES, a.HEALTH, a.CAVEATS, a.LIMITS, a.HARDWARE, a.DOCUMENTS, a.BUILD)
+    yield from (
+        a.HOME,
+        a.PROCEDURES,
+        a.HEALTH,
+        a.CHECK,
+        a.CAVEATS,
+        a.LIMITS,
+        a.HARDWARE,
+        a.DOCUMENTS,
+        a.BUILD,
+    )
     for block, report in book.blocks.items():
         yield a.block_page(block)
         yield from (a.exposures_page(block, n) for n in range(1, exposure_parts(report) + 1))

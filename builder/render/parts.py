@@ -31,7 +31,10 @@ def template_digest(name: str) -> str:
 def code_digest() -> str:
     """A digest of the code that makes pages and exports."""
     builder = Path(__file__).resolve().parents[1]
-    beside = (builder / f"{name}.py" for name in ("exports", "report", "digests", "draw"))
+    beside = (
+        builder / f"{name}.py"
+        for name in ("exports", "report", "digests", "draw", "health_check", "comparisons")
+    )
     return digest([p.read_text("utf-8") for p in (*sorted(Path(__file__).parent.glob("*.py")), *beside)])
 
 

@@ -59,6 +59,7 @@ def nav_script(report: Report, guide: Sequence[tuple[str, str, str]] = ()) -> st
             ["Caveats", addresses.CAVEATS],
             ["Hardware", addresses.HARDWARE],
             ["Documents", addresses.DOCUMENTS],
+            ["Health check", addresses.CHECK],
             ["Health", addresses.HEALTH],
             ["About this build", addresses.BUILD],
         ],
