@@ -131,6 +131,7 @@ def build(options: Options, progress: Progress) -> Built:
         from builder.acquired.match import match
         from builder.assemble import Assembler, Gathered
         from builder.changes import state_of
+        from builder.comparisons import lacking
         from builder.health_check import late
         from builder.masters import tidy
         from builder.measure import measure_all
@@ -194,7 +195,7 @@ def build(options: Options, progress: Progress) -> Built:
                 )
             )
             blocks = assembler.blocks()
-            findings += late(campaign, blocks, today)
+            findings += [*late(campaign, blocks, today), *lacking(campaign, blocks)]
             store.judge(assembler.verdicts, build_id)
             store.show(
                 {o.place: o.result_id for b in blocks for t in b.tests for o in t.outcomes if o.result_id},

@@ -10,12 +10,15 @@ from functools import cached_property
 from typing import TypeVar
 
 from analysis.contract import Procedure
+from builder import comparisons
+from builder.comparisons import Pair
 from builder.render import addresses
 from builder.report import (
     BlockReport,
     BuildInfo,
     Change,
     FrameReport,
+    ImageComparison,
     Judged,
     Outcome,
     Report,
@@ -205,6 +208,24 @@ class Book:
     def touched(self) -> Counter[int]:
         """How many measurements each caveat touches, by the caveat's identity in this report."""
         return Counter(id(c) for _, j in self.measurements.values() for c in j.caveats)
+
+    @cached_property
+    def pairs(self) -> list[Pair]:
+        """The blocks that are compared."""
+        return comparisons.pairs(self.report.campaign, self.report.blocks)
+
+    @cached_property
+    def earlier(self) -> dict[tuple[str, str], TestReport]:
+        """The earlier test that each test is compared with, by (block, name)."""
+        return comparisons.earlier(self.report.tests())
+
+    @cached_property
+    def images(self) -> dict[tuple[str, str], list[ImageComparison]]:
+        """Masters against those of reference tests, by the test's (block, name)."""
+        out: dict[tuple[str, str], list[ImageComparison]] = defaultdict(list)
+        for image in self.report.images:
+            out[image.place[0], image.place[1]].append(image)
+        return out
 
     def frame_of(self, block: str, frame: Frame) -> FrameReport | None:
         """The exposure table's entry of a frame; frames may be borrowed from another block."""

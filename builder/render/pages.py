@@ -18,6 +18,7 @@ from builder.render.page import Page
 from builder.render.pages_about import build_page
 from builder.render.pages_block import block_page, exposure_parts, exposures_page
 from builder.render.pages_check import check_page
+from builder.render.pages_compare import comparison_page, comparisons_page
 from builder.render.pages_detector import detector_page
 from builder.render.pages_health import caveats_page, health_page
 from builder.render.pages_home import documents_page, hardware_page, home_page
@@ -26,7 +27,7 @@ from builder.render.pages_provenance import result_page
 from builder.render.pages_record import record_page
 from builder.render.pages_test import test_page
 from builder.render.parts import Parts
-from builder.render.parts_check import check_parts
+from builder.render.parts_check import check_parts, comparison_parts, comparisons_parts
 from builder.report import Report
 
 
@@ -104,6 +105,15 @@ def _single(facts: Facts, known: Collection[str]) -> Iterator[Draft]:
     book = facts.book
     yield Draft(a.HEALTH, "health.html.j2", p.health_parts(facts), partial(health_page, book))
     yield Draft(a.CHECK, "check.html.j2", check_parts(facts), partial(check_page, book))
+    yield Draft(
+        a.COMPARISONS, "comparisons.html.j2", comparisons_parts(facts), partial(comparisons_page, book)
+    )
+    for pair in book.pairs:
+        path, shown = (
+            a.comparison_page(pair.here.block.id, pair.there.block.id),
+            comparison_parts(facts, pair),
+        )
+        yield Draft(path, "comparison.html.j2", shown, partial(comparison_page, book, pair))
     yield Draft(a.CAVEATS, "caveats.html.j2", p.caveats_parts(facts), partial(caveats_page, book))
     yield Draft(a.LIMITS, "limits.html.j2", p.limits_parts(facts), partial(limits_page, book))
     yield Draft(a.HARDWARE, "hardware.html.j2", p.hardware_parts(facts), partial(hardware_page, book))

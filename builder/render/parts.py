@@ -15,6 +15,7 @@ from builder.digests import digest
 from builder.render import environment
 from builder.render.facts import Facts
 from builder.render.format import age
+from builder.render.parts_check import against_part
 from builder.report import BlockReport, Outcome, TestReport
 from campaign.model import Caveat
 from campaign.record import Snapshot
@@ -65,6 +66,7 @@ def test_parts(facts: Facts, test: TestReport) -> Parts:
         ),
         "its block": digest(block.id, block.data_archived),
         "names": facts.names,
+        "what it is compared with": against_part(facts, test),
     }
 
 
