@@ -137,6 +137,7 @@ def build(options: Options, progress: Progress) -> Built:
         from builder.measure import measure_all
         from builder.plan import Planner
         from builder.plugins import known_procedures
+        from builder.reference_images import compared
         from builder.render.prose import build_prose
         from builder.render.site import linked, render
         from builder.report import BuildInfo, Report
@@ -195,7 +196,8 @@ def build(options: Options, progress: Progress) -> Built:
                 )
             )
             blocks = assembler.blocks()
-            findings += [*late(campaign, blocks, today), *lacking(campaign, blocks)]
+            images = compared(campaign, blocks, store, engine)
+            findings += [*late(campaign, blocks, today), *lacking(campaign, blocks, images)]
             store.judge(assembler.verdicts, build_id)
             store.show(
                 {o.place: o.result_id for b in blocks for t in b.tests for o in t.outcomes if o.result_id},
@@ -206,7 +208,7 @@ def build(options: Options, progress: Progress) -> Built:
             facts, unchanged = stages.facts(
                 Report(
                     campaign, blocks, tuple(k.procedure for k in known.values()), tuple(snapshots),
-                    tuple(worst_first(findings)), (), BuildInfo(build_id, started, options.command, versions), today,
+                    tuple(worst_first(findings)), (), BuildInfo(build_id, started, options.command, versions), today, images,
                 ),
                 absent, store, history, earlier,
             )  # fmt: skip

@@ -16,7 +16,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from analysis.contract import REASONS, Measurement
-from builder.report import BlockReport, Judged, Outcome, TestReport
+from builder.report import BlockReport, ImageComparison, Judged, Outcome, TestReport
 from builder.timeline import taken_at
 from campaign.findings import Finding
 from campaign.model import Campaign
@@ -251,11 +251,17 @@ def references(campaign: Campaign) -> dict[str, tuple[str, str]]:
     return {name: place for name, place in held.items() if place}
 
 
-def lacking(campaign: Campaign, blocks: Sequence[BlockReport]) -> list[Finding]:
+def lacking(
+    campaign: Campaign, blocks: Sequence[BlockReport], images: Iterable[ImageComparison] = ()
+) -> list[Finding]:
     """What is to be compared with something that is not there. Only of what a person named: blocks that are compared by
     themselves may differ in their tests, which their page tells.
     """
-    return [*_without_reference(campaign, blocks), *_one_sided(campaign, blocks)]
+    return [
+        *_without_reference(campaign, blocks),
+        *_without_images(blocks, images),
+        *_one_sided(campaign, blocks),
+    ]
 
 
 def _without_reference(campaign: Campaign, blocks: Sequence[BlockReport]) -> Iterator[Finding]:
@@ -297,6 +303,27 @@ def _without_reference(campaign: Campaign, blocks: Sequence[BlockReport]) -> Ite
                 )
                 what = f"{len(missing)} numbers of {procedure} of {test.test.name}{at} have none in the reference {name}."
                 yield Finding("no-reference", what, where, "Name a reference of the same settings.", *place_here)  # fmt: skip
+
+
+def _without_images(blocks: Sequence[BlockReport], images: Iterable[ImageComparison]) -> Iterator[Finding]:
+    """Masters that have none to be compared with, where the reference has results at all (else that is told already)."""
+    done = {
+        (o.block, o.test, o.procedure.name)
+        for b in blocks
+        for t in b.tests
+        for o in t.outcomes
+        if o.status == "done"
+    }
+    for image in images:
+        block, test, procedure, detector, product = image.place
+        faults = [image.why] if image.why else [f"{p.plane}: {p.why}" for p in image.planes if p.why]
+        if faults and (*image.reference, procedure) in done:
+            more = f", and {len(faults) - 1} planes more" if faults[1:] else ""
+            what = f"{product.replace('_', ' ')} of {detector} of {test} is not compared with the reference: {faults[0]}{more}."
+            todo = "Name a reference that has it."
+            yield Finding(
+                "no-reference", what, f"campaign.toml [procedures.{procedure}]", todo, block, test, detector
+            )
 
 
 def _one_sided(campaign: Campaign, blocks: Sequence[BlockReport]) -> Iterator[Finding]:

@@ -187,5 +187,3 @@ def comparison_table(block: str, other: str) -> str:
 
 COMPARISONS = "compare/index.html"
 """All comparisons of blocks."""
-AGAINST_EARLIER = "against-earlier"
-"""The anchor of the part of a test's page that compares it with an earlier test."""

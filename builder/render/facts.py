@@ -192,7 +192,7 @@ class Facts:
             [self._content(s) for s in self.book.snapshots.values()],
             self.shared(report.findings),
             [self.procedure(p) for p in report.procedures],
-            self.absent,
+            self.absent, report.images,
         )  # fmt: skip
 
     @staticmethod

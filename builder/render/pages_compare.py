@@ -150,13 +150,14 @@ def _side(side: Side | None) -> list[str]:
 
 
 def against(book: Book, test: TestReport) -> list[TestAgainst]:
-    """What a test's page compares it with: an earlier test, and the references of its procedures."""
+    """What a test's page compares it with: an earlier test, and the references of its procedures (once, where they are the same)."""
     place = test.block.id, test.test.name
     out = []
-    before = book.earlier.get(place)
-    if before is not None:
+    before, named = book.earlier.get(place), others(book, test)
+    procedures = {o.procedure.name for o in test.outcomes if o.status == "done"}
+    if before is not None and {(p, (before.block.id, before.test.name)) for p in procedures} - set(named):
         out.append(_against(book, test, before, "Against earlier", ""))
-    for procedure, wanted in others(book, test):
+    for procedure, wanted in named:
         found = book.tests.get(wanted)
         out.append(_against(book, test, found, "Against the reference", procedure, "/".join(wanted)))
     return out
