@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +70,8 @@ def compared(
             found[job.made_of] = made
             write_atomically(kept / f"{job.made_of}.json", json.dumps(made, sort_keys=True).encode())
     _tidy(kept, found)
-    return tuple(_told(image, found.get(image.made_of)) for image, *_ in wanted)
+    told = (_told(image, found.get(image.made_of)) for image, *_ in wanted)
+    return tuple(image for image in told if image.planes or image.why)  # masks have nothing to tell
 
 
 def _wanted(
@@ -134,10 +135,7 @@ def _told(image: ImageComparison, made: Mapping[str, Any] | None) -> ImageCompar
         for f in made["figures"]
     ]  # fmt: skip
     planes = tuple(PlaneComparison(**p) for p in made["planes"])
-    why = made["why"] or ("" if planes else "it is no image with numbers that can be compared")
-    return ImageComparison(
-        image.place, image.reference, made["unit"], planes, tuple(figures), why, image.made_of
-    )
+    return replace(image, unit=made["unit"], planes=planes, figures=tuple(figures), why=made["why"])
 
 
 def compare_images(job: Job) -> dict[str, Any]:
