@@ -147,17 +147,9 @@ def _undrawn(path: str, error: Exception) -> Page:
 
 def page_addresses(book: Book) -> Iterator[str]:
     """The addresses of all data pages, without drawing them."""
-    yield from (
-        a.HOME,
-        a.PROCEDURES,
-        a.HEALTH,
-        a.CHECK,
-        a.CAVEATS,
-        a.LIMITS,
-        a.HARDWARE,
-        a.DOCUMENTS,
-        a.BUILD,
-    )
+    yield from (a.HOME, a.PROCEDURES, a.HEALTH, a.CAVEATS, a.LIMITS, a.HARDWARE, a.DOCUMENTS, a.BUILD)
+    yield from (a.CHECK, a.COMPARISONS)
+    yield from (a.comparison_page(p.here.block.id, p.there.block.id) for p in book.pairs)
     for block, report in book.blocks.items():
         yield a.block_page(block)
         yield from (a.exposures_page(block, n) for n in range(1, exposure_parts(report) + 1))

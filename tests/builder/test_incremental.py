@@ -67,6 +67,7 @@ test_page.__test__ = False  # type: ignore[attr-defined]
 B1, B2 = "blocks/B1/index.html", "blocks/B2/index.html"
 EXPOSURES1, EXPOSURES2 = "blocks/B1/exposures.html", "blocks/B2/exposures.html"
 DETECTOR, CAVEATS, LIMITS, HEALTH = "detectors/CAM1.html", "caveats.html", "limits.html", "health.html"
+CHECK, COMPARED = "check.html", "compare/index.html"
 ONE, TWO, THREE = test_page("B1", "BIAS01"), test_page("B1", "BIAS02"), test_page("B2", "BIAS03")
 LEVELS = {"level of BIAS01", "level of BIAS02", "level of BIAS03"}
 SHARES = {"share of BIAS01", "share of BIAS02"}
@@ -194,10 +195,10 @@ def remove_frame(folder: Path) -> None:
 CHANGES: dict[str, tuple[Callable[[Path], None], set[str], set[str]]] = {
     "a limit's value": (
         plain("limits/limits.toml|high = 1100|high = 950"), set(),
-        {ONE, TWO, THREE, B1, B2, DETECTOR, LIMITS, "procedures/index.html", "procedures/level.html", *LEVELS},
+        {ONE, TWO, THREE, B1, B2, DETECTOR, LIMITS, CHECK, "procedures/index.html", "procedures/level.html", *LEVELS},
     ),
     "a limit added": (
-        add_limit, set(), {ONE, TWO, B1, DETECTOR, LIMITS, "procedures/index.html", "procedures/share.html", *SHARES},
+        add_limit, set(), {ONE, TWO, B1, DETECTOR, LIMITS, CHECK, "procedures/index.html", "procedures/share.html", *SHARES},
     ),
     "a caveat added": (
         plain("caveats.toml|" + CAVEAT.format("")), set(),
@@ -251,6 +252,31 @@ CHANGES: dict[str, tuple[Callable[[Path], None], set[str], set[str]]] = {
         plain("campaign.toml|overscan = 8|overscan = 8\nsaturation = 50000.0"), LEVELS | SHARES,
         {ONE, TWO, THREE, B1, B2, DETECTOR, *LEVELS, *SHARES},
     ),
+    "a reference": (
+        plain('campaign.toml|tests = ["BIAS*"]|tests = ["BIAS*"]\nreference = "B1/BIAS01"'), set(), {TWO, THREE},
+    ),
+    "a frame of the reference": (
+        lambda folder: bias(folder / "frames/B1/b1.fits", 71, EXPNUM=1) and None, {"level of BIAS01", "share of BIAS01"},
+        {ONE, TWO, THREE, B1, EXPOSURES1, DETECTOR, "level of BIAS01", "share of BIAS01"},
+    ),
+    "a reference that is not there": (
+        plain("campaign.toml|B1/BIAS01|B1/BIAS09"), set(), {TWO, THREE, ONE, HEALTH},
+    ),
+    "a promise": (
+        plain('campaign.toml|reference = "B1/BIAS09"|every = "1 day"'), set(), {ONE, TWO, THREE, HEALTH, CHECK},
+    ),
+    "a block that is running, so that a procedure is late": (
+        plain("blocks/B2.md|status: done|status: running"), set(), {B2, HEALTH, CHECK},
+    ),
+    "blocks to compare": (
+        plain('campaign.toml|[[documents]]|[[compare]]\nblock = "B2"\nother = "B1"\n\n[[documents]]'), set(),
+        {HEALTH, COMPARED, "compare/B2-B1.html"},
+    ),
+    "a test that both blocks have": (
+        plain("records/second.csv|BIAS03,6,7|BIAS01,6,7"), {"level of BIAS01", "share of BIAS01"},
+        {ONE, B2, test_page("B2", "BIAS01")},
+    ),
+    "a promise taken back": (plain('campaign.toml|every = "1 day"|'), set(), {HEALTH, CHECK}),
 }  # fmt: skip
 TOLD_ONLY = {"files touched", "a file that a page links to"}
 """Changes of which no page tells, so that not even a build is counted."""
