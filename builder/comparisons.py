@@ -16,6 +16,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from analysis.contract import REASONS, Measurement
+from builder.render.format import plural
 from builder.report import BlockReport, ImageComparison, Judged, Outcome, TestReport
 from builder.timeline import taken_at
 from campaign.findings import Finding
@@ -301,7 +302,7 @@ def _without_reference(campaign: Campaign, blocks: Sequence[BlockReport]) -> Ite
                     if settings and settings[0]
                     else ""
                 )
-                what = f"{len(missing)} numbers of {procedure} of {test.test.name}{at} have none in the reference {name}."
+                what = f"{plural(len(missing), 'number')} of {procedure} of {test.test.name}{at} {'has' if len(missing) == 1 else 'have'} none in the reference {name}."
                 yield Finding("no-reference", what, where, "Name a reference of the same settings.", *place_here)  # fmt: skip
 
 
@@ -338,7 +339,7 @@ def _one_sided(campaign: Campaign, blocks: Sequence[BlockReport]) -> Iterator[Fi
             yield Finding("no-reference", what, "", "Compare it with another block.", here)
             continue
         told = [
-            f"{len(tests[a] - tests[b])} tests and {sum(k.test in tests[b] for k in sides[a] - sides[b])} other numbers only in {name}"
+            f"{plural(len(tests[a] - tests[b]), 'test')} and {plural(sum(k.test in tests[b] for k in sides[a] - sides[b]), 'other number')} only in {name}"
             for a, b, name in ((0, 1, here), (1, 0, there))
             if sides[a] - sides[b]
         ]

@@ -24,7 +24,7 @@ QUIET_DAYS = 3
 MOST_MONTHS = 60
 """Months that have a column, the newest."""
 ORDER = (
-    Verdict.ERROR, Verdict.FAIL, Verdict.WARN, Verdict.NOT_REACHED, Verdict.NOT_RUN, Verdict.PASS, Verdict.NOT_EVALUATED,
+    Verdict.ERROR, Verdict.FAIL, Verdict.WARN, Verdict.NOT_RUN, Verdict.NOT_REACHED, Verdict.PASS, Verdict.NOT_EVALUATED,
 )  # fmt: skip
 """The order in which a cell's tests are told. Unlike in a test's own verdict, a test that did not run is never hidden by one that passed."""
 

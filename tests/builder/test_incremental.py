@@ -274,7 +274,11 @@ CHANGES: dict[str, tuple[Callable[[Path], None], set[str], set[str]]] = {
     ),
     "a test that both blocks have": (
         plain("records/second.csv|BIAS03,6,7|BIAS01,6,7"), {"level of BIAS01", "share of BIAS01"},
-        {ONE, B2, test_page("B2", "BIAS01")},
+        {
+            ONE, B2, test_page("B2", "BIAS01"), test_page("B2", "TODO"), EXPOSURES2, DETECTOR, HEALTH, CHECK, LIMITS,
+            "compare/B2-B1.html", "procedures/index.html", "procedures/level.html", "procedures/share.html",
+            "records/second.html", "level of BIAS01", "share of BIAS01",
+        },
     ),
     "a promise taken back": (plain('campaign.toml|every = "1 day"|'), set(), {HEALTH, CHECK}),
 }  # fmt: skip
