@@ -131,10 +131,10 @@ def build(options: Options, progress: Progress) -> Built:
         from builder.acquired.match import match
         from builder.assemble import Assembler, Gathered
         from builder.changes import state_of
-        from builder.comparisons import lacking
         from builder.health_check import late
         from builder.masters import tidy
         from builder.measure import measure_all
+        from builder.missing_references import lacking
         from builder.plan import Planner
         from builder.plugins import known_procedures
         from builder.reference_images import compared

@@ -12,7 +12,8 @@ import pytest
 from tiny_campaign import NOW, bias, built, dead_links, make, pages_of, read_page, snapshot
 
 from analysis.contract import Measurement, Procedure, Version
-from builder.comparisons import Key, compare, difference, earlier, lacking, numbers, pairs
+from builder.comparisons import Key, compare, difference, earlier, numbers, pairs
+from builder.missing_references import lacking
 from builder.render import addresses
 from builder.render.pages_compare import COLUMNS, MOST_ROWS
 from builder.report import BlockReport, Judged, Outcome, TestReport, Verdict
