@@ -121,7 +121,8 @@ def build(options: Options, progress: Progress) -> Built:
         site.write(CHECKED, checked_script(asked))
         costs = partial(stages.costs, progress, engine, options, site)
         with progress.stage("compare"):
-            inputs = inputs_digest(campaign, snapshots, findings)
+            today = stages.today(campaign, started)
+            inputs = inputs_digest(campaign, snapshots, findings, today)
             last = stages.as_before(campaign, inputs, store, site, options)
         if last is not None:
             stages.close_log(progress, site, last)
@@ -136,11 +137,14 @@ def build(options: Options, progress: Progress) -> Built:
         from builder.caveat_history import sayings
         from builder.caveats import idle
         from builder.changes import state_of
+        from builder.health_check import late
         from builder.judging import judge_all
         from builder.masters import tidy
         from builder.measure import measure_all
+        from builder.missing_references import lacking
         from builder.plan import Planner
         from builder.plugins import known_procedures
+        from builder.reference_images import compared
         from builder.render.prose import build_prose
         from builder.render.site import linked, render
         from builder.report import BuildInfo, Report
@@ -207,6 +211,8 @@ def build(options: Options, progress: Progress) -> Built:
             )
             blocks = assembler.blocks()
             findings += idle(campaign, blocks)
+            images = compared(campaign, blocks, store, engine)
+            findings += [*late(campaign, blocks, today), *lacking(campaign, blocks, images)]
             store.judge(judged.rows(), build_id)
             store.show(
                 {o.place: o.result_id for b in blocks for t in b.tests for o in t.outcomes if o.result_id},
@@ -220,6 +226,7 @@ def build(options: Options, progress: Progress) -> Built:
                 campaign, blocks, tuple(k.procedure for k in known.values()), tuple(snapshots),
                 tuple(worst_first(findings)), (), BuildInfo(build_id, started, options.command, versions),
                 caveat_history=said_before(store.caveats(), said, started.isoformat(timespec="seconds")), verdicts=verdicts,
+                today=today, images=images,
             )  # fmt: skip
             facts, unchanged = stages.facts(
                 replace(bare, versions=published(campaign.root, bare, store.folder / "published")), absent, store, history, earlier,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 
 from analysis.contract import Measurement, ParameterValue, Procedure
@@ -282,6 +282,39 @@ class BuildInfo:
 
 
 @dataclass(frozen=True)
+class PlaneComparison:
+    """A plane of a master (its name: the channel, and the setting where there are several) against the reference's.
+
+    Medians and robust scatters (see ``analysis.against``); ``why`` says what keeps the two from being compared.
+    """
+
+    plane: str
+    why: str = ""
+    n: int = 0
+    without: int = 0
+    difference: float | None = None
+    difference_scatter: float | None = None
+    ratio: float | None = None
+    ratio_scatter: float | None = None
+
+
+@dataclass(frozen=True)
+class ImageComparison:
+    """A master of a test against the same of the reference test: ``place`` is (block, test, procedure, detector, product).
+
+    ``made_of`` is the digest of both products and all else that the images depend on.
+    """
+
+    place: tuple[str, str, str, str, str]
+    reference: tuple[str, str]
+    unit: str = ""
+    planes: tuple[PlaneComparison, ...] = ()
+    figures: tuple[DrawnFigure, ...] = ()
+    why: str = ""
+    made_of: str = ""
+
+
+@dataclass(frozen=True)
 class Report:
     """The whole campaign as this build knows it."""
 
@@ -295,6 +328,8 @@ class Report:
     caveat_history: Mapping[str, tuple[Said, ...]] = field(default_factory=dict)  # by id, oldest first
     verdicts: VerdictHistory = field(default_factory=VerdictHistory)
     versions: tuple[PublishedVersion, ...] = ()  # report versions, and what they published otherwise
+    today: date | None = None  # the day that promises are held against; None where the campaign states none
+    images: tuple[ImageComparison, ...] = ()  # masters against those of the reference tests
 
     def tests(self) -> list[TestReport]:
         """All tests of all blocks, in order."""

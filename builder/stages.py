@@ -7,7 +7,7 @@ import platform
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from builder import VERSION
@@ -25,6 +25,7 @@ from builder.summary import Summary
 from builder.unchanged import seen
 from campaign.findings import Finding
 from campaign.model import Campaign
+from campaign.promises import promised
 from campaign.record import Snapshot
 from campaign.sources import pull as sources
 from campaign.sources.addresses import is_remote
@@ -138,6 +139,11 @@ def as_before(campaign: Campaign, inputs: str, opened: Store, site: Site, option
     if site.written:
         site.finish()
     return Summary.from_json(last[1]["summary"])
+
+
+def today(campaign: Campaign, started: datetime) -> date | None:
+    """The day [UTC] that promises are held against; None where the campaign promises nothing, so that no page knows the day."""
+    return started.astimezone(UTC).date() if promised(campaign) else None
 
 
 def index(

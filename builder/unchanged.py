@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -31,8 +32,10 @@ Stat = tuple[str, int, int, int]
 """(path, size, modification time [ns], inode)."""
 
 
-def inputs_digest(campaign: Campaign, snapshots: Sequence[Snapshot], findings: Iterable[Finding]) -> str:
-    """A digest of what a build of this campaign is made of, as it is now.
+def inputs_digest(
+    campaign: Campaign, snapshots: Sequence[Snapshot], findings: Iterable[Finding], today: date | None = None
+) -> str:
+    """A digest of what a build of this campaign is made of, as it is now, and of the day that promises are held against.
 
     That is: what the folder says and the records held, with all findings so far; the files of the data directories, of
     ``procedures/`` and those that pages link to; the report versions; calbook itself with its templates, and the libraries' versions.
@@ -41,6 +44,7 @@ def inputs_digest(campaign: Campaign, snapshots: Sequence[Snapshot], findings: I
     data = [(r, list(_walk(root / r))) for r in dict.fromkeys(campaign.data.roots)]
     return digest(
         campaign.model_dump(),
+        today,
         list(snapshots),
         list(findings),
         data,

@@ -224,6 +224,18 @@ _kind(
     "Something declared was not produced, or the reverse.",
 )
 _kind("no-procedure", _N, "No procedure", "A test for which the campaign names no procedure.")
+_kind(
+    "late",
+    _W,
+    "Late procedure",
+    "A procedure whose tests are promised every so often had none for longer, while a block is running.",
+)
+_kind(
+    "no-reference",
+    _W,
+    "Nothing to compare with",
+    "A test or block that others are compared with is not there, or lacks numbers or images that these have.",
+)
 _kind("bad-plugin", _E, "Procedure not loaded", "A procedure module of the campaign could not be loaded.")
 _kind(
     "undocumented",

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import Field
 
-from campaign import cross_check, folder_files, links
+from campaign import cross_check, folder_files, links, promises
 from campaign.block_files import read_blocks
 from campaign.checked import Checker
 from campaign.detectors import resolve
@@ -53,7 +53,7 @@ def load(folder: Path) -> tuple[Campaign | None, list[Finding]]:
     caveats = block_caveats + _read_tables(root, ("caveats.toml", "caveats"), CaveatFile, "caveat", findings)
     limits = _read_tables(root, ("limits",), LimitFile, "limit", findings)
     known = cross_check.known_names(entry, detectors, (block.value.id for block in blocks))
-    findings += cross_check.campaign_names(entry, known)
+    findings += cross_check.campaign_names(entry, known) + promises.faults(entry, known)
     file, name = entry.value, entry.value.campaign.id or _folder_name(root) or "campaign"
     if not file.campaign.title.strip():
         what = f"the campaign has no title; {name!r} is shown instead"
@@ -78,6 +78,7 @@ def load(folder: Path) -> tuple[Campaign | None, list[Finding]]:
         caveats=_caveats(caveats, known, findings),
         plugins=_plugins(root),
         simulate=file.simulate,
+        compare=file.compare,
     )
     return campaign, findings
 

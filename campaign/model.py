@@ -193,6 +193,21 @@ class ProcedureUse(Model):
         default_factory=dict,
         description="Frame type that fills a role, where it is not the usual one ('any' for all frames of the test)",
     )
+    every: str = Field(
+        "",
+        description="How often its tests are promised while a block is running: 1 day, 3 days, 2 weeks. The health check says what is late",
+    )
+    reference: str = Field(
+        "",
+        description="BLOCK/TEST that its other tests are compared with, numbers and images, for example BORN/FLAT01",
+    )
+
+
+class Compare(Model):
+    """Two blocks that are to be compared, beside those that are compared anyway."""
+
+    block: str = Field(description="The block whose numbers are compared")
+    other: str = Field(description="The block that they are compared with")
 
 
 class Scope(Model):
@@ -440,6 +455,7 @@ class Campaign(Model):
     blocks: tuple[Block, ...] = ()
     plugins: tuple[Path, ...] = ()
     simulate: dict[str, Any] = Field(default_factory=dict)
+    compare: tuple[Compare, ...] = ()
 
     def block(self, block_id: str) -> Block | None:
         """The block of that name, or None."""
@@ -501,4 +517,8 @@ class CampaignFile(Model):
     )
     simulate: dict[str, Any] = Field(
         default_factory=dict, description="What `calbook simulate` needs: truth and planted faults"
+    )
+    compare: tuple[Compare, ...] = Field(
+        (),
+        description="Blocks to compare; each is compared anyway with the one before it of its kind, and with the one it supersedes",
     )

@@ -187,3 +187,27 @@ def version_anchor(number: int) -> str:
 def version(number: int) -> str:
     """The place of a report version among all versions."""
     return f"{VERSIONS}#{version_anchor(number)}"
+
+
+CHECK = "check.html"
+"""The health check: what needs a person, and one strip of days."""
+
+
+def comparison_page(block: str, other: str) -> str:
+    """The numbers of a block against those of another.
+
+    Names with dashes get a digest of both, since 'A-B' against 'C' must not have the address of 'A' against 'B-C'.
+    """
+    plain = "-" not in block + other
+    return (
+        f"compare/{slug(block)}-{slug(other)}.html" if plain else f"compare/{slug(f'{block}/{other}')}.html"
+    )
+
+
+def comparison_table(block: str, other: str) -> str:
+    """The same as a table."""
+    return f"{comparison_page(block, other).removesuffix('.html')}.csv"
+
+
+COMPARISONS = "compare/index.html"
+"""All comparisons of blocks."""

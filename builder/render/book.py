@@ -10,7 +10,9 @@ from functools import cached_property
 from typing import TypeVar
 
 from analysis.contract import Procedure
+from builder import comparisons
 from builder.caveat_coverage import Coverage, coverage
+from builder.comparisons import Pair
 from builder.published import Move, moves
 from builder.render import addresses
 from builder.report import (
@@ -18,6 +20,7 @@ from builder.report import (
     BuildInfo,
     Change,
     FrameReport,
+    ImageComparison,
     Judged,
     Outcome,
     Report,
@@ -229,6 +232,24 @@ class Book:
             return []
         found = [m for o in outcomes for j in o.measurements for m in self.moved.get(j.id, ())]
         return sorted(found, key=lambda m: (-m.versions[0].number, -m.number.weight))
+
+    @cached_property
+    def pairs(self) -> list[Pair]:
+        """The blocks that are compared."""
+        return comparisons.pairs(self.report.campaign, self.report.blocks)
+
+    @cached_property
+    def earlier(self) -> dict[tuple[str, str], TestReport]:
+        """The earlier test that each test is compared with, by (block, name)."""
+        return comparisons.earlier(self.report.tests())
+
+    @cached_property
+    def images(self) -> dict[tuple[str, str], list[ImageComparison]]:
+        """Masters against those of reference tests, by the test's (block, name)."""
+        out: dict[tuple[str, str], list[ImageComparison]] = defaultdict(list)
+        for image in self.report.images:
+            out[image.place[0], image.place[1]].append(image)
+        return out
 
     def frame_of(self, block: str, frame: Frame) -> FrameReport | None:
         """The exposure table's entry of a frame; frames may be borrowed from another block."""

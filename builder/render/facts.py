@@ -197,6 +197,7 @@ class Facts:
             [self.procedure(p) for p in report.procedures],
             self.absent,
             report.verdicts,
+            report.images,
         )  # fmt: skip
 
     @staticmethod

@@ -18,6 +18,8 @@ from builder.render.page import Page
 from builder.render.pages_about import build_page
 from builder.render.pages_block import block_page, exposure_parts, exposures_page
 from builder.render.pages_caveats import caveats_page, coverage_page
+from builder.render.pages_check import check_page
+from builder.render.pages_compare import comparison_page, comparisons_page
 from builder.render.pages_detector import detector_page
 from builder.render.pages_health import health_page
 from builder.render.pages_home import documents_page, hardware_page, home_page
@@ -28,6 +30,7 @@ from builder.render.pages_test import test_page
 from builder.render.pages_verdicts import verdicts_page
 from builder.render.pages_versions import versions_page
 from builder.render.parts import Parts
+from builder.render.parts_check import check_parts, comparison_parts, comparisons_parts
 from builder.render.parts_verdicts import verdicts_parts
 from builder.render.parts_versions import moved_parts, versions_parts
 from builder.report import Report
@@ -111,6 +114,16 @@ def _single(facts: Facts, known: Collection[str]) -> Iterator[Draft]:
     """The pages of which the site has one each."""
     book = facts.book
     yield Draft(a.HEALTH, "health.html.j2", p.health_parts(facts), partial(health_page, book))
+    yield Draft(a.CHECK, "check.html.j2", check_parts(facts), partial(check_page, book))
+    yield Draft(
+        a.COMPARISONS, "comparisons.html.j2", comparisons_parts(facts), partial(comparisons_page, book)
+    )
+    for pair in book.pairs:
+        path, shown = (
+            a.comparison_page(pair.here.block.id, pair.there.block.id),
+            comparison_parts(facts, pair),
+        )
+        yield Draft(path, "comparison.html.j2", shown, partial(comparison_page, book, pair))
     yield Draft(a.CAVEATS, "caveats.html.j2", p.caveats_parts(facts), partial(caveats_page, book))
     shown, make = p.caveat_coverage_parts(facts), partial(coverage_page, book)
     yield Draft(a.CAVEAT_COVERAGE, "caveat_coverage.html.j2", shown, make)
@@ -161,6 +174,8 @@ def page_addresses(book: Book) -> Iterator[str]:
         a.VERSIONS,
         a.BUILD,
     )
+    yield from (a.CHECK, a.COMPARISONS)
+    yield from (a.comparison_page(p.here.block.id, p.there.block.id) for p in book.pairs)
     for block, report in book.blocks.items():
         yield a.block_page(block)
         yield from (a.exposures_page(block, n) for n in range(1, exposure_parts(report) + 1))

@@ -79,7 +79,7 @@ def tally(verdicts: Iterable[Verdict]) -> list[tuple[Verdict, int]]:
 def home_page(book: Book, known: Collection[str], description_html: str) -> Page:
     """The home page. ``known`` are the addresses of all pages, so that changes link to nothing that is not there."""
     report, campaign = book.report, book.report.campaign
-    procedures = _procedures_in_use(book)
+    procedures = procedures_in_use(book)
     rows = [_row(book, block, procedures) for block in report.blocks]
     attention = list(_attention(book))
     context: dict[str, Any] = {
@@ -121,7 +121,8 @@ def severities(book: Book) -> dict[str, int]:
     return {str(s): counts[s] for s in Severity}
 
 
-def _procedures_in_use(book: Book) -> list[str]:
+def procedures_in_use(book: Book) -> list[str]:
+    """Names of the procedures that analyse some test, in the order of the book."""
     used = {name for test in book.report.tests() for name in book.procedures_of(test)}
     return [name for name in book.procedures if name in used]
 
@@ -164,7 +165,7 @@ def _attention(book: Book) -> Iterable[Attention]:
     for test in sorted(failing, key=lambda t: order.index(t.verdict)):
         page = a.test_page(test.block.id, test.test.name)
         yield Attention(
-            f"{test.block.id} {test.test.name}", page, test.verdict_why or _why(test), test.verdict
+            f"{test.block.id} {test.test.name}", page, test.verdict_why or why_failed(test), test.verdict
         )
     for snapshot in book.snapshots.values():
         if snapshot.stale or snapshot.table is None:
@@ -173,15 +174,19 @@ def _attention(book: Book) -> Iterable[Attention]:
             page = a.record_page(snapshot.source)
             yield Attention(f"{snapshot.source}: {words}", page, snapshot.error, severity=severity)
     for finding in worst_first(book.findings):
-        if finding.severity == Severity.ERROR and finding.kind not in ("source-unread", "procedure-error"):
+        wrong = finding.severity == Severity.ERROR and finding.kind not in (
+            "source-unread",
+            "procedure-error",
+        )
+        if wrong or finding.kind == "late":
             page = book.place_of(finding) or a.finding_kind(finding.kind)
-            yield Attention(finding.what, page, finding.where.rpartition("/")[2], severity=Severity.ERROR)
+            yield Attention(finding.what, page, finding.where.rpartition("/")[2], severity=finding.severity)
     for caveat in book.caveats:
         if caveat.severity == "major" and caveat.open:
             yield Attention(caveat.text, a.caveat(caveat.id), severity=Severity.WARNING)
 
 
-def _why(test: TestReport) -> str:
+def why_failed(test: TestReport) -> str:
     """What failed, in a few words: the errors, or the quantities outside their limits."""
     errors = [
         f"{o.procedure.name} of {o.detector} stopped with an error"

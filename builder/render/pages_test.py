@@ -11,6 +11,7 @@ from builder.render.format import listed, number, plural, ranges
 from builder.render.matrix import Label, matrix, stated_once
 from builder.render.page import Page
 from builder.render.pages_block import constant_fields, crumbs, known_fields
+from builder.render.pages_compare import against
 from builder.render.pages_home import tally
 from builder.report import FrameReport, Outcome, TestReport, Verdict
 from builder.rollup import by_detector, of_test
@@ -20,7 +21,8 @@ from campaign.record import Test
 
 MOST_PREVIEWS = 36
 SECTIONS = (
-    ("measurements", "Measurements"), ("figures", "Figures"), ("discrepancies", "Planned and acquired"),
+    ("measurements", "Measurements"), ("figures", "Figures"), ("against", "Comparisons"),
+    ("discrepancies", "Planned and acquired"),
     ("frames", "Frames"), ("products", "Products"), ("log", "Log"),
 )  # fmt: skip
 MADE = frozenset({"figures", "products", "log"})
@@ -84,6 +86,7 @@ def test_page(book: Book, report: TestReport) -> Page:
         "products": [(o, p) for o in report.outcomes for p in o.products],
         "previous": previous,
         "next": after,
+        "against": (compared := against(book, report)),
         "namesakes": [t for t in book.namesakes[test.name] if t.block.id != block.id],
     }
     text = [
@@ -100,7 +103,7 @@ def test_page(book: Book, report: TestReport) -> Page:
         render("test.html.j2", path, context, book.absent),
         "test",
         crumbs(block.id),
-        tuple(s for s in SECTIONS if report.outcomes or s[0] not in MADE),
+        tuple(s for s in SECTIONS if (report.outcomes or s[0] not in MADE) and (compared or s[0] != "against")),
         " ".join(text + [c.text for c in report.caveats]),
         f"{test.name} of {block.id}: {report.verdict}",
     )  # fmt: skip

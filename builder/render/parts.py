@@ -19,6 +19,7 @@ from builder.render.facts import Facts
 from builder.render.format import age
 from builder.render.pages_caveats import coverage_facts
 from builder.render.pages_procedure import naming, trend_pages
+from builder.render.parts_check import against_part
 from builder.render.parts_verdicts import coverage_parts
 from builder.report import BlockReport, Outcome, TestReport
 from campaign.model import Caveat
@@ -38,7 +39,17 @@ def code_digest() -> str:
     builder = Path(__file__).resolve().parents[1]
     beside = (
         builder / f"{name}.py"
-        for name in ("exports", "report", "published", "digests", "draw", "rollup", "flips")
+        for name in (
+            "exports",
+            "report",
+            "published",
+            "digests",
+            "draw",
+            "rollup",
+            "flips",
+            "health_check",
+            "comparisons",
+        )
     )
     return digest([p.read_text("utf-8") for p in (*sorted(Path(__file__).parent.glob("*.py")), *beside)])
 
@@ -70,6 +81,7 @@ def test_parts(facts: Facts, test: TestReport) -> Parts:
         ),
         "its block": digest(block.id, block.data_archived),
         "names": facts.names,
+        "what it is compared with": against_part(facts, test),
     }
 
 

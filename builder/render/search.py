@@ -25,6 +25,7 @@ GUIDE_LIMIT = 20000
 
 _VERDICTS = tuple(Verdict)
 _KINDS = {
+    "comparison": "Comparisons",
     "block": "Blocks",
     "test": "Tests",
     "procedure": "Procedures",
@@ -60,6 +61,8 @@ def nav_script(report: Report, guide: Sequence[tuple[str, str, str]] = ()) -> st
             ["Caveats", addresses.CAVEATS],
             ["Hardware", addresses.HARDWARE],
             ["Documents", addresses.DOCUMENTS],
+            ["Health check", addresses.CHECK],
+            ["Comparisons", addresses.COMPARISONS],
             ["Health", addresses.HEALTH],
             ["Report versions", addresses.VERSIONS],
             ["About this build", addresses.BUILD],

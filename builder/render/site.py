@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from builder import exports
@@ -19,7 +20,9 @@ from builder.render.environment import remember_compiled
 from builder.render.facts import Facts
 from builder.render.links import linked_files
 from builder.render.pages import UNDRAWN, Draft, draft_of_build, drafts
+from builder.render.pages_compare import comparison_csv
 from builder.render.parts import code_digest, template_digest
+from builder.render.parts_check import comparison_parts
 from builder.render.prose import Prose
 from builder.render.search import (
     NAV,
@@ -165,6 +168,10 @@ def _wanted(report: Report) -> Iterator[tuple[str, str]]:
                 yield path, path.removeprefix("figures/")
         for product in outcome.products:
             yield product.href, product.object
+    for image in report.images:
+        for figure in image.figures:
+            for path in (figure.light, figure.dark, figure.data):
+                yield path, path.removeprefix("figures/")
 
 
 def _exports(
@@ -185,6 +192,10 @@ def _exports(
         addresses.CAMPAIGN_JSON: (whole, lambda: exports.campaign_json(report)),
         "data/campaign.schema.json": (digest(code), exports.campaign_schema),
     }
+    for pair in facts.book.pairs:
+        path = addresses.comparison_table(pair.here.block.id, pair.there.block.id)
+        shown = digest(sorted(comparison_parts(facts, pair).items()), code)
+        makers[path] = shown, partial(comparison_csv, pair)
     out = {}
     for path, (own, make) in makers.items():
         before = known.get(path, ("", ""))

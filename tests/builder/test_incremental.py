@@ -74,6 +74,7 @@ DETECTOR, CAVEATS, LIMITS, HEALTH = "detectors/CAM1.html", "caveats.html", "limi
 COVERAGE = "caveat-coverage.html"
 VERDICTS = "verdicts.html"
 VERSIONS = "versions.html"
+CHECK, COMPARED = "check.html", "compare/index.html"
 ONE, TWO, THREE = test_page("B1", "BIAS01"), test_page("B1", "BIAS02"), test_page("B2", "BIAS03")
 LEVELS = {"level of BIAS01", "level of BIAS02", "level of BIAS03"}
 SHARES = {"share of BIAS01", "share of BIAS02"}
@@ -224,15 +225,15 @@ def remove_frame(folder: Path) -> None:
 CHANGES: dict[str, tuple[Callable[[Path], None], set[str], set[str]]] = {
     "a limit's value": (
         plain("limits/limits.toml|high = 1100|high = 950"), set(),
-        {ONE, TWO, THREE, B1, B2, DETECTOR, LIMITS, VERDICTS, "procedures/index.html", "procedures/level.html", *LEVELS},
+        {ONE, TWO, THREE, B1, B2, DETECTOR, LIMITS, VERDICTS, CHECK, "procedures/index.html", "procedures/level.html", *LEVELS},
     ),
     "a limit added": (
         add_limit, set(),
-        {ONE, TWO, B1, DETECTOR, LIMITS, VERDICTS, "procedures/index.html", "procedures/share.html", *SHARES},
+        {ONE, TWO, B1, DETECTOR, LIMITS, VERDICTS, CHECK, "procedures/index.html", "procedures/share.html", *SHARES},
     ),
     "a limit's severity": (
         plain('limits/limits.toml|high = 950|high = 950\nseverity = "warn"'), set(),
-        {ONE, TWO, THREE, B1, B2, DETECTOR, LIMITS, VERDICTS, "procedures/index.html", "procedures/level.html", *LEVELS},
+        {ONE, TWO, THREE, B1, B2, DETECTOR, LIMITS, VERDICTS, CHECK, "procedures/index.html", "procedures/level.html", *LEVELS},
     ),
     "a caveat added": (
         plain("caveats.toml|" + CAVEAT.format("")), set(),
@@ -245,7 +246,7 @@ CHANGES: dict[str, tuple[Callable[[Path], None], set[str], set[str]]] = {
     "a caveat of one quantity, that warns": (
         plain("caveats.toml|" + CAVEAT.format('effect = "warn"\nscope.quantities = ["share.share"]\n').replace("scope = { tests", "scope.tests").replace(" }", "")),
         set(),
-        {TWO, B1, CAVEATS, COVERAGE, DETECTOR, EXPOSURES1, LIMITS, VERDICTS, "share of BIAS02", "procedures/share.html", "procedures/index.html"},
+        {CHECK, TWO, B1, CAVEATS, COVERAGE, DETECTOR, EXPOSURES1, LIMITS, VERDICTS, "share of BIAS02", "procedures/share.html", "procedures/index.html"},
     ),
     "a caveat reworded": (
         plain("caveats.toml|Warm.|Warmer."), set(),
@@ -253,7 +254,7 @@ CHANGES: dict[str, tuple[Callable[[Path], None], set[str], set[str]]] = {
     ),
     "a caveat withdrawn": (
         plain("caveats.toml|"), set(),
-        {TWO, B1, CAVEATS, COVERAGE, DETECTOR, EXPOSURES1, LIMITS, VERDICTS, "share of BIAS02", "procedures/share.html", "procedures/index.html"},
+        {CHECK, TWO, B1, CAVEATS, COVERAGE, DETECTOR, EXPOSURES1, LIMITS, VERDICTS, "share of BIAS02", "procedures/share.html", "procedures/index.html"},
     ),
     "a block's prose": (plain("blocks/B2.md|Notes.|Other notes."), set(), {B2}),
     "a block's front matter": (plain("blocks/B2.md|Second block|Block two"), set(), {B2}),
@@ -301,7 +302,7 @@ CHANGES: dict[str, tuple[Callable[[Path], None], set[str], set[str]]] = {
     ),
     "a limit relative to another test": (
         relative_limit, set(),
-        {ONE, TWO, THREE, B1, B2, DETECTOR, LIMITS, VERDICTS, "procedures/index.html", "procedures/level.html",
+        {CHECK, ONE, TWO, THREE, B1, B2, DETECTOR, LIMITS, VERDICTS, "procedures/index.html", "procedures/level.html",
          "procedures/share.html", *LEVELS, *SHARES},
     ),
     "a frame of the test that a limit is relative to": (
@@ -312,9 +313,38 @@ CHANGES: dict[str, tuple[Callable[[Path], None], set[str], set[str]]] = {
     "a report version verified": (verify_it, set(), {VERSIONS}),
     "a published number": (
         move_a_published_number, {"level of BIAS02", "share of BIAS02"},
-        {TWO, B1, EXPOSURES1, DETECTOR, VERSIONS, "level of BIAS02", "share of BIAS02"},
+        {VERDICTS, TWO, B1, EXPOSURES1, DETECTOR, VERSIONS, "level of BIAS02", "share of BIAS02"},
     ),
     "a second report version": (archive_it, set(), {VERSIONS}),
+    "a reference": (
+        plain('campaign.toml|tests = ["BIAS*"]|tests = ["BIAS*"]\nreference = "B1/BIAS01"'), set(), {TWO, THREE},
+    ),
+    "a frame of the reference": (
+        lambda folder: bias(folder / "frames/B1/b1.fits", 72, EXPNUM=1) and None, {"level of BIAS01", "share of BIAS01"},
+        {VERDICTS, VERSIONS, "level of BIAS02", ONE, TWO, THREE, B1, EXPOSURES1, DETECTOR, "level of BIAS01", "share of BIAS01"},
+    ),
+    "a reference that is not there": (
+        plain("campaign.toml|B1/BIAS01|B1/BIAS09"), set(), {TWO, THREE, ONE, HEALTH},
+    ),
+    "a promise": (
+        plain('campaign.toml|reference = "B1/BIAS09"|every = "1 day"'), set(), {ONE, TWO, THREE, HEALTH, CHECK},
+    ),
+    "a block that is running, so that a procedure is late": (
+        plain("blocks/B2.md|status: done|status: running"), set(), {B2, HEALTH, CHECK},
+    ),
+    "blocks to compare": (
+        plain('campaign.toml|[[documents]]|[[compare]]\nblock = "B2"\nother = "B1"\n\n[[documents]]'), set(),
+        {HEALTH, COMPARED, "compare/B2-B1.html"},
+    ),
+    "a test that both blocks have": (
+        plain("records/second.csv|BIAS03,6,7|BIAS01,6,7"), {"level of BIAS01", "share of BIAS01"},
+        {CAVEATS, COVERAGE, VERDICTS, VERSIONS, 
+            ONE, B2, test_page("B2", "BIAS01"), test_page("B2", "TODO"), EXPOSURES2, DETECTOR, HEALTH, CHECK, LIMITS,
+            "compare/B2-B1.html", "procedures/index.html", "procedures/level.html", "procedures/share.html",
+            "records/second.html", "level of BIAS01", "share of BIAS01",
+        },
+    ),
+    "a promise taken back": (plain('campaign.toml|every = "1 day"|'), set(), {HEALTH, CHECK}),
 }  # fmt: skip
 TOLD_ONLY = {
     "files touched", "a file that a page links to", "a report version", "a report version verified", "a second report version",

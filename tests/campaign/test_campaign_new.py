@@ -102,7 +102,13 @@ def test_the_reference_holds_every_key_with_its_meaning() -> None:
     assert by_table["campaign.toml", ""] == keys_of(CampaignFile)
     assert by_table["blocks/*", ""] == keys_of(FrontMatter)
     assert by_table["limits/*.toml", "limit[].scope"] == keys_of(Scope)
-    assert by_table["campaign.toml", "procedures.<name>"] == ["tests", "parameters", "roles"]
+    assert by_table["campaign.toml", "procedures.<name>"] == [
+        "tests",
+        "parameters",
+        "roles",
+        "every",
+        "reference",
+    ]
     assert {"body", "path", "format", "file"}.isdisjoint(s.key for s in found)
 
 
