@@ -18,7 +18,6 @@ from builder.render.checked import CHECKED, checked_script
 from builder.render.write import Site
 from builder.store import PARTS
 from builder.summary import Summary
-from builder.unchanged import inputs_digest
 from campaign.findings import Finding, untold, worst_first
 from campaign.lint import check_quantities, lint
 from campaign.load import load
@@ -119,7 +118,7 @@ def build(options: Options, progress: Progress) -> Built:
         site.write(CHECKED, checked_script(asked))
         costs = partial(stages.costs, progress, engine, options, site)
         with progress.stage("compare"):
-            inputs = inputs_digest(campaign, snapshots, findings)
+            inputs, findings = stages.inputs(campaign, snapshots, findings, engine)
             last = stages.as_before(campaign, inputs, store, site, options)
         if last is not None:
             stages.close_log(progress, site, last)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -30,19 +31,44 @@ Stat = tuple[str, int, int, int]
 """(path, size, modification time [ns], inode)."""
 
 
-def inputs_digest(campaign: Campaign, snapshots: Sequence[Snapshot], findings: Iterable[Finding]) -> str:
+@dataclass(frozen=True)
+class Look:
+    """Data directories to be looked at, wherever they can be seen."""
+
+    campaign_root: Path
+    roots: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Data:
+    """A data directory as it was found: whether it is there, and a digest of all its files' sizes, times and inodes."""
+
+    root: str
+    there: bool
+    files: str
+
+
+def look(task: Look) -> tuple[Data, ...]:
+    """Look at data directories, here or in a worker that sees them. Raises nothing for what cannot be looked at."""
+    tops = [(root, task.campaign_root / root) for root in dict.fromkeys(task.roots)]
+    return tuple(Data(root, top.is_dir(), digest(list(_walk(top)))) for root, top in tops)
+
+
+def inputs_digest(
+    campaign: Campaign, snapshots: Sequence[Snapshot], findings: Iterable[Finding], data: Sequence[Data]
+) -> str:
     """A digest of what a build of this campaign is made of, as it is now.
 
-    That is: what the folder says and the records held, with all findings so far; the files of the data directories, of
-    ``procedures/`` and those that pages link to; calbook itself with its templates, and the libraries' versions.
+    That is: what the folder says and the records held, with all findings so far; the files of the data directories
+    (``look``), of ``procedures/`` and those that pages link to; calbook itself with its templates, and the libraries'
+    versions.
     """
     root = campaign.root
-    data = [(r, list(_walk(root / r))) for r in dict.fromkeys(campaign.data.roots)]
     return digest(
         campaign.model_dump(),
         list(snapshots),
         list(findings),
-        data,
+        list(data),
         list(_walk(root / "procedures")),
         seen(root, linked_files(campaign).values()),
         [(room, list(_walk(CHECKOUT / room))) for room in ROOMS],
