@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -128,7 +128,6 @@ def build(options: Options, progress: Progress) -> Built:
         # what follows needs numpy, and more: a build that changes nothing never gets here
         from builder.acquired.match import match
         from builder.assemble import Assembler, Gathered
-        from builder.changes import state_of
         from builder.masters import tidy
         from builder.measure import measure_all
         from builder.plan import Planner
@@ -209,13 +208,9 @@ def build(options: Options, progress: Progress) -> Built:
             if unchanged:
                 store.forget(build_id)
             counts = stages.counts(indexed, intake, summarised, measured)
-            closing = None if unchanged else lambda: replace(report.info, costs=costs(counts))
+            closing = None if unchanged else lambda: stages.finish(store, facts, options.now(), costs(counts))
             rendered = render(facts, prose, site, store, files, closing=closing, fresh=options.fresh)
             progress.note("render", f"{rendered.drawn} pages drawn, {rendered.written} files written")
-        if not unchanged:
-            changes = [(c.kind, c.what, c.page) for c in report.changes]
-            made_of, spent = stages.identity(facts), rendered.info.costs.to_json()
-            store.finish(build_id, options.now(), made_of, state_of(report), changes, spent)
         summary = Summary(
             campaign.title, report.info.build_id, len(tests), len(indexed.files), measured.run + measured.reused,
             report.counts(), report.findings,

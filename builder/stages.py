@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from builder.intake import Intake
     from builder.measure import MeasuredAll
     from builder.render.facts import Facts
-    from builder.report import Report
+    from builder.report import BuildInfo, Report
     from builder.store import Place, StoredResult, StoredVerdict
     from builder.summaries import Summarised
 
@@ -227,6 +227,20 @@ def facts(
     changes = changes_between(last["state"], report, shown, earlier) if last else []
     info = replace(report.info, counts=counted, previous=last["started"] if last else "")
     return bare.of_build(info, tuple(changes)), False
+
+
+def finish(opened: Store, made: Facts, now: datetime, spent: Costs) -> BuildInfo:
+    """Record what a build ended with; hands back what its page tells of it.
+
+    All numbers are stored and judged by then. What is left is the page about the build and the copy of the database that the
+    site offers, which is so whole. A build that is killed in between is found unchanged by the next, which writes both.
+    """
+    from builder.changes import state_of
+
+    report = made.book.report
+    changes = [(c.kind, c.what, c.page) for c in report.changes]
+    opened.finish(report.info.build_id, now, identity(made), state_of(report), changes, spent.to_json())
+    return replace(report.info, costs=spent)
 
 
 def counts(indexed: Index, intake: Intake, summarised: Summarised, measured: MeasuredAll) -> dict[str, int]:
