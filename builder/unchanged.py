@@ -97,7 +97,7 @@ def _version(name: str) -> str:
 
 
 def _walk(top: Path) -> Iterator[Stat]:
-    """Every file below a folder (or the one file), in order of names; hidden ones and caches are passed over.
+    """Every file below a folder (or the one file), folder by folder in order of names; hidden ones and caches are passed over.
 
     Links are followed, each folder once. What cannot be looked at is told with an error's number in place of its size.
     """
@@ -111,22 +111,31 @@ def _walk(top: Path) -> Iterator[Stat]:
                 continue
             visited.add((info.st_dev, info.st_ino))
             with os.scandir(folder) as found:
-                entries = sorted(found, key=lambda e: e.name)
+                files, folders = _looked_at(found)
         except NotADirectoryError:
             yield folder, info.st_size, info.st_mtime_ns, info.st_ino
             continue
         except OSError as error:
             yield folder, -(error.errno or 1), 0, 0
             continue
-        for entry in entries:
-            if entry.name.startswith(".") or entry.name == "__pycache__":
+        yield from sorted(files)
+        left += sorted(folders)
+
+
+def _looked_at(entries: Iterable[os.DirEntry[str]]) -> tuple[list[Stat], list[str]]:
+    """Files and folders of a folder, looked at in the order in which the disk gives them: by name takes twice the time."""
+    files: list[Stat] = []
+    folders: list[str] = []
+    for entry in entries:
+        if entry.name.startswith(".") or entry.name == "__pycache__":
+            continue
+        try:
+            if entry.is_dir():
+                folders.append(entry.path)
                 continue
-            try:
-                if entry.is_dir():
-                    left.append(entry.path)
-                    continue
-                info = entry.stat()
-            except OSError as error:
-                yield entry.path, -(error.errno or 1), 0, 0
-            else:
-                yield entry.path, info.st_size, info.st_mtime_ns, info.st_ino
+            info = entry.stat()
+        except OSError as error:
+            files.append((entry.path, -(error.errno or 1), 0, 0))
+        else:
+            files.append((entry.path, info.st_size, info.st_mtime_ns, info.st_ino))
+    return files, folders
