@@ -8,7 +8,7 @@ import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import distributions
 from pathlib import Path
 
 from bench.table import Row
@@ -40,7 +40,8 @@ def write_page(guide: Path, found: Mapping[str, Sequence[Row]], titles: Mapping[
 
 def where() -> str:
     """The machine, the day and the versions, in a sentence."""
-    libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
+    held = {d.metadata["Name"].lower(): d.version for d in distributions()}
+    libraries = ", ".join(f"{name} {held.get(name, 'absent')}" for name in LIBRARIES)
     cores = len(os.sched_getaffinity(0))
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return (
@@ -95,8 +96,8 @@ def figures(guide: Path, name: str, rows: Sequence[Row]) -> str:
             "ytick.color": ink,
         }
         with plt.rc_context({**style, "svg.fonttype": "none", "font.size": 9}):
-            figure, panels = plt.subplots(1, len(by_size), figsize=(4.4 * len(by_size), 3.4), squeeze=False)
-            for panel, (size, held) in zip(panels[0], by_size.items(), strict=True):
+            figure, panels = plt.subplots(len(by_size), 1, figsize=(5.6, 3.4 * len(by_size)), squeeze=False)
+            for panel, (size, held) in zip(panels[:, 0], by_size.items(), strict=True):
                 for row, mark in zip(held, "osD^vPX", strict=False):
                     sizes, costs = zip(*row.series, strict=True)
                     panel.loglog(sizes, costs, marker=mark, label=row.work.rpartition(",")[0])
@@ -110,4 +111,7 @@ def figures(guide: Path, name: str, rows: Sequence[Row]) -> str:
             )
             plt.close(figure)
     alt = "Processor time against size, on logarithmic axes; the table above has the numbers"
-    return "".join(f"![{alt}](figures/{name}-{theme}.svg){{.only-{theme}}}\n" for theme in ("light", "dark"))
+    return "\n".join(
+        f"```{{image}} figures/{name}-{theme}.svg\n:alt: {alt}\n:class: only-{theme}\n```\n"
+        for theme in ("light", "dark")
+    )

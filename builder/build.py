@@ -19,7 +19,6 @@ from builder.render.checked import CHECKED, checked_script
 from builder.render.write import Site
 from builder.store import PARTS
 from builder.summary import Summary
-from builder.unchanged import inputs_digest
 from campaign.findings import Finding, untold, worst_first
 from campaign.lint import check_caveats, check_quantities, lint
 from campaign.load import load
@@ -122,7 +121,7 @@ def build(options: Options, progress: Progress) -> Built:
         costs = partial(stages.costs, progress, engine, options, site)
         with progress.stage("compare"):
             today = stages.today(campaign, started)
-            inputs = inputs_digest(campaign, snapshots, findings, today)
+            inputs, findings = stages.inputs(campaign, snapshots, findings, engine, today)
             last = stages.as_before(campaign, inputs, store, site, options)
         if last is not None:
             stages.close_log(progress, site, last)
@@ -136,7 +135,6 @@ def build(options: Options, progress: Progress) -> Built:
         from builder.caveat_history import history as said_before
         from builder.caveat_history import sayings
         from builder.caveats import idle
-        from builder.changes import state_of
         from builder.health_check import late
         from builder.judging import judge_all
         from builder.masters import tidy
@@ -235,14 +233,11 @@ def build(options: Options, progress: Progress) -> Built:
             if unchanged:
                 store.forget(build_id)
             counts = stages.counts(indexed, intake, summarised, measured)
-            closing = None if unchanged else lambda: replace(report.info, costs=costs(counts))
+            closing = (
+                None if unchanged else lambda: stages.finish(store, facts, said, options.now(), costs(counts))
+            )
             rendered = render(facts, prose, site, store, files, closing=closing, fresh=options.fresh)
             progress.note("render", f"{rendered.drawn} pages drawn, {rendered.written} files written")
-        if not unchanged:
-            store.say_caveats(said, build_id)
-            changes = [(c.kind, c.what, c.page) for c in report.changes]
-            made_of, spent = stages.identity(facts), rendered.info.costs.to_json()
-            store.finish(build_id, options.now(), made_of, state_of(report), changes, spent)
         summary = Summary(
             campaign.title, report.info.build_id, len(tests), len(indexed.files), measured.run + measured.reused,
             report.counts(), report.findings,

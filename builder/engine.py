@@ -140,6 +140,23 @@ class Engine:
         self.start()
         yield from self._hand_out(function, chain(first, held), batch)
 
+    def at_the_frames(self, function: Callable[[Item], Result], item: Item) -> Result:
+        """Call a function where frames are read: in a worker of the cluster, which may see what this machine does not.
+
+        Local workers see what this process sees, so without a cluster it is called here. Raises what the function
+        raises, and ClusterError when the workers that were at it died.
+        """
+        if self._executor is None:
+            return function(item)
+        _, found = next(self._hand_out(function, iter([item]), 1))
+        if isinstance(found, WorkerLost):
+            from builder.cluster import ClusterError
+
+            raise ClusterError(f"Workers died while they looked at the data directories: {found}") from found
+        if isinstance(found, Exception):
+            raise found
+        return found
+
     def _hand_out(
         self, function: Callable[[Item], Result], items: Iterator[Item], batch: int
     ) -> Iterator[tuple[Item, Result | Exception]]:

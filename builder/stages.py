@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from builder import VERSION
@@ -22,8 +23,8 @@ from builder.render.checked import CHECKED
 from builder.render.write import Site
 from builder.store import Store
 from builder.summary import Summary
-from builder.unchanged import seen
-from campaign.findings import Finding
+from builder.unchanged import Look, inputs_digest, look, seen
+from campaign.findings import Finding, untold
 from campaign.model import Campaign
 from campaign.promises import promised
 from campaign.record import Snapshot
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from builder.judging import JudgedAll
     from builder.measure import MeasuredAll
     from builder.render.facts import Facts
-    from builder.report import Report
+    from builder.report import BuildInfo, Report
     from builder.store import Place, StoredResult
     from builder.summaries import Summarised
     from campaign.certification import Decision
@@ -128,6 +129,23 @@ def pull(
     return [replace(s, checked_at=None) for s in snapshots], asked, findings
 
 
+def inputs(
+    campaign: Campaign,
+    snapshots: Sequence[Snapshot],
+    findings: Sequence[Finding],
+    engine: Engine,
+    today: date | None,
+) -> tuple[str, list[Finding]]:
+    """A digest of what this build is made of, and the findings that stand.
+
+    Data directories are looked at where frames are read: one that only the cluster's workers see is not missing.
+    """
+    data = engine.at_the_frames(look, Look(campaign.root, campaign.data.roots))
+    seen = [Finding("missing-folder", repr(d.root)) for d in data if d.there]
+    standing = untold(findings, seen)
+    return inputs_digest(campaign, snapshots, standing, data, today), standing
+
+
 def as_before(campaign: Campaign, inputs: str, opened: Store, site: Site, options: Options) -> Summary | None:
     """What the last build said, when all that it was made of and the site that it left are as they were."""
     last = None if options.verify or options.fresh or opened.lost else opened.complete()
@@ -150,12 +168,13 @@ def index(
     campaign: Campaign, opened: Store, engine: Engine, verify: bool, advance: Advance, log: BuildLog
 ) -> tuple[Index, Intake]:
     """The files and frames of the data directories. Files that are new or changed are read, once, for all that they tell."""
-    from builder.acquired.index import Reading, index
+    from builder.acquired.index import Reading, index, listed
     from builder.intake import Intake, known_files
 
     known, fingerprints = known_files(opened)
     intake = Intake(opened, engine, advance, log)
-    indexed = index(campaign, known, reading=Reading(intake, opened.objects, fingerprints, verify))
+    reading = Reading(intake, opened.objects, fingerprints, verify)
+    indexed = index(campaign, known, reading=reading, lister=partial(engine.at_the_frames, listed))
     changed = {
         k: v.to_json() for k, v in indexed.known.items() if known.get(k) is not v and k not in intake.kept
     }
@@ -240,6 +259,21 @@ def facts(
     changes = changes_between(last["state"], report, shown, earlier) if last else []
     info = replace(report.info, counts=counted, previous=last["started"] if last else "")
     return bare.of_build(info, tuple(changes)), False
+
+
+def finish(opened: Store, made: Facts, said: Mapping[str, str], now: datetime, spent: Costs) -> BuildInfo:
+    """Record what a build ended with, and what caveats ``said`` by then; hands back what its page tells of it.
+
+    All numbers are stored and judged by then. What is left is the page about the build and the copy of the database that the
+    site offers, which is so whole. A build that is killed in between is found unchanged by the next, which writes both.
+    """
+    from builder.changes import state_of
+
+    report = made.book.report
+    opened.say_caveats(said, report.info.build_id)
+    changes = [(c.kind, c.what, c.page) for c in report.changes]
+    opened.finish(report.info.build_id, now, identity(made), state_of(report), changes, spent.to_json())
+    return replace(report.info, costs=spent)
 
 
 def counts(indexed: Index, intake: Intake, summarised: Summarised, measured: MeasuredAll) -> dict[str, int]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -32,22 +33,49 @@ Stat = tuple[str, int, int, int]
 """(path, size, modification time [ns], inode)."""
 
 
+@dataclass(frozen=True)
+class Look:
+    """Data directories to be looked at, wherever they can be seen."""
+
+    campaign_root: Path
+    roots: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Data:
+    """A data directory as it was found: whether it is there, and a digest of all its files' sizes, times and inodes."""
+
+    root: str
+    there: bool
+    files: str
+
+
+def look(task: Look) -> tuple[Data, ...]:
+    """Look at data directories, here or in a worker that sees them. Raises nothing for what cannot be looked at."""
+    tops = [(root, task.campaign_root / root) for root in dict.fromkeys(task.roots)]
+    return tuple(Data(root, top.is_dir(), digest(list(_walk(top)))) for root, top in tops)
+
+
 def inputs_digest(
-    campaign: Campaign, snapshots: Sequence[Snapshot], findings: Iterable[Finding], today: date | None = None
+    campaign: Campaign,
+    snapshots: Sequence[Snapshot],
+    findings: Iterable[Finding],
+    data: Sequence[Data],
+    today: date | None = None,
 ) -> str:
     """A digest of what a build of this campaign is made of, as it is now, and of the day that promises are held against.
 
-    That is: what the folder says and the records held, with all findings so far; the files of the data directories, of
-    ``procedures/`` and those that pages link to; the report versions; calbook itself with its templates, and the libraries' versions.
+    That is: what the folder says and the records held, with all findings so far; the files of the data directories
+    (``look``), of ``procedures/`` and those that pages link to; the report versions; calbook itself with its templates, and the libraries'
+    versions.
     """
     root = campaign.root
-    data = [(r, list(_walk(root / r))) for r in dict.fromkeys(campaign.data.roots)]
     return digest(
         campaign.model_dump(),
         today,
         list(snapshots),
         list(findings),
-        data,
+        list(data),
         list(_walk(root / "procedures")),
         seen(root, linked_files(campaign).values()),
         [(room, list(_walk(CHECKOUT / room))) for room in ROOMS],
@@ -77,7 +105,7 @@ def _version(name: str) -> str:
 
 
 def _walk(top: Path) -> Iterator[Stat]:
-    """Every file below a folder (or the one file), in order of names; hidden ones and caches are passed over.
+    """Every file below a folder (or the one file), folder by folder in order of names; hidden ones and caches are passed over.
 
     Links are followed, each folder once. What cannot be looked at is told with an error's number in place of its size.
     """
@@ -91,22 +119,31 @@ def _walk(top: Path) -> Iterator[Stat]:
                 continue
             visited.add((info.st_dev, info.st_ino))
             with os.scandir(folder) as found:
-                entries = sorted(found, key=lambda e: e.name)
+                files, folders = _looked_at(found)
         except NotADirectoryError:
             yield folder, info.st_size, info.st_mtime_ns, info.st_ino
             continue
         except OSError as error:
             yield folder, -(error.errno or 1), 0, 0
             continue
-        for entry in entries:
-            if entry.name.startswith(".") or entry.name == "__pycache__":
+        yield from sorted(files)
+        left += sorted(folders)
+
+
+def _looked_at(entries: Iterable[os.DirEntry[str]]) -> tuple[list[Stat], list[str]]:
+    """Files and folders of a folder, looked at in the order in which the disk gives them: by name takes twice the time."""
+    files: list[Stat] = []
+    folders: list[str] = []
+    for entry in entries:
+        if entry.name.startswith(".") or entry.name == "__pycache__":
+            continue
+        try:
+            if entry.is_dir():
+                folders.append(entry.path)
                 continue
-            try:
-                if entry.is_dir():
-                    left.append(entry.path)
-                    continue
-                info = entry.stat()
-            except OSError as error:
-                yield entry.path, -(error.errno or 1), 0, 0
-            else:
-                yield entry.path, info.st_size, info.st_mtime_ns, info.st_ino
+            info = entry.stat()
+        except OSError as error:
+            files.append((entry.path, -(error.errno or 1), 0, 0))
+        else:
+            files.append((entry.path, info.st_size, info.st_mtime_ns, info.st_ino))
+    return files, folders

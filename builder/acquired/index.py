@@ -136,7 +136,7 @@ def index(
 
     Without ``reading`` only headers are read, here, by ``workers`` threads. With it files are read whole, once, by its reader, and
     nothing here opens a file. ``lister`` lists the directories: for frames that only workers can see, hand in a function that
-    runs ``listed`` in one of them, such as ``lambda task: next(engine.run(listed, [task]))[1]``.
+    runs ``listed`` in one of them, such as ``partial(engine.at_the_frames, listed)``.
 
     Never raises for bad data: damaged files have a state and a finding, and the rest goes on.
     """

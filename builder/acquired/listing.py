@@ -7,6 +7,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from operator import attrgetter
 from pathlib import Path
 
 from campaign.findings import Finding
@@ -52,7 +53,9 @@ def list_data(
                 out.files.append(_frame_file(root, path, entry))
             elif any(fnmatchcase(path, p) or fnmatchcase(entry.name, p) for p in logs):
                 out.logs.append((root, path))
-    out.files.sort(key=lambda f: (f.root, f.path))
+    # by one text each time: half the time of pairs
+    out.files.sort(key=attrgetter("path"))
+    out.files.sort(key=attrgetter("root"))
     out.logs.sort()
     return out
 
@@ -65,33 +68,45 @@ def _walk(
     visited: set[tuple[int, int]],
     findings: list[Finding],
 ) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """The files of a folder in the order in which the disk gives them, then those of its folders.
+
+    To ask for each file's size in the order of names, which is another, costs twice the time where there are 10⁵.
+    """
+    folders: list[os.DirEntry[str]] = []
+    nameless: list[str] = []
     try:
         info = folder.stat()
         if (info.st_dev, info.st_ino) in visited:
             return
         visited.add((info.st_dev, info.st_ino))
         with os.scandir(folder) as found:
-            entries = sorted(found, key=lambda e: (e.is_symlink(), e.name))
+            for entry in found:
+                here = f"{path}/{entry.name}" if path else entry.name
+                if entry.name.startswith(".") or any(
+                    fnmatchcase(here, p) or fnmatchcase(entry.name, p) for p in ignore
+                ):
+                    continue
+                if not _is_text(entry.name):
+                    nameless.append(here.encode("utf-8", "backslashreplace").decode())
+                elif _is_folder(entry):
+                    folders.append(entry)
+                else:
+                    yield here, entry
     except OSError as error:
         findings.append(
             Finding("damaged-file", f"A folder could not be read: {error.strerror or error}.", f"{root}/{path}", "Check its permissions.")
         )  # fmt: skip
         return
-    for entry in entries:
-        here = f"{path}/{entry.name}" if path else entry.name
-        if entry.name.startswith(".") or any(
-            fnmatchcase(here, p) or fnmatchcase(entry.name, p) for p in ignore
-        ):
-            continue
-        if not _is_text(entry.name):
-            shown = here.encode("utf-8", "backslashreplace").decode()
-            findings.append(
-                Finding("damaged-file", "A name is not valid Unicode; it is not used.", f"{root}/{shown}", "Rename it.")
-            )  # fmt: skip
-        elif _is_folder(entry):
-            yield from _walk(folder / entry.name, here, root, ignore, visited, findings)
-        else:
-            yield here, entry
+    findings += [
+        Finding(
+            "damaged-file", "A name is not valid Unicode; it is not used.", f"{root}/{shown}", "Rename it."
+        )
+        for shown in sorted(nameless)
+    ]
+    # what a link leads to is visited as itself, where it is here too
+    for entry in sorted(folders, key=lambda e: (e.is_symlink(), e.name)):
+        below = f"{path}/{entry.name}" if path else entry.name
+        yield from _walk(Path(entry.path), below, root, ignore, visited, findings)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -165,7 +165,7 @@ def _stage(campaign: Campaign, source: Path, guide: Path) -> None:
         index = guide / "index.md"
         contents = index.read_text(encoding="utf-8") if index.is_file() else ""
         for name, text in reference_pages().items():  # those that the guide's contents ask for
-            if f"\n{name.removesuffix('.md')}\n" in contents:
+            if f"\n{name.removesuffix('.md')}\n" in contents and not (guide / name).exists():
                 (source / "guide" / name).write_text(text, encoding="utf-8")
     documents = {DESCRIPTION: "campaign.toml"}
     (source / f"{DESCRIPTION}.md").write_text(staged_text(campaign.description, "md"), encoding="utf-8")

@@ -72,6 +72,7 @@ def reference_pages() -> dict[str, str]:
         "commands.md": _commands,
         "findings.md": _findings,
         "flags.md": _flags,
+        "measured.md": _not_measured,  # in place of the one that ``make bench`` writes, where it was not run
     }
     return {name: "\n\n".join(make()) + "\n" for name, make in makers.items()}
 
@@ -269,6 +270,14 @@ def _findings() -> list[str]:
         rows = [[code(k.slug), plain(k.title), plain(k.meaning)] for k in held]
         out += [f"## {_capital(severity)}s", _table(("Kind", "Title", "Meaning"), rows)]
     return out
+
+
+def _not_measured() -> list[str]:
+    return [
+        "# Measured",
+        "Nothing was measured in this copy of calbook. `make bench` takes an hour or more, and writes this page: tables of times "
+        "and of memory beside those of other tools, and how costs grow. What is measured is told in [](speed.md).",
+    ]
 
 
 def _flags() -> list[str]:

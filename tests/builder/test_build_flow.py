@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import json
 import re
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from typer.testing import CliRunner
 
 from builder.cli import app
 from builder.render.addresses import result_page
+from builder.store_schema import KEPT
 
 pytestmark = pytest.mark.slow
 CHECKOUT = Path(__file__).parents[2]
@@ -89,6 +92,20 @@ def test_a_build_without_changes_moves_nothing(folder: Path) -> None:
     assert whole.unchanged and whole.written == 0 and whole.summary == again.summary
     assert snapshot(folder / "build" / "site") == before
     assert whole.report.info.started == NOW
+
+
+def test_the_site_s_database_has_the_last_build_whole(tmp_path: Path) -> None:
+    folder = make(tmp_path / "tiny")
+    for days in range(2):
+        bias(folder / "frames" / "b1.fits", 1, TIMES=days)
+        built(folder, now=NOW + timedelta(days=days))
+        held = []
+        for place in ("store/calbook.sqlite", "site/data/calbook.sqlite"):
+            with closing(sqlite3.connect(folder / "build" / place)) as db:
+                held.append({t: db.execute(f"SELECT * FROM {t} ORDER BY rowid").fetchall() for t in KEPT})
+        assert held[0] == held[1]
+        assert len(held[0]["builds"]) == days + 1
+        assert all(None not in row for row in held[0]["builds"])
 
 
 def test_a_changed_file_that_notes_link_to_is_copied_once(tmp_path: Path) -> None:

@@ -108,6 +108,7 @@ class Moved:
     measured: set[str]
     pages: set[str]
     drawn: int
+    read: int = 0  # files
 
 
 def rebuilt(folder: Path, hours: float) -> Moved:
@@ -124,7 +125,8 @@ def rebuilt(folder: Path, hours: float) -> Moved:
     assert again.made is None and again.summary == whole.summary == done.summary
     written = {n for n in after if after[n] != before.get(n) and n.endswith(".html")}
     pages = {_named(n, now) for n in written if not n.startswith("guide/")}
-    return Moved({now[r] for r in now.keys() - known.keys()}, pages, done.drawn)
+    read = done.costs.counts.get("files_read", 0)
+    return Moved({now[r] for r in now.keys() - known.keys()}, pages, done.drawn, read)
 
 
 def _named(page: str, known: dict[str, str]) -> str:
@@ -149,6 +151,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (made / "frames" / "B2").mkdir()
     for number in (6, 7):
         bias(made / f"frames/B2/b{number}.fits", number)
+    bias(
+        made / "frames/B1/b4.fits", 4, LAMPNAME="Hg", SETBY="Ada"
+    )  # of BIAS02; what these cards mean is told later
     first = built(made)
     assert [f.what for f in first.summary.findings] == []
     assert set(results(made).values()) == LEVELS | SHARES
@@ -270,8 +275,17 @@ CHANGES: dict[str, tuple[Callable[[Path], None], set[str], set[str]]] = {
         plain('procedures/level.py|history=(|history=(Version("0", "2024-01-01", "draft"), '), LEVELS | SHARES,
         {VERDICTS, ONE, TWO, THREE, B1, B2, DETECTOR, "procedures/level.html", *LEVELS, *SHARES},
     ),
-    "the mapping of a header": (
+    "the mapping of a header that no frame has": (
         plain('campaign.toml|[detectors.CAM1]|[data.fields]\noperator = ["ORIGIN"]\n\n[detectors.CAM1]'), set(), set(),
+    ),
+    "the mapping of a header that one frame has": (
+        plain('campaign.toml|operator = ["ORIGIN"]|operator = ["SETBY"]'), {"level of BIAS02", "share of BIAS02"},
+        {TWO, B1, EXPOSURES1, DETECTOR, "level of BIAS02", "share of BIAS02"},
+    ),
+    "the mapping of a header that is part of the setting": (
+        plain('campaign.toml|operator = ["SETBY"]|operator = ["SETBY"]\nwavelength = ["LAMPNAME"]'),
+        {"level of BIAS02", "share of BIAS02"},
+        {TWO, B1, EXPOSURES1, DETECTOR, "level of BIAS02", "share of BIAS02"},
     ),
     "a frame added": (
         add_frame, {"level of BIAS03"}, {VERDICTS, THREE, B2, EXPOSURES2, DETECTOR, "records/second.html", "level of BIAS03"},
@@ -346,6 +360,8 @@ CHANGES: dict[str, tuple[Callable[[Path], None], set[str], set[str]]] = {
     ),
     "a promise taken back": (plain('campaign.toml|every = "1 day"|'), set(), {HEALTH, CHECK}),
 }  # fmt: skip
+UNREAD = {name for name in CHANGES if "mapping" in name or name == "files touched"}
+"""Changes for which no frame is read: headers are on record, and touched files are only hashed."""
 TOLD_ONLY = {
     "files touched", "a file that a page links to", "a report version", "a report version verified", "a second report version",
 }  # fmt: skip
@@ -359,6 +375,8 @@ def test_a_change_costs_what_depends_on_it(folder: Path, name: str) -> None:
     moved = rebuilt(folder, 24 + list(CHANGES).index(name))
     assert moved.measured == measured
     assert moved.pages == (pages if name in TOLD_ONLY else pages | BUILD)
+    if name in UNREAD:
+        assert moved.read == 0
 
 
 @pytest.fixture

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,6 +17,7 @@ sys.path.insert(0, str(CHECKOUT / "tests" / "faults"))
 
 from busy_campaign import busy, drive, driven  # noqa: E402
 from comparing import differences, left_over  # noqa: E402
+from dask_processes import scheduler, workers  # noqa: E402
 from test_kill import holding, wait_for  # noqa: E402
 
 from builder import cluster as clusters  # noqa: E402
@@ -34,74 +32,6 @@ pytestmark = [
     ),
 ]
 
-DASK = [sys.executable, "-m", "distributed.cli.dask_worker"]
-
-
-def started(command: list[str], cwd: Path, **more: str) -> subprocess.Popen[str]:
-    environ = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join((str(CHECKOUT), str(Path(__file__).parent))),
-        **more,
-    }
-    return subprocess.Popen(
-        command, cwd=cwd, text=True, env=environ, start_new_session=True,
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-    )  # fmt: skip
-
-
-def ended(process: subprocess.Popen[str]) -> None:
-    """End a process and its nanny's children: the group that was started for it."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(process.pid, number)
-        except ProcessLookupError:
-            break
-        time.sleep(0.5)
-    process.communicate(timeout=20)
-
-
-@contextmanager
-def scheduler(folder: Path) -> Iterator[str]:
-    """A scheduler on loopback, as a process of its own; gives its address."""
-    run = started(
-        [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard"],
-        folder,
-    )  # fmt: skip
-    try:
-        assert run.stderr is not None
-        for line in run.stderr:
-            if found := re.search(r"Scheduler at:\s+(tcp://\S+)", line):
-                break
-        else:
-            pytest.fail("the scheduler did not start")
-        os.set_blocking(run.stderr.fileno(), False)
-        yield found[1]
-    finally:
-        ended(run)
-
-
-@contextmanager
-def workers(address: str, folder: Path, count: int = 2, *arguments: str, **more: str) -> Iterator[list[int]]:
-    """Dask workers, each with its nanny, started in ``folder``; gives the ids of the processes that compute."""
-    from distributed import Client
-
-    runs = [
-        started([*DASK, address, "--nthreads", "1", "--no-dashboard", "--local-directory", str(folder), *arguments],
-                folder, **more)
-        for _ in range(count)
-    ]  # fmt: skip
-    try:
-        for run in runs:
-            assert run.stderr is not None
-            os.set_blocking(run.stderr.fileno(), False)  # nobody reads it; a full pipe would stop the worker
-        with Client(address, set_as_default=False) as client:
-            client.wait_for_workers(count, timeout=60)
-            pids = list(client.run(os.getpid).values())
-        yield pids
-    finally:
-        for run in runs:
-            ended(run)
-
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, list[int]]]:
@@ -113,6 +43,10 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, lis
 
 def where(n: int) -> tuple[int, int, str]:
     return n, os.getpid(), os.environ["NUMBA_NUM_THREADS"]
+
+
+def process(_: int) -> int:
+    return os.getpid()
 
 
 def fatal(n: int) -> int:
@@ -174,6 +108,17 @@ def test_an_item_that_kills_its_workers_is_told(tmp_path: Path) -> None:
         found = dict(engine.run(fatal, range(8)))
     assert isinstance(found.pop(3), WorkerLost)
     assert found == {n: n for n in range(8) if n != 3}
+
+
+def test_what_is_asked_of_one_worker_is_answered_or_told(tmp_path: Path) -> None:
+    with scheduler(tmp_path) as address, workers(address, tmp_path) as pids, Engine(1, address) as engine:
+        assert engine.at_the_frames(process, 7) in pids
+        with pytest.raises(ValueError, match="invalid literal"):
+            engine.at_the_frames(int, "x")
+        with pytest.raises(ClusterError, match="died while they looked at the data directories"):
+            engine.at_the_frames(fatal, 3)
+    with Engine(1) as engine:
+        assert engine.at_the_frames(process, 7) == os.getpid()
 
 
 def test_a_scheduler_that_does_not_answer_is_told() -> None:
