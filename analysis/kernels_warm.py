@@ -4,10 +4,11 @@ from __future__ import annotations
 
 
 def warm() -> None:
-    """Compile every kernel, or load it from the cache of an earlier run."""
-    from analysis import covariance_kernels, pair_kernels, region_kernels, stack_kernels
+    """Compile the kernels that nearly every build needs, or load them from the cache of an earlier run.
+
+    Those that no built-in procedure calls (pairs by histogram, covariances) are loaded where they are called.
+    """
+    from analysis import region_kernels, stack_kernels
 
     region_kernels.load()
     stack_kernels.warm()
-    pair_kernels.warm()
-    covariance_kernels.warm()

@@ -65,6 +65,7 @@ class CodeCounts:
         self.columns = np.zeros(shape[1], np.int64)
         self.counts: NDArray[np.int64] = np.zeros(0, np.int64)  # grows to the highest code seen
         self._lanes: NDArray[np.uint32] | None = None
+        self._held: NDArray[np.generic] | None = None
 
     def add(self, words: NDArray[np.generic], row: int) -> None:
         """Rows of the region from its row ``row`` on: words of uint16 in native order, or bytes; shape (n, columns)."""
@@ -73,8 +74,12 @@ class CodeCounts:
         large = self.shape[0] * self.shape[1] >= LARGE
         if self.bits == 16 and large and words.shape[0] <= MOST_ROWS and kernels_pay():
             self._add_by_kernel(words.view(np.uint16), row)
-        else:
+        elif large or words.shape[0] == self.shape[0]:
             self._add_by_numpy(words, row)
+        else:  # bands of a few columns: to count each takes longer than to count all at the end
+            if self._held is None:
+                self._held = np.empty(self.shape, words.dtype)
+            self._held[row : row + words.shape[0]] = words
 
     def _add_by_numpy(self, words: NDArray[np.generic], row: int) -> None:
         kind = np.dtype(np.uint16 if self.bits == 16 else np.uint8)
@@ -102,6 +107,9 @@ class CodeCounts:
 
     def finished(self) -> Gathered:
         """What was counted. The rows must all have been added once."""
+        if self._held is not None:
+            self._add_by_numpy(self._held, 0)
+            self._held = None
         counts = self.counts
         if self._lanes is not None:
             counts = self._lanes.sum(axis=0, dtype=np.int64)

@@ -22,6 +22,10 @@ Counts = NDArray[np.uint16]
 Network = NDArray[np.int32]
 
 _BLOCK = 256
+# where the rows of a block's working memory begin: side by side at fixed places in one array, which tells the compiler that
+# they do not overlap; of more than three or four arrays it gives up to prove that, and does one value after the other
+_CENTRE, _LEAST, _MOST, _SQUARES = _BLOCK, 2 * _BLOCK, 3 * _BLOCK, 4 * _BLOCK
+_LOW, _HIGH, _BELOW, _ABOVE, _END = 5 * _BLOCK, 6 * _BLOCK, 7 * _BLOCK, 8 * _BLOCK, 9 * _BLOCK
 _HUGE = np.float32(3.0e38)
 _NONE = np.float32(0.0)
 _ONE = np.float32(1.0)
@@ -137,6 +141,55 @@ def _all_squares(block: Floats, width: int, centre: Floats, squares: Floats) -> 
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def _sums(band: Band, row: int, x: int, width: int, levels: Floats, work: Floats) -> None:
+    """What ``_load`` and ``_all`` give together, into ``work``, without keeping the differences: less is written."""
+    n = band.shape[0]
+    first, level = band[0, row, x : x + width], levels[0]
+    for p in range(width):
+        v = np.float32(first[p]) - level
+        work[p] = v
+        v = v - v  # zero, or not a number where the first is not finite
+        work[_CENTRE + p], work[_LEAST + p], work[_MOST + p] = v, v, v
+    for i in range(1, n):
+        part, level = band[i, row, x : x + width], levels[i]
+        for p in range(width):
+            v = (np.float32(part[p]) - level) - work[p]
+            work[_CENTRE + p] += v
+            least, most = work[_LEAST + p], work[_MOST + p]
+            work[_LEAST + p] = v if v < least else least
+            work[_MOST + p] = v if v > most else most
+    for p in range(width):
+        work[_CENTRE + p] = work[_CENTRE + p] / np.float32(n)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _deviations(band: Band, row: int, x: int, width: int, levels: Floats, work: Floats) -> None:
+    """Summed squared deviations of a block's values from their means, in ``work``."""
+    work[_SQUARES : _SQUARES + width] = _NONE
+    for i in range(band.shape[0]):
+        part, level = band[i, row, x : x + width], levels[i]
+        for p in range(width):
+            d = ((np.float32(part[p]) - level) - work[p]) - work[_CENTRE + p]
+            work[_SQUARES + p] += d * d
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _deviations_and_far(band: Band, row: int, x: int, width: int, levels: Floats, work: Floats) -> None:
+    """The same, and how many values lie below the low and above the high bounds in ``work``."""
+    work[_SQUARES : _SQUARES + width] = _NONE
+    work[_BELOW : _BELOW + width] = _NONE
+    work[_ABOVE : _ABOVE + width] = _NONE
+    for i in range(band.shape[0]):
+        part, level = band[i, row, x : x + width], levels[i]
+        for p in range(width):
+            v = (np.float32(part[p]) - level) - work[p]
+            d = v - work[_CENTRE + p]
+            work[_SQUARES + p] += d * d
+            work[_BELOW + p] += _ONE if v < work[_LOW + p] else _NONE
+            work[_ABOVE + p] += _ONE if v > work[_HIGH + p] else _NONE
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def _centre(few: Floats, many: int, low: Floats, high: Floats, number: Floats, centre: Floats) -> None:
     """Number and mean of each pixel's values within low … high."""
     for k in range(many):
@@ -215,9 +268,16 @@ def clip_by_scatter(
 ) -> None:
     """Means clipped at ``sigma`` standard deviations (of n) of each pixel's own values."""
     n, columns = band.shape[0], mean.shape[1]
-    block, few = np.empty((n, _BLOCK), np.float32), np.empty((n, _BLOCK), np.float32)
-    reference, centre, squares, least, most = _row(), _row(), _row(), _row(), _row()
-    low, high, number, before = _row(), _row(), _row(), _row()
+    few = np.empty((n, _BLOCK), np.float32)
+    work = np.empty(_END, np.float32)
+    reference, centre, least, most = (
+        work[:_CENTRE],
+        work[_CENTRE:_LEAST],
+        work[_LEAST:_MOST],
+        work[_MOST:_SQUARES],
+    )
+    squares, low, high = work[_SQUARES:_LOW], work[_LOW:_HIGH], work[_HIGH:_BELOW]
+    number, before = work[_BELOW:_ABOVE], work[_ABOVE:]
     at = np.empty(_BLOCK, np.int64)
     # the largest of n deviations is √(n − 1) standard deviations: below that there is nothing to clip
     clips = sigma * sigma < n - 1 and rounds > 0
@@ -229,9 +289,8 @@ def clip_by_scatter(
             out_mean, out_variance, out_count = (
                 mean[to + r, start:end], variance[to + r, start:end], count[to + r, start:end],
             )  # fmt: skip
-            _load(band, row + r, x + start, width, of_row, reference, block)
-            _all(block, width, centre, least, most)
-            _all_squares(block, width, centre, squares)
+            _sums(band, row + r, x + start, width, of_row, work)
+            _deviations(band, row + r, x + start, width, of_row, work)
             _write_all(n, width, reference, centre, squares, out_mean, out_variance, out_count)
             many = 0
             for p in range(width):
@@ -285,9 +344,16 @@ def clip_by_noise(
     """
     n, columns = band.shape[0], mean.shape[1]
     half = np.float32((n - 1) // 2)
-    block, few = np.empty((n, _BLOCK), np.float32), np.empty((n, _BLOCK), np.float32)
-    reference, centre, squares, least, most = _row(), _row(), _row(), _row(), _row()
-    low, high, number, before, last = _row(), _row(), _row(), _row(), _row()
+    few = np.empty((n, _BLOCK), np.float32)
+    work = np.empty(_END, np.float32)
+    reference, centre, least, most = (
+        work[:_CENTRE],
+        work[_CENTRE:_LEAST],
+        work[_LEAST:_MOST],
+        work[_MOST:_SQUARES],
+    )
+    squares, low, high = work[_SQUARES:_LOW], work[_LOW:_HIGH], work[_HIGH:_BELOW]
+    number, before, last = work[_BELOW:_ABOVE], work[_ABOVE:], _row()
     ordered = np.empty((n, _BLOCK), np.float32)
     at = np.empty(_BLOCK, np.int64)
     for r in range(rows):
@@ -298,22 +364,13 @@ def clip_by_noise(
             out_mean, out_variance, out_count = (
                 mean[to + r, start:end], variance[to + r, start:end], count[to + r, start:end],
             )  # fmt: skip
-            _load(band, row + r, x + start, width, of_row, reference, block)
-            _all(block, width, centre, least, most)
+            _sums(band, row + r, x + start, width, of_row, work)
             for p in range(width):
                 level = max(reference[p] + least[p], _NONE)
                 reach = sigma * np.sqrt(noise_variance + level * per_level)
                 reach -= _CLOSE * reach + _ROUNDING * max(abs(least[p]), abs(most[p]))
                 low[p], high[p] = most[p] - reach, least[p] + reach
-                squares[p], number[p], before[p] = _NONE, _NONE, _NONE
-            for i in range(n):
-                values = block[i]
-                for p in range(width):
-                    v = values[p]
-                    d = v - centre[p]
-                    squares[p] += d * d
-                    number[p] += _ONE if v < low[p] else _NONE
-                    before[p] += _ONE if v > high[p] else _NONE
+            _deviations_and_far(band, row + r, x + start, width, of_row, work)
             _write_all(n, width, reference, centre, squares, out_mean, out_variance, out_count)
             many = 0
             for p in range(width):

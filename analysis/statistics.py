@@ -240,8 +240,8 @@ def _untruncated(mean: float, variance: float, low: float, high: float) -> tuple
     m, s = mean, sqrt(variance)
     for _ in range(200):
         a, b = (low - m) / s, (high - m) / s
-        fa, fb = _density(a), _density(b)
-        inside = 0.5 * (erfc(a / sqrt(2.0)) - erfc(b / sqrt(2.0)))
+        fa, fb = exp(-0.5 * a * a) / _ROOT_2PI, exp(-0.5 * b * b) / _ROOT_2PI
+        inside = 0.5 * (erfc(a / _ROOT_2) - erfc(b / _ROOT_2))
         shift = (fa - fb) / inside
         m_next = mean - s * shift
         shrink = 1.0 + (a * fa - b * fb) / inside - shift * shift
@@ -268,8 +268,8 @@ def _unrounded(mean: float, variance: float, low: float, high: float) -> tuple[f
     m, s = _untruncated(mean, variance - QUANTISATION_VARIANCE, low, high)
     for _ in range(4):
         a, b = (low - m) / s, (high - m) / s
-        fa, fb = _density(a), _density(b)
-        inside = 0.5 * (erfc(a / sqrt(2.0)) - erfc(b / sqrt(2.0)))
+        fa, fb = exp(-0.5 * a * a) / _ROOT_2PI, exp(-0.5 * b * b) / _ROOT_2PI
+        inside = 0.5 * (erfc(a / _ROOT_2) - erfc(b / _ROOT_2))
         shift = (fb - fa) / (12.0 * inside * s)
         edge = (b * fb - a * fa) / (6.0 * inside)
         m, s = _untruncated(mean + shift, variance - QUANTISATION_VARIANCE + edge, low, high)

@@ -24,9 +24,9 @@ _MAD_TO_SIGMA = 1.482602218505602
 def _load(image: NDArray[np.generic], offset: np.float32, y0: int, x0: int, tile: Image) -> None:
     """A tile of an image less its offset."""
     for y in range(tile.shape[0]):
-        row, out = image[y0 + y], tile[y]
+        row, out = image[y0 + y, x0 : x0 + tile.shape[1]], tile[y]
         for x in range(out.size):
-            out[x] = np.float32(row[x0 + x]) - offset
+            out[x] = np.float32(row[x]) - offset
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -55,49 +55,71 @@ def _sampled(tile: Image, keep: Mask, step: int, held: Image) -> tuple[np.float3
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _kept_near(tile: Image, keep: Mask, middle: np.float32, most: np.float32) -> None:
-    """Drop from ``keep`` what is farther than ``most`` from ``middle``."""
-    for y in range(tile.shape[0]):
-        row, out = tile[y], keep[y]
-        for x in range(out.size):
-            out[x] = out[x] if abs(row[x] - middle) <= most else 0
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _count(keep: Mask) -> int:
+def _alike(
+    a: Image, b: Image, keep: Mask, middle1: np.float32, most1: np.float32, middle2: np.float32, most2: np.float32,
+    lanes1: Doubles, lanes2: Doubles,
+) -> int:  # fmt: skip
+    """Drop from ``keep`` what is farther from either middle than its ``most``; lanes become sums of the columns left. Returns how many are left."""
+    lanes1[:], lanes2[:] = 0.0, 0.0
     n = 0
-    for y in range(keep.shape[0]):
-        row = keep[y]
-        some = 0
-        for x in range(row.size):
-            some += row[x]
-        n += some
+    for y in range(a.shape[0]):
+        one, two, kept = a[y], b[y], keep[y]
+        some = np.int32(0)
+        for x in range(one.size):
+            v, w = one[x], two[x]
+            good = (kept[x] != 0) & (abs(v - middle1) <= most1) & (abs(w - middle2) <= most2)
+            kept[x] = 1 if good else 0
+            some = np.int32(some + np.int32(1 if good else 0))
+            lanes1[x] += np.float64(v) if good else 0.0
+            lanes2[x] += np.float64(w) if good else 0.0
+        n += int(some)
     return n
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _sum(tile: Image, keep: Mask, lanes: Doubles) -> float:
-    """Sum of the kept pixels of a tile."""
-    wide = tile.shape[1]
-    lanes[:wide] = 0.0
+def _near(tile: Image, keep: Mask, middle: np.float32, most: np.float32, lanes: Doubles) -> int:
+    """Drop from ``keep`` what is farther than ``most`` from ``middle``; lanes become sums of the columns left. Returns how many are left."""
+    lanes[:] = 0.0
+    n = 0
     for y in range(tile.shape[0]):
         row, kept = tile[y], keep[y]
-        for x in range(wide):
-            lanes[x] += np.float64(row[x]) if kept[x] else 0.0
-    return folded(lanes, wide)
+        some = np.int32(0)
+        for x in range(row.size):
+            v = row[x]
+            good = (kept[x] != 0) & (abs(v - middle) <= most)
+            kept[x] = 1 if good else 0
+            some = np.int32(some + np.int32(1 if good else 0))
+            lanes[x] += np.float64(v) if good else 0.0
+        n += int(some)
+    return n
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _squares(tile: Image, keep: Mask, centre: np.float32, lanes: Doubles) -> float:
-    """Sum of the squared deviations of a tile's kept pixels from ``centre``."""
+def _sums(a: Image, b: Image, keep: Mask, lanes1: Doubles, lanes2: Doubles) -> None:
+    """Sums of the columns of two tiles over the kept pixels."""
+    lanes1[:], lanes2[:] = 0.0, 0.0
+    for y in range(a.shape[0]):
+        one, two, kept = a[y], b[y], keep[y]
+        for x in range(one.size):
+            lanes1[x] += np.float64(one[x]) if kept[x] else 0.0
+            lanes2[x] += np.float64(two[x]) if kept[x] else 0.0
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _squares(
+    tile: Image, keep: Mask, centre: np.float32, lanes: Doubles, reach: Image
+) -> tuple[float, np.float32]:
+    """Sum of the squared deviations of a tile's kept pixels from ``centre``, and the largest deviation."""
     wide = tile.shape[1]
-    lanes[:wide] = 0.0
+    lanes[:], reach[:] = 0.0, np.float32(0.0)
     for y in range(tile.shape[0]):
         row, kept = tile[y], keep[y]
         for x in range(wide):
-            d = np.float64(row[x] - centre) if kept[x] else 0.0
+            near = row[x] - centre if kept[x] else np.float32(0.0)
+            d = np.float64(near)
             lanes[x] += d * d
-    return folded(lanes, wide)
+            reach[x] = abs(near) if abs(near) > reach[x] else reach[x]
+    return folded(lanes, wide), reach.max()
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -111,7 +133,7 @@ def alike(
     Tiles are of ``ny`` × ``nx`` pixels; ``keep`` is of the shape that they cover.
     """
     a, b = np.empty((ny, nx), np.float32), np.empty((ny, nx), np.float32)
-    held, lanes = np.empty(ny * nx, np.float32), np.empty(nx)
+    held, lanes1, lanes2 = np.empty(ny * nx, np.float32), np.empty(nx), np.empty(nx)
     total, sum1, sum2 = 0, 0.0, 0.0
     for y0 in range(0, keep.shape[0], ny):
         for x0 in range(0, keep.shape[1], nx):
@@ -125,11 +147,13 @@ def alike(
                 kept[:, :] = 0
                 continue
             six = np.float32(6.0)
-            _kept_near(a, kept, middle1, max(unlike * abs(middle1), six * scatter1))
-            _kept_near(b, kept, middle2, max(unlike * abs(middle2), six * scatter2))
-            total += _count(kept)
-            sum1 += _sum(a, kept, lanes)
-            sum2 += _sum(b, kept, lanes)
+            most1, most2 = (
+                max(unlike * abs(middle1), six * scatter1),
+                max(unlike * abs(middle2), six * scatter2),
+            )
+            total += _alike(a, b, kept, middle1, most1, middle2, most2, lanes1, lanes2)
+            sum1 += folded(lanes1, nx)
+            sum2 += folded(lanes2, nx)
     return total, sum1, sum2
 
 
@@ -158,17 +182,19 @@ def scatter(
         np.empty((ny, nx), np.float32),
         np.empty((ny, nx), np.float32),
     )
-    held, lanes = np.empty(ny * nx, np.float32), np.empty(nx)
+    held, reach = np.empty(ny * nx, np.float32), np.empty(nx, np.float32)
+    lanes1, lanes2 = np.empty(nx), np.empty(nx)
     total, sum1, sum2, tile = 0, 0.0, 0.0, 0
     for y0 in range(0, keep.shape[0], ny):
         for x0 in range(0, keep.shape[1], nx):
             _load(first, offset1, y0, x0, a)
             _load(second, offset2, y0, x0, b)
             for y in range(ny):
-                one, two, out = a[y], b[y], d[y]
+                one, two, out, whole = a[y], b[y], d[y], difference[y0 + y, x0 : x0 + nx]
                 for x in range(nx):
                     out[x] = weight1 * one[x] - weight2 * two[x]
-                difference[y0 + y, x0 : x0 + nx] = out
+                for x in range(nx):
+                    whole[x] = out[x]
             kept = keep[y0 : y0 + ny, x0 : x0 + nx]
             centre, start, n = _sampled(d, kept, step, held)
             if n == 0:
@@ -177,20 +203,23 @@ def scatter(
             # be low by half a step: neither must cut what is good, for what is cut does not come back
             spread = (np.float64(start) + 0.5 * _MAD_TO_SIGMA) * (1.0 + 3.0 * 1.17 / np.sqrt(max(n, 1)))
             spread = spread if start > 0.0 else np.inf  # constant tiles: nothing is an outlier
-            count, before, left = _count(kept), -1, 0.0
+            count, before, left, farthest = 0, -1, 0.0, np.float32(0.0)
             for _ in range(rounds):
-                _kept_near(d, kept, centre, np.float32(sigma * spread))
-                count = _count(kept)
+                most = np.float32(sigma * spread)
+                if before >= 0 and farthest <= most:
+                    break  # nothing more is cut
+                count = _near(d, kept, centre, most, lanes1)
                 if count == before:
                     break
                 before = count
-                centre = np.float32(_sum(d, kept, lanes) / max(count, 1))
-                left = _squares(d, kept, centre, lanes)
+                centre = np.float32(folded(lanes1, nx) / max(count, 1))
+                left, farthest = _squares(d, kept, centre, lanes1, reach)
                 spread = np.sqrt(left / max(count - 1.0, 1.0))
             squares[tile] = left
             freedom[tile] = max(count - 1.0, 0.0)
             tile += 1
             total += count
-            sum1 += _sum(a, kept, lanes)
-            sum2 += _sum(b, kept, lanes)
+            _sums(a, b, kept, lanes1, lanes2)
+            sum1 += folded(lanes1, nx)
+            sum2 += folded(lanes2, nx)
     return total, sum1, sum2

@@ -74,7 +74,7 @@ def _image(data: NDArray[np.generic], name: str, unit: str) -> Iterator[Piece]:
     for axis, size in enumerate(reversed(data.shape), start=1):
         header[f"NAXIS{axis}"] = size
     header["BUNIT"] = (unit, "unit of the pixels")
-    total = sum(_sum32(band) for band in _bands(data))
+    total = _sum_of(data)
     header["CHECKSUM"] = ("0" * 16, "HDU checksum")
     header["DATASUM"] = (str(_folded(total)), "data unit checksum")
     text = header.tostring().encode("ascii")
@@ -99,6 +99,15 @@ def _bands(data: NDArray[np.generic]) -> Iterator[bytes]:
         band = flat[start : start + _BAND]
         band = (band.view(f"u{size}") ^ top).view(data.dtype) if shifted else band
         yield band.astype(order).tobytes()
+
+
+def _sum_of(data: NDArray[np.generic]) -> int:
+    """Sum of the 32-bit words of the data as a FITS file holds them; of 32-bit floats without exchanging their bytes first."""
+    if data.dtype.newbyteorder("=") != np.float32:
+        return sum(_sum32(band) for band in _bands(data))
+    flat = np.ascontiguousarray(data).reshape(-1)
+    words = flat.view(np.dtype(np.uint32).newbyteorder(flat.dtype.byteorder))
+    return sum(int(words[i : i + _BAND].sum(dtype=np.uint64)) for i in range(0, words.size, _BAND))
 
 
 def _sum32(piece: bytes) -> int:

@@ -77,8 +77,28 @@ def test_medians_are_exact_and_folded_sums_right() -> None:
     for n in (1, 2, 3, 10, 101, 1000):
         values = np.rint(rng.normal(0, 4, n)).astype(np.float32)
         assert image_kernels.middle_of(values.copy(), n) == np.median(values)
+        assert image_kernels.middle_of(-1e4 - values, n) == np.median(-1e4 - values)
         lanes = values.astype(np.float64)
         assert image_kernels.folded(lanes, n) == pytest.approx(values.sum(dtype=np.float64))
+
+
+def test_a_median_is_exact_whatever_the_values_and_leaves_them_as_they_are() -> None:
+    rng = np.random.default_rng(3)
+    for n in (1, 2, 5, 8, 63, 64, 255, 256):
+        for values in (
+            rng.normal(0, 1e-3, n), rng.normal(3e4, 90, n), rng.integers(-1, 2, n), np.full(n, -7.5),
+            rng.choice([-np.inf, 0.0, np.inf], n), np.r_[np.zeros(n - 1), 3e38], rng.normal(0, 1, n) * 1e30,
+        ):  # fmt: skip
+            held = np.append(values, -9e9).astype(np.float32)  # the last one is not asked for
+            before = held.copy()
+            ordered = np.sort(held[:n])
+            with np.errstate(invalid="ignore", over="ignore"):
+                expected = np.float32(0.5) * (ordered[(n - 1) // 2] + ordered[n // 2])
+            if n % 2:
+                expected = ordered[n // 2]
+            assert np.array_equal(image_kernels.middle_of(held, n), expected, equal_nan=True)
+            assert np.array_equal(held, before)
+    assert np.isnan(image_kernels.middle_of(np.zeros(3, np.float32), 0))
 
 
 def test_a_map_is_the_mosaic_averaged_over_squares() -> None:
