@@ -224,22 +224,22 @@ class Expectations:
                 continue
             block = spot.block if how.blocks == "own" else ""
             key = Key(f"{procedure}.{quantity} {block}".rstrip(), spot.detector, spot.channel, spot.setting)
-            doubt = "doubtful" if ALARMS.intersection(m.flags) else ""
+            doubt = "doubtful" if m.flags and ALARMS.intersection(m.flags) else ""
             points.append(Point(key, when, m.value, m.uncertainty, label=str(len(spots)), excluded=doubt))
             spots.append(spot)
         window = Window(how.sides, how.points, how.days, how.minimum)
         side = "before it" if how.sides == "before" else "around it"
         for series in gather(points).values():
             found = limits(series, window, how.sigma)
-            for i, label in enumerate(series.labels):
-                count = int(found.neighbours[i])
-                if found.reason[i]:
+            columns = (found.low, found.high, found.centre, found.scatter, found.neighbours)
+            rows = zip(series.labels, found.reason, *(c.tolist() for c in columns), strict=True)
+            for label, reason, low, high, centre, scatter, count in rows:
+                if reason:
                     words = f"{count} points {side}, {how.minimum} are needed"
-                    out[spots[int(label)]] = _none(found.reason[i], words)
+                    out[spots[int(label)]] = _none(reason, words)
                     continue
-                centre, scatter = float(found.centre[i]), float(found.scatter[i])
                 words = f"median {centre:.6g} ± {how.sigma:g} × {scatter:.3g} of {count} points {side}"
-                out[spots[int(label)]] = Bounds(float(found.low[i]), float(found.high[i]), words)
+                out[spots[int(label)]] = Bounds(low, high, words)
         return out
 
 

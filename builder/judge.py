@@ -34,6 +34,11 @@ _ORDER = {Verdict.FAIL: 0, Verdict.WARN: 1, Verdict.NOT_EVALUATED: 2, Verdict.PA
 """Which of several limits decides: one that could not judge is never hidden by one that is met."""
 
 
+def _rank(found: Judgement) -> int:
+    """The lowest decides. That a value is itself the reference of a limit is no lack: any other limit counts before that."""
+    return len(_ORDER) if found.unjudged == "is-reference" else _ORDER[found.verdict]
+
+
 def applicable(measurement: Measurement, place: Place, limits: Iterable[Limit]) -> list[Limit]:
     """The limits that apply to a measurement: quantity, scope, setting and validity all fit."""
     name = f"{place.procedure}.{measurement.quantity}"
@@ -99,7 +104,7 @@ def judge(measurement: Measurement, place: Place, limits: Iterable[Limit], find:
     decided: Judgement | None = None
     for limit in fitting:
         one = _against(limit, measurement, measurement.value, place, find)
-        if decided is None or _ORDER[one.verdict] < _ORDER[decided.verdict]:
+        if decided is None or _rank(one) < _rank(decided):
             decided = one
     if decided is None:
         decided = Judgement(Verdict.NOT_EVALUATED, None, "no limit applies")

@@ -106,7 +106,6 @@ def test_a_ratio_is_judged_as_the_ratio_itself(
         ({"relative_to": {"test": "T1", "by": "ratio"}, "low": 0}, {("T1", "flat"): measured(0.0)}, "zero-reference"),
         ({"relative_to": {"test": "T1"}, "tolerance_percent": 5}, {("T1", "flat"): measured(0.0)}, "zero-reference"),
         ({"relative_to": {"test": "T1"}, "low": 0}, {("T1", "flat"): measured(1.0, unit="e")}, "other-unit"),
-        ({"relative_to": {"test": "T2"}, "low": 0}, {("T2", "flat"): measured(1.0)}, "is-reference"),
         ({"relative_to": {"field": "exptime", "by": "ratio"}, "low": 0}, {}, "no-reference"),
         ({"statistic": {"minimum": 2}}, {("T2", "flat"): measured(1.0)}, "no-time"),
     ],
@@ -119,6 +118,15 @@ def test_what_is_missing_is_never_a_pass(
     assert (found.verdict, found.unjudged, found.limit) == (Verdict.NOT_EVALUATED, code, rule)
     assert (found.low, found.high) == (None, None)
     assert UNJUDGED[code] in found.why
+
+
+def test_a_reference_is_judged_by_the_other_limits_and_not_by_itself() -> None:
+    rule, held = limit(relative_to={"test": "T2"}, tolerance=1), expect({("T2", "flat"): measured(1.0)})
+    alone = judge(measured(1.0), place(), [rule], held)
+    assert (alone.verdict, alone.unjudged) == (Verdict.NOT_EVALUATED, "is-reference")
+    for rules in ([rule, limit(id="MET", high=2)], [limit(id="MET", high=2), rule]):
+        found = judge(measured(1.0), place(), rules, held)
+        assert (found.verdict, found.limit and found.limit.id) == (Verdict.PASS, "MET")
 
 
 def test_a_failure_by_another_limit_counts_before_one_that_could_not_judge() -> None:
