@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from builder.report import Judged, Outcome, Report, TestReport
@@ -18,8 +18,8 @@ SEVERITIES = ("major", "minor", "info")
 class Rested:
     """How many numbers there are, how many caveats touch (each under the worst of them), and how many only rest on such.
 
-    ``excluded`` are those kept out of trends, ``indirect`` those that no caveat touches but that used a value or frames of another test
-    that one does.
+    ``excluded`` are those kept out of trends, ``indirect`` those made from a value, or frames of another test, that a worse caveat touches
+    than any that touches them; they may be counted under their own as well.
     """
 
     measurements: int = 0
@@ -36,7 +36,7 @@ class Rested:
 
     @property
     def doubtful(self) -> int:
-        """Numbers that a major or minor caveat touches, or that rest on touched data."""
+        """Numbers that a major or minor caveat touches, and those that rest on worse data than they look."""
         return self.major + self.minor + self.indirect
 
 
@@ -117,7 +117,7 @@ def coverage(report: Report) -> Coverage:
             )  # fmt: skip
             for judged in outcome.measurements:
                 inherited = resting.inherited(outcome, judged)
-                _count(counts, judged.caveats, bool(inherited))
+                _count(counts, judged.caveats, inherited.values())
                 for caveat in judged.caveats:
                     out.by_caveat[id(caveat)][0] += 1
                 for key in inherited:
@@ -125,14 +125,19 @@ def coverage(report: Report) -> Coverage:
     return out
 
 
-def _count(counts: Iterable[Rested], own: tuple[Caveat, ...], inherited: bool) -> None:
-    severities = {c.severity for c in own}
-    worst = next((s for s in SEVERITIES if s in severities), "")
+def _worst(caveats: Iterable[Caveat]) -> int:
+    """The place of the worst severity among SEVERITIES; beyond the last for no caveat."""
+    return min((SEVERITIES.index(c.severity) for c in caveats), default=len(SEVERITIES))
+
+
+def _count(counts: Iterable[Rested], own: tuple[Caveat, ...], inherited: Collection[Caveat]) -> None:
+    place = _worst(own)
+    worst = SEVERITIES[place] if own else ""
+    worse = bool(inherited) and _worst(inherited) < place
     excluded = any(c.effect == "exclude" for c in own)
     for count in counts:
         count.measurements += 1
         count.excluded += excluded
         if worst:
             setattr(count, worst, getattr(count, worst) + 1)
-        elif inherited:
-            count.indirect += 1
+        count.indirect += worse

@@ -72,12 +72,13 @@ def trend_pages(procedure: Procedure, known: Collection[str]) -> dict[str, str]:
 
 
 def naming(caveats: Collection[Caveat], procedure: Procedure) -> list[Caveat]:
-    """The caveats whose scope names the procedure or quantities of it, wherever else they apply."""
+    """The caveats whose scope names the procedure or quantities of it, wherever else they apply; not those that it raised itself."""
     names = [q.name for q in procedure.quantities]
     return [
         c
         for c in caveats
-        if (c.scope.procedures or c.scope.quantities)
+        if not c.raised_by
+        and (c.scope.procedures or c.scope.quantities)
         and c.scope.covers(procedure=procedure.name)
         and (
             not c.scope.quantities or any(c.scope.covers(procedure=procedure.name, quantity=n) for n in names)
