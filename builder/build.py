@@ -142,7 +142,8 @@ def build(options: Options, progress: Progress) -> Built:
 
         with progress.stage("read"):
             known, bad_plugins = known_procedures(campaign.plugins)
-            quantities = {n: [q.name for q in k.procedure.quantities] for n, k in known.items()}
+            quantities = {t.name: t.quantities for t in campaign.series}
+            quantities |= {n: [q.name for q in k.procedure.quantities] for n, k in known.items()}
             tests, found = read_tests(campaign, snapshots)
             findings += [*bad_plugins, *check_quantities(campaign, quantities), *found]
             progress.note("read", f"{len(tests)} tests, {len(known)} procedures")
@@ -197,12 +198,17 @@ def build(options: Options, progress: Progress) -> Built:
                 {o.place: o.result_id for b in blocks for t in b.tests for o in t.outcomes if o.result_id},
                 build_id,
             )
+        with progress.stage("trend"):
+            trends, found = stages.trends(campaign, blocks, known, store, engine)
+            findings += found
+            progress.note("trend", f"{len(trends.series)} series")
         with progress.stage("render"):
             files, absent = linked(campaign)
             facts, unchanged = stages.facts(
                 Report(
                     campaign, blocks, tuple(k.procedure for k in known.values()), tuple(snapshots),
                     tuple(worst_first(findings)), (), BuildInfo(build_id, started, options.command, versions),
+                    trends,
                 ),
                 absent, store, history, earlier,
             )  # fmt: skip

@@ -14,6 +14,7 @@ from enum import StrEnum
 
 from analysis.contract import Measurement, ParameterValue, Procedure
 from builder.costs import Costs
+from builder.trend_series import Trends
 from campaign.findings import Finding
 from campaign.frames import Frame, FrameFile
 from campaign.model import Block, Campaign, Caveat, Limit
@@ -269,6 +270,7 @@ class Report:
     findings: tuple[Finding, ...]
     changes: tuple[Change, ...]
     info: BuildInfo
+    trends: Trends = field(default_factory=Trends)
 
     def tests(self) -> list[TestReport]:
         """All tests of all blocks, in order."""

@@ -35,10 +35,12 @@ if TYPE_CHECKING:
     from builder.build import Options
     from builder.intake import Intake
     from builder.measure import MeasuredAll
+    from builder.plugins import Known
     from builder.render.facts import Facts
-    from builder.report import Report
+    from builder.report import BlockReport, Report
     from builder.store import Place, StoredResult, StoredVerdict
     from builder.summaries import Summarised
+    from builder.trend_series import Trends
 
 Advance = Callable[[int, int], None]
 
@@ -173,6 +175,24 @@ def history(
     now = {r.id for r in (*measured.results.values(), *measured.failed.values())}
     gone = {r for results in shown.values() for r in results if r and r not in now}
     return shown, opened.results(gone), opened.verdicts(gone)
+
+
+def trends(
+    campaign: Campaign,
+    blocks: Sequence[BlockReport],
+    known: Mapping[str, Known],
+    opened: Store,
+    engine: Engine,
+) -> tuple[Trends, list[Finding]]:
+    """Current results and the campaign's own tables over time; a finding for each table that cannot have pages."""
+    from builder.measure import code_digest
+    from builder.trend_found import Kept
+    from builder.trends import follow
+    from campaign.series_tables import clashes
+
+    kept = Kept(opened.folder, code_digest())
+    procedures = [k.procedure for k in known.values()]
+    return follow(campaign, blocks, procedures, kept, engine), clashes(campaign.series, list(known))
 
 
 def identity(made: Facts) -> str:

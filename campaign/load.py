@@ -18,7 +18,8 @@ from campaign.checked import Checker
 from campaign.detectors import resolve
 from campaign.findings import Finding
 from campaign.located import Entry
-from campaign.model import Block, Campaign, CampaignFile, Caveat, Limit, Model, Source
+from campaign.model import Block, Campaign, CampaignFile, Caveat, Intervention, Limit, Model, Source
+from campaign.series_tables import read_tables
 from campaign.toml_lines import FileSyntaxError, read_toml
 
 
@@ -77,6 +78,8 @@ def load(folder: Path) -> tuple[Campaign | None, list[Finding]]:
         caveats=_caveats(caveats, known, findings),
         plugins=_plugins(root),
         simulate=file.simulate,
+        interventions=_interventions(entry, known, findings),
+        series=read_tables(root, findings),
     )
     return campaign, findings
 
@@ -179,6 +182,16 @@ def _limits(
         if limit is not None:
             limits.append(limit)
     return tuple(limits)
+
+
+def _interventions(
+    entry: Entry[CampaignFile], known: cross_check.Known, findings: list[Finding]
+) -> tuple[Intervention, ...]:
+    """By date; in the order of the file on one day."""
+    for n, one in enumerate(entry.value.interventions):
+        held = Entry(one, entry.node.nearest(("interventions", n))[1], entry.file)
+        findings += cross_check.scope_findings(held, one.scope, f"the intervention of {one.date}", known)
+    return tuple(sorted(entry.value.interventions, key=lambda i: i.date))
 
 
 def _plugins(root: Path) -> tuple[Path, ...]:

@@ -18,6 +18,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from campaign.geometry import Geometry
+from campaign.series import SeriesTable
 
 
 class Model(BaseModel):
@@ -261,6 +262,16 @@ class Limit(Model):
     file: str = ""
 
 
+class Intervention(Model):
+    """Something done to the instrument or its surroundings, which values may show."""
+
+    date: Day = Field(description="When")
+    text: str = Field(description="What was done, in a few words")
+    scope: Scope = Field(
+        default_factory=lambda: Scope(), description="What it was done to; its dates say nothing"
+    )
+
+
 class Block(Model):
     """One tested unit over some dates. The front matter of a file under blocks/."""
 
@@ -308,6 +319,8 @@ class Campaign(Model):
     blocks: tuple[Block, ...] = ()
     plugins: tuple[Path, ...] = ()
     simulate: dict[str, Any] = Field(default_factory=dict)
+    interventions: tuple[Intervention, ...] = ()
+    series: tuple[SeriesTable, ...] = ()
 
     def block(self, block_id: str) -> Block | None:
         """The block of that name, or None."""
@@ -368,4 +381,7 @@ class CampaignFile(Model):
     )
     simulate: dict[str, Any] = Field(
         default_factory=dict, description="What `calbook simulate` needs: truth and planted faults"
+    )
+    interventions: tuple[Intervention, ...] = Field(
+        (), description="What was done and when, to be drawn into trends"
     )
