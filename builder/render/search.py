@@ -37,6 +37,7 @@ _KINDS = {
     "measurement": "Provenance",
     "provenance": "Provenance",
     "record": "Records",
+    "trend": "Trends",
 }
 """What groups of results are called; other kinds are gathered under 'Other pages'."""
 
@@ -55,6 +56,8 @@ def nav_script(report: Report, guide: Sequence[tuple[str, str, str]] = ()) -> st
         "detectors": [[d.name, addresses.detector_page(d.name)] for d in report.campaign.detectors],
         "pages": [
             ["Procedures", addresses.PROCEDURES],
+            ["Trends", addresses.TRENDS],
+            ["Steps and drifts", addresses.REGRESSIONS],
             ["Limits", addresses.LIMITS],
             ["Caveats", addresses.CAVEATS],
             ["Hardware", addresses.HARDWARE],
