@@ -19,8 +19,8 @@ from builder.trend_series import Bound, Followed
 FONT = "DejaVu Sans, Verdana, Segoe UI, Roboto, Helvetica Neue, Arial, sans-serif"
 FAIL = "#a3231c"
 DARK_FAIL = "#ff8f86"
-CAVEAT = "#fff0d6"
-DARK_CAVEAT = "#3a2f1b"
+CAVEAT = "#f5c97a"
+DARK_CAVEAT = "#7a5a1e"
 SHAPES = (
     "M-3.2 0a3.2 3.2 0 1 0 6.4 0a3.2 3.2 0 1 0-6.4 0z", "M-3-3h6v6h-6z", "M0-4L3.8 3h-7.6z", "M0-4.2L4.2 0L0 4.2L-4.2 0z",
     "M0 4L3.8-3h-7.6z", "M-1.3-4h2.6v2.7h2.7v2.6h-2.7v2.7h-2.6v-2.7h-2.7v-2.6h2.7z",
@@ -63,7 +63,8 @@ def _parts(held: Sequence[Followed], ylabel: str, marker: int) -> Iterator[str]:
     yield '<g clip-path="url(#in)">'
     for one in held:
         yield from _fit(one, axes)
-    yield from dict.fromkeys(line for one in held for line in _limits(one, axes))  # channels share most
+    apart = limits_apart(held)
+    yield from dict.fromkeys(line for one in held for line in _limits(one, axes, apart))
     yield "</g>"
     for n, one in enumerate(held):
         yield from _points(one, axes, n)
@@ -76,7 +77,7 @@ def _colour(one: Followed) -> str:
 
 
 def _background(held: Sequence[Followed], axes: Frame) -> Iterator[str]:
-    """Caveats as bands, gaps hatched at the foot, and lines with labels where something began or was changed."""
+    """Caveats as bands at the top, gaps at the foot, and lines with labels where something began or was changed."""
     top, foot = TOP, HEIGHT - BOTTOM
     over = dict.fromkeys(o for one in held for o in one.overlays)
     labels: list[tuple[float, str, str]] = []
@@ -86,7 +87,7 @@ def _background(held: Sequence[Followed], axes: Frame) -> Iterator[str]:
             continue
         left, right = axes.x(max(o.start, axes.start)), axes.x(min(end, axes.stop))
         if o.kind == "caveat":
-            yield f'<rect x="{left:.1f}" y="{top}" width="{max(right - left, 1.5):.1f}" height="{foot - top}" fill="{CAVEAT}"/>'
+            yield f'<rect x="{left:.1f}" y="{top}" width="{max(right - left, 1.5):.1f}" height="7" fill="{CAVEAT}"/>'
             labels.append((left, f"† {o.name}", MARK))
         else:
             labels.append((left, o.name or o.text, MUTED if o.kind == "block" else MARK))
@@ -134,19 +135,27 @@ def _axes(axes: Frame, ylabel: str) -> Iterator[str]:
     yield f'<text x="{right}" y="{HEIGHT - 6}" text-anchor="end" font-size="10" fill="{MUTED}">time, UTC</text>'
 
 
-def _limits(one: Followed, axes: Frame) -> Iterator[str]:
+def _limits(one: Followed, axes: Frame, apart: bool) -> Iterator[str]:
+    """Limits as they were then; in the channel's colour, dashed, where channels have limits ``apart``."""
+    look = f'stroke="{_colour(one)}" stroke-dasharray="7 3"' if apart else f'stroke="{FAIL}"'
     for bound, start, stop in limit_lines(one):
         if bound in axes.outside:
             continue
         left, right = axes.x(max(start, axes.start)), axes.x(min(stop, axes.stop))
         for value in (bound.low, bound.high):
             if value is not None and right > left:
-                yield f'<path d="M{left:.1f} {axes.y(value):.1f}H{right:.1f}" stroke="{FAIL}" stroke-width="1.3"/>'
+                yield f'<path d="M{left:.1f} {axes.y(value):.1f}H{right:.1f}" {look} stroke-width="1.3"/>'
+
+
+def limits_apart(held: Sequence[Followed]) -> bool:
+    """Whether the series of a plot have different limits."""
+    ranges = [[(b.low, b.high, start, stop) for b, start, stop in limit_lines(one)] for one in held]
+    return any(r != ranges[0] for r in ranges if r)
 
 
 def _fit(one: Followed, axes: Frame) -> Iterator[str]:
     """The centre between steps, and its band."""
-    colour, wide = _colour(one), BAND * (one.found.scatter or 0.0)
+    colour, wide = _colour(one), 0.0 if one.found.reason else BAND * (one.found.scatter or 0.0)
     for x0, y0, x1, y1 in one.found.lines:
         left, right = axes.x(x0) - 2, axes.x(x1) + 2
         if wide > 0.0:

@@ -15,7 +15,7 @@ from analysis.series import date_of
 from builder.digests import digest
 from builder.draw import INTERACTIVE_POINTS, channel_index
 from builder.draw_frame import HEIGHT, WIDTH, frame, limit_lines
-from builder.draw_trend import BAND, trend_svg
+from builder.draw_trend import BAND, limits_apart, trend_svg
 from builder.render import addresses as a
 from builder.render.book import Book
 from builder.report import DrawnFigure
@@ -160,18 +160,19 @@ def plot_script(plot: TrendPlot) -> bytes:
                 "at": [places.setdefault(_place(s, page), len(places)) for s in shown],
             }
         )
-    segments = []
+    segments, apart = [], limits_apart(plot.held)
     for one in plot.held:
         colour = f"--channel-{channel_index(one.key.channel)}" if one.key.channel else "--ink"
-        wide = BAND * (one.found.scatter or 0.0)
+        wide = 0.0 if one.found.reason else BAND * (one.found.scatter or 0.0)
         segments += [
             [_seconds(x0), _short(y0), _seconds(x1), _short(y1), colour, _short(wide)]
             for x0, y0, x1, y1 in one.found.lines
         ]
         for bound, start, stop in limit_lines(one):
             ends = _seconds(max(start, axes.start)), _seconds(min(stop, axes.stop))
+            line = colour if apart else "--fail"
             segments += [
-                [ends[0], v, ends[1], v, "--fail", 0] for v in (bound.low, bound.high) if v is not None
+                [ends[0], v, ends[1], v, line, -1] for v in (bound.low, bound.high) if v is not None
             ]
     overlays = dict.fromkeys(o for one in plot.held for o in one.overlays)
     panel = {
