@@ -99,15 +99,17 @@ def from_json(held: Mapping[str, Any]) -> Found:
 
 
 class Kept:
-    """The store's file of what was found before by the same code."""
+    """What was found before by the same code, in a file of the store's folder (None: nothing is kept)."""
 
-    def __init__(self, folder: Path, code: str) -> None:
-        self._path, self._code = folder / KEPT, code
+    def __init__(self, folder: Path | None = None, code: str = "") -> None:
+        self._path, self._code = folder / KEPT if folder else None, code
+        self._found: dict[str, Any] = {}
         try:
-            held = json.loads(self._path.read_text("utf-8"))
-            self._found = dict(held["found"]) if held["code"] == code else {}
+            if self._path:
+                held = json.loads(self._path.read_text("utf-8"))
+                self._found = dict(held["found"]) if held["code"] == code else {}
         except (OSError, ValueError, KeyError, TypeError):
-            self._found = {}
+            pass  # a cache: what is damaged is found again
 
     def find(
         self, asked: Mapping[str, tuple[Series, Sequence[Event]]], engine: Engine | None
@@ -140,7 +142,9 @@ class Kept:
         return {digest: out[digest] for digest in asked}
 
     def _write(self, found: Mapping[str, Any]) -> None:
+        self._found = dict(found)
+        if self._path is None:
+            return
         part = self._path.with_name(".part-trends")
         part.write_text(json.dumps({"code": self._code, "found": found}, sort_keys=True), "utf-8")
         os.replace(part, self._path)  # noqa: PTH105
-        self._found = dict(found)

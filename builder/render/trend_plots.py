@@ -171,9 +171,7 @@ def plot_script(plot: TrendPlot) -> bytes:
         for bound, start, stop in limit_lines(one):
             ends = _seconds(max(start, axes.start)), _seconds(min(stop, axes.stop))
             line = colour if apart else "--fail"
-            segments += [
-                [ends[0], v, ends[1], v, line, -1] for v in (bound.low, bound.high) if v is not None
-            ]
+            segments += [[ends[0], v, ends[1], v, line, -1] for v in (bound.low, bound.high) if v is not None]
     overlays = dict.fromkeys(o for one in plot.held for o in one.overlays)
     panel = {
         "title": "", "xlabel": "", "ylabel": plot.symbol + (f" [{plot.unit}]" if plot.unit else ""), "xscale": "time", "yscale": "linear",
