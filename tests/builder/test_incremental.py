@@ -68,6 +68,9 @@ B1, B2 = "blocks/B1/index.html", "blocks/B2/index.html"
 EXPOSURES1, EXPOSURES2 = "blocks/B1/exposures.html", "blocks/B2/exposures.html"
 DETECTOR, CAVEATS, LIMITS, HEALTH = "detectors/CAM1.html", "caveats.html", "limits.html", "health.html"
 ONE, TWO, THREE = test_page("B1", "BIAS01"), test_page("B1", "BIAS02"), test_page("B2", "BIAS03")
+TREND_LEVEL, TREND_FRAMES = "trends/level/level.html", "trends/level/frames.html"
+TREND_SHARE, TREND_TEMPERATURE = "trends/share/share.html", "trends/temperature/temperature.html"
+TRENDS, REGRESSIONS = "trends/index.html", "trends/regressions.html"
 LEVELS = {"level of BIAS01", "level of BIAS02", "level of BIAS03"}
 SHARES = {"share of BIAS01", "share of BIAS02"}
 
@@ -191,13 +194,18 @@ def remove_frame(folder: Path) -> None:
     edit(folder / "records/second.csv", "BIAS03,6,8", "BIAS03,6,7")
 
 
+TEMPERATURES = "time,value,detector\n" + "".join(
+    f"2025-01-{1 + n:02d},{(-100.0 if n < 12 else -105.0) + 0.1 * (n * 7 % 5)},sensor\n" for n in range(24)
+)
+
+
 CHANGES: dict[str, tuple[Callable[[Path], None], set[str], set[str]]] = {
     "a limit's value": (
         plain("limits/limits.toml|high = 1100|high = 950"), set(),
-        {ONE, TWO, THREE, B1, B2, DETECTOR, LIMITS, "procedures/index.html", "procedures/level.html", *LEVELS},
+        {ONE, TWO, THREE, B1, B2, DETECTOR, LIMITS, "procedures/index.html", "procedures/level.html", *LEVELS, TREND_LEVEL},
     ),
     "a limit added": (
-        add_limit, set(), {ONE, TWO, B1, DETECTOR, LIMITS, "procedures/index.html", "procedures/share.html", *SHARES},
+        add_limit, set(), {ONE, TWO, B1, DETECTOR, LIMITS, "procedures/index.html", "procedures/share.html", *SHARES, TREND_SHARE},
     ),
     "a caveat added": (
         plain("caveats.toml|" + CAVEAT.format("")), set(),
@@ -211,29 +219,29 @@ CHANGES: dict[str, tuple[Callable[[Path], None], set[str], set[str]]] = {
     "a block's front matter": (plain("blocks/B2.md|Second block|Block two"), set(), {B2}),
     "a parameter": (
         plain("campaign.toml|[procedures.share]|[procedures.share]\nparameters = { of = 500.0 }"), SHARES,
-        {ONE, TWO, B1, DETECTOR, "procedures/share.html", *SHARES},
+        {ONE, TWO, B1, DETECTOR, "procedures/share.html", *SHARES, TREND_SHARE},
     ),
     "the text of a procedure": (
         plain("procedures/share.py|/ inputs|* 1.0 / inputs"), SHARES,
-        {ONE, TWO, B1, DETECTOR, *SHARES},
+        {ONE, TWO, B1, DETECTOR, *SHARES, TREND_SHARE},
     ),
     "the version of a procedure that another uses": (
         plain('procedures/level.py|history=(|history=(Version("0", "2024-01-01", "draft"), '), LEVELS | SHARES,
-        {ONE, TWO, THREE, B1, B2, DETECTOR, "procedures/level.html", *LEVELS, *SHARES},
+        {ONE, TWO, THREE, B1, B2, DETECTOR, "procedures/level.html", *LEVELS, *SHARES, TREND_LEVEL, TREND_FRAMES, TREND_SHARE},
     ),
     "the mapping of a header": (
         plain('campaign.toml|[detectors.CAM1]|[data.fields]\noperator = ["ORIGIN"]\n\n[detectors.CAM1]'), set(), set(),
     ),
     "a frame added": (
-        add_frame, {"level of BIAS03"}, {THREE, B2, EXPOSURES2, DETECTOR, "records/second.html", "level of BIAS03"},
+        add_frame, {"level of BIAS03"}, {THREE, B2, EXPOSURES2, DETECTOR, "records/second.html", "level of BIAS03", TREND_LEVEL, TREND_FRAMES},
     ),
     "files touched": (touch, set(), set()),
     "a frame changed": (
         change_frame, {"level of BIAS02", "share of BIAS02"},
-        {TWO, B1, EXPOSURES1, DETECTOR, "level of BIAS02", "share of BIAS02"},
+        {TWO, B1, EXPOSURES1, DETECTOR, "level of BIAS02", "share of BIAS02", TREND_LEVEL, TREND_SHARE},
     ),
     "a frame removed": (
-        remove_frame, set(), {THREE, B2, EXPOSURES2, DETECTOR, "records/second.html", "level of BIAS03"},
+        remove_frame, set(), {THREE, B2, EXPOSURES2, DETECTOR, "records/second.html", "level of BIAS03", TREND_LEVEL, TREND_FRAMES},
     ),
     "a row of the record changed": (
         plain("records/tests.csv|BIAS01,1,3,0,done,|BIAS01,1,3,0,done,said so"), set(),
@@ -247,6 +255,22 @@ CHANGES: dict[str, tuple[Callable[[Path], None], set[str], set[str]]] = {
         plain('campaign.toml|[[documents]]|[[documents]]\ntitle = "Report"\n\n[[documents]]'), set(), {"documents.html"},
     ),
     "a file that a page links to": (plain("documents/plan.txt|the plan|another plan"), set(), set()),
+    "a table of values over time added": (
+        plain("series/temperature.csv|" + TEMPERATURES), set(), {TRENDS, REGRESSIONS, TREND_TEMPERATURE},
+    ),
+    "a value added to it": (
+        plain("series/temperature.csv|" + TEMPERATURES + "2025-01-25,-99.0,sensor\n"), set(), {TRENDS, TREND_TEMPERATURE},
+    ),
+    "an intervention": (
+        plain('campaign.toml|[[documents]]\n|[[interventions]]\ndate = 2025-01-13\ntext = "Cooled"\n'
+              'scope = { detectors = ["sensor"] }\n\n[[documents]]\n'),
+        set(), {REGRESSIONS, TREND_TEMPERATURE},
+    ),
+    "a limit on the table": (
+        plain('limits/limits.toml|[[limit]]\nid = "LIM-1"|[[limit]]\nid = "WARM"\nquantity = "temperature.temperature"\n'
+              'high = -100\n\n[[limit]]\nid = "LIM-1"'),
+        set(), {LIMITS, TREND_TEMPERATURE},
+    ),
     "the geometry": (
         plain("campaign.toml|overscan = 8|overscan = 8\nsaturation = 50000.0"), LEVELS | SHARES,
         {ONE, TWO, THREE, B1, B2, DETECTOR, *LEVELS, *SHARES},
