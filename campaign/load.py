@@ -54,6 +54,10 @@ def load(folder: Path) -> tuple[Campaign | None, list[Finding]]:
     limits = _read_tables(root, ("limits",), LimitFile, "limit", findings)
     known = cross_check.known_names(entry, detectors, (block.value.id for block in blocks))
     findings += cross_check.campaign_names(entry, known)
+    series = read_tables(root, findings)
+    scoped = cross_check.with_series(
+        known, series
+    )  # what scopes of limits, caveats and interventions may name
     file, name = entry.value, entry.value.campaign.id or _folder_name(root) or "campaign"
     if not file.campaign.title.strip():
         what = f"the campaign has no title; {name!r} is shown instead"
@@ -74,12 +78,12 @@ def load(folder: Path) -> tuple[Campaign | None, list[Finding]]:
         build=file.build,
         procedures=file.procedures,
         blocks=_blocks(root, blocks, known, findings),
-        limits=_limits(limits, known, findings),
-        caveats=_caveats(caveats, known, findings),
+        limits=_limits(limits, scoped, findings),
+        caveats=_caveats(caveats, scoped, findings),
         plugins=_plugins(root),
         simulate=file.simulate,
-        interventions=_interventions(entry, known, findings),
-        series=read_tables(root, findings),
+        interventions=_interventions(entry, scoped, findings),
+        series=series,
     )
     return campaign, findings
 

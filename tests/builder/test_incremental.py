@@ -259,7 +259,7 @@ CHANGES: dict[str, tuple[Callable[[Path], None], set[str], set[str]]] = {
         plain("series/temperature.csv|" + TEMPERATURES), set(), {TRENDS, REGRESSIONS, TREND_TEMPERATURE},
     ),
     "a value added to it": (
-        plain("series/temperature.csv|" + TEMPERATURES + "2025-01-25,-99.0,sensor\n"), set(), {TRENDS, TREND_TEMPERATURE},
+        plain("series/temperature.csv|" + TEMPERATURES + "2025-01-25,-99.0,sensor\n"), set(), {TRENDS, REGRESSIONS, TREND_TEMPERATURE},
     ),
     "an intervention": (
         plain('campaign.toml|[[documents]]\n|[[interventions]]\ndate = 2025-01-13\ntext = "Cooled"\n'
@@ -273,7 +273,7 @@ CHANGES: dict[str, tuple[Callable[[Path], None], set[str], set[str]]] = {
     ),
     "the geometry": (
         plain("campaign.toml|overscan = 8|overscan = 8\nsaturation = 50000.0"), LEVELS | SHARES,
-        {ONE, TWO, THREE, B1, B2, DETECTOR, *LEVELS, *SHARES},
+        {ONE, TWO, THREE, B1, B2, DETECTOR, *LEVELS, *SHARES, TREND_LEVEL, TREND_FRAMES, TREND_SHARE},
     ),
 }  # fmt: skip
 TOLD_ONLY = {"files touched", "a file that a page links to"}

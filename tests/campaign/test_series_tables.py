@@ -101,6 +101,18 @@ def test_a_campaign_holds_its_tables_and_interventions(tmp_path: Path) -> None:
     assert "unknown-name" in [kind for kind, where in found if where.startswith("campaign.toml")]
 
 
+def test_scopes_may_name_what_a_table_was_measured_on(tmp_path: Path) -> None:
+    detectors = '[geometry.g]\npreset = "single"\nrows = 8\ncolumns = 8\n[detectors.CAM]\ngeometry = "g"\n'
+    done = '[[interventions]]\ndate = 2020-01-02\ntext = "b"\nscope = { detectors = ["lamp A", "lamp B"] }\n'
+    (tmp_path / "campaign.toml").write_text(f'[campaign]\ntitle = "T"\n{done}{detectors}')
+    (tmp_path / "series").mkdir()
+    (tmp_path / "series/a.csv").write_text("time,value,detector\n2019-03-11,1,lamp A\n")
+    _, findings = load(tmp_path)
+    assert [f.what for f in findings if f.kind == "unknown-name"] == [
+        "the scope of the intervention of 2020-01-02 names 'lamp B', which matches none of the detectors"
+    ]
+
+
 def test_a_table_may_not_bear_a_procedures_name(tmp_path: Path) -> None:
     (tmp_path / "series").mkdir()
     (tmp_path / "series/bias.csv").write_text("time,value\n2019-03-11,1\n")
