@@ -96,10 +96,19 @@ def drafts(facts: Facts, prose: Mapping[str, str], description_html: str = "") -
     for snapshot in book.snapshots.values():
         shown, make = p.record_parts(facts, snapshot), partial(record_page, book, snapshot)
         yield Draft(a.record_page(snapshot.source), "record.html.j2", shown, make)
+    yield from trend_drafts(facts)
+    yield from _single(facts, known)
+
+
+def trend_drafts(facts: Facts) -> Iterator[Draft]:
+    """The pages of quantities over time, their index, and the page of steps and drifts."""
+    book = facts.book
     for group in book.report.trends.groups:
         shown, make = trend_parts(facts, group), partial(trend_page, book, group)
         yield Draft(a.trend_page(*group), "trend.html.j2", shown, make)
-    yield from _single(facts, known)
+    yield Draft(a.TRENDS, "trends.html.j2", trends_parts(facts), partial(trends_page, book))
+    shown = regressions_parts(facts)
+    yield Draft(a.REGRESSIONS, "regressions.html.j2", shown, partial(regressions_page, book))
 
 
 def _single(facts: Facts, known: Collection[str]) -> Iterator[Draft]:
@@ -110,9 +119,6 @@ def _single(facts: Facts, known: Collection[str]) -> Iterator[Draft]:
     yield Draft(a.LIMITS, "limits.html.j2", p.limits_parts(facts), partial(limits_page, book))
     yield Draft(a.HARDWARE, "hardware.html.j2", p.hardware_parts(facts), partial(hardware_page, book))
     yield Draft(a.DOCUMENTS, "documents.html.j2", p.documents_parts(facts), partial(documents_page, book))
-    yield Draft(a.TRENDS, "trends.html.j2", trends_parts(facts), partial(trends_page, book))
-    shown = regressions_parts(facts)
-    yield Draft(a.REGRESSIONS, "regressions.html.j2", shown, partial(regressions_page, book))
     yield draft_of_build(facts, known)
 
 
