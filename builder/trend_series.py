@@ -78,7 +78,7 @@ class Followed:
         """The quantity's name."""
         return self.key.quantity.partition(".")[2]
 
-    @property
+    @cached_property
     def values(self) -> int:
         """How many points have a value."""
         return sum(s.value is not None for s in self.spots)

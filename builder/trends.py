@@ -20,7 +20,7 @@ from analysis.trend import Event
 from builder.digests import digest
 from builder.engine import Engine
 from builder.judge import Place, judge
-from builder.report import BlockReport, Judged
+from builder.report import BlockReport
 from builder.timeline import taken_at
 from builder.trend_found import Kept
 from builder.trend_series import Bound, Followed, Overlay, Spot, Trends
@@ -47,7 +47,7 @@ def follow(
     procedures = list(procedures)
     _tabled(campaign, {p.name for p in procedures}, held)
     order = _order(campaign, procedures)
-    ready: list[tuple[Key, _Gathered, tuple[Overlay, ...], str]] = []
+    ready: list[tuple[Key, _Gathered, tuple[Overlay, ...], str, str]] = []
     asked: dict[str, tuple[Series, Sequence[Event]]] = {}
     drawn_over: dict[tuple[str, str, tuple[str, ...]], tuple[Overlay, ...]] = {}
     for key in sorted(held, key=order):
@@ -58,28 +58,32 @@ def follow(
         if place not in drawn_over:
             drawn_over[place] = tuple(overlays(campaign, *place))
         over = drawn_over[place]
-        columns = [list(c) for c in zip(*one.spots, strict=True)]
+        columns = list(zip(*one.spots, strict=True))
         name = digest(columns[:3], columns[10], columns[11], over)
+        shown = _digest(key, one.unit, name, columns)
         asked[name] = _series(key, one.spots), [Event(o.start, _event(o)) for o in over]
-        ready.append((key, one, over, name))
+        ready.append((key, one, over, name, shown))
     found = kept.find(asked, engine)
     series = tuple(
-        Followed(key, one.unit, tuple(one.spots), found[name], over, _digest(key, one, name))
-        for key, one, over, name in ready
+        Followed(key, one.unit, tuple(one.spots), found[name], over, shown)
+        for key, one, over, name, shown in ready
     )
     tables = tuple(t.name for t in campaign.series if t.name not in {p.name for p in procedures})
     return Trends(series, tables, undated)
 
 
-def _digest(key: Key, one: _Gathered, name: str) -> str:
+def _digest(key: Key, unit: str, name: str, columns: Sequence[Sequence[Any]]) -> str:
     """Of all that is shown of a series; what was found follows from what ``name`` stands for, and the code."""
-    bounds: dict[int, tuple[int, Bound]] = {}
-    places = [
-        None if s.bound is None else bounds.setdefault(id(s.bound), (len(bounds), s.bound))[0]
-        for s in one.spots
-    ]
-    rest = [[s[3:8], s[9], s[12]] for s in one.spots]
-    return digest(list(key), one.unit, name, places, [list(b) for _, b in bounds.values()], rest)
+    places: dict[int, int] = {}
+    bounds: list[Bound] = []
+    for bound in columns[8]:
+        if bound is not None and id(bound) not in places:
+            places[id(bound)] = len(bounds)
+            bounds.append(bound)
+    by_point = [-1 if bound is None else places[id(bound)] for bound in columns[8]]
+    return digest(
+        list(key), unit, name, by_point, [list(b) for b in bounds], columns[3:8], columns[9], columns[12]
+    )
 
 
 def _event(over: Overlay) -> str:
@@ -102,25 +106,32 @@ def _series(key: Key, spots: Sequence[Spot]) -> Series:
 
 def _measured(blocks: Iterable[BlockReport], excluded: Mapping[str, str], held: dict[Key, _Gathered]) -> int:
     """Add the current results of all tests; returns how many have no time."""
-    undated, bounds = 0, dict[int, Bound]()
+    undated = 0
+    bounds: dict[int, Bound] = {}
+    places: dict[tuple[str, str, str, str | None, str], list[Spot]] = {}
     for block in blocks:
         for test in block.tests:
             when = taken_at(test.frames, test.test, block.block)
             if when is None:
                 undated += sum(len(o.measurements) for o in test.outcomes)
                 continue
-            at, names = days_of(when), (block.block.id, test.test.name)
+            at, test_names = days_of(when), (block.block.id, test.test.name)
             for outcome in test.outcomes:
+                name, version = outcome.procedure.name, outcome.procedure.version
                 for j in outcome.measurements:
                     m = j.measurement
-                    key = Key(
-                        f"{outcome.procedure.name}.{m.quantity}", outcome.detector, m.channel or "", m.setting
-                    )
-                    note = m.note or (m.reason or "").replace("-", " ")
-                    held.setdefault(key, _Gathered(m.unit)).spots.append(
+                    place = name, m.quantity, outcome.detector, m.channel, m.setting
+                    spots = places.get(place)
+                    if spots is None:
+                        key = Key(f"{name}.{m.quantity}", outcome.detector, m.channel or "", m.setting)
+                        spots = places[place] = held.setdefault(key, _Gathered(m.unit)).spots
+                    limit = j.limit
+                    bound = None if limit is None else bounds.get(id(limit)) or _noted(limit, bounds)
+                    note = m.note or (m.reason.replace("-", " ") if m.reason else "")
+                    spots.append(
                         Spot(
-                            at, m.value, _error(m.uncertainty), *names, j.page, "", str(j.verdict), _bound(j, bounds),
-                            m.flags, excluded.get(j.id, ""), outcome.procedure.version, note,
+                            at, m.value, _error(m.uncertainty), *test_names, j.page, "", j.verdict, bound, m.flags,
+                            excluded.get(j.id, ""), version, note,
                         )
                     )  # fmt: skip
     return undated
@@ -130,13 +141,9 @@ def _error(uncertainty: float | None) -> float | None:
     return uncertainty if uncertainty is not None and uncertainty >= 0.0 else None
 
 
-def _bound(judged: Judged, known: dict[int, Bound]) -> Bound | None:
-    """The range that a measurement was judged by."""
-    if judged.limit is None:
-        return None
-    if id(judged.limit) not in known:
-        known[id(judged.limit)] = bound_of(judged.limit)
-    return known[id(judged.limit)]
+def _noted(limit: Limit, known: dict[int, Bound]) -> Bound:
+    """The range of a limit, made once: thousands of measurements share it."""
+    return known.setdefault(id(limit), bound_of(limit))
 
 
 def bound_of(limit: Limit) -> Bound:
@@ -167,7 +174,7 @@ def _tabled(campaign: Campaign, procedures: Iterable[str], held: dict[Key, _Gath
             )
             bound = None
             if judged.limit is not None:
-                bound = known.setdefault(id(judged.limit), bound_of(judged.limit))
+                bound = known.get(id(judged.limit)) or _noted(judged.limit, known)
             held.setdefault(key, _Gathered(row.unit)).spots.append(
                 Spot(
                     days_of(row.time), row.value, row.uncertainty, "", "", "", f"{table.file}, row {row.row}",
