@@ -75,7 +75,7 @@ def limits(series: Series, window: Window, k: float = 3.0) -> Limits:
     used = series.used
     errors = series.errors
     centre, scatter, count, usual = _from_neighbours(
-        series.times, series.values, used, errors, *_bounds(series, window)
+        series.times, series.values, used, errors, *_bounds(series, window), window.minimum
     )
     short = count < window.minimum
     scatter = np.maximum(scatter, quantum(series.values[used]) * 12.0**-0.5)
@@ -125,16 +125,20 @@ def _bounds(series: Series, window: Window) -> tuple[Ints, Ints]:
 
 
 def _from_neighbours(
-    times: Floats, values: Floats, used: Ints, errors: Floats | None, first: Ints, last: Ints
+    times: Floats, values: Floats, used: Ints, errors: Floats | None, first: Ints, last: Ints, minimum: int
 ) -> tuple[Floats, Floats, Ints, Floats]:
     """Median, scatter and number of the used points first … last, the point itself left out; median squared error."""
-    from analysis.trend_kernels import left_out_medians
-
     n = times.size
     here = np.searchsorted(used, np.arange(n)).astype(np.int64)
     itself = np.zeros(n, bool)
     itself[used] = True
     here[~itself] = -1  # a point that is not used is in no window
+    count = last - first - ((here >= first) & (here < last))
+    if count.max(initial=0) < minimum:  # nothing will be stated: the compiled medians need not be loaded
+        nothing = np.full(n, np.nan)
+        return nothing, nothing.copy(), count, nothing.copy()
+    from analysis.trend_kernels import left_out_medians
+
     centre, deviation, count = left_out_medians(values[used], here, first, last)
     usual = np.full(n, np.nan)
     if errors is not None:

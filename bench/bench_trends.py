@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,9 @@ from analysis.control import Window, limits, outliers
 from analysis.series import Key, Series, display_range, gaps
 from analysis.steps import PENALTIES, find_steps, noise_of
 from analysis.trend import Trend, trend
+from bench.table import Row
+from builder.trend_found import Kept
+from builder.trend_series import Followed
 
 Floats = NDArray[np.float64]
 Made = tuple[Floats, Floats | None]
@@ -249,6 +252,65 @@ def rates(number: int) -> None:
             if high >= 20 or not pulse:
                 print(f"  {f'{low}–{high}' + (', going back' if pulse else ''):36}"
                       + tell(found("white", number, 300, pulse=pulse, low=low, high=high)), flush=True)  # fmt: skip
+
+
+def run(quick: bool) -> list[Row]:
+    """Trend pages of 200 series of 1,000 points: cold, again, with one new value, with one in every series; and one plot."""
+    from bench.trend_report import make, trend_site
+    from builder.trends import follow
+
+    number, points = (40, 100) if quick else (200, 1000)
+    rng = np.random.default_rng(9)
+    whole(series(unequal(rng, 100), rng))  # compiles, or loads what was compiled
+    first, second, third = (make(number, points, changed) for changed in (0, 1, number))
+    rows, size = [], f"{number} series × {points:,} points"
+    allowed = {"cold": 20.0, "one new value": 2.0, "a new value in each": None, "nothing new": None}
+    with trend_site() as site:  # in one process, by its CPU: other work on the machine does not count
+        for what, report in zip(allowed, (first, second, third, third), strict=True):
+            start = time.process_time()
+            pages, files = site.draw(report, None)
+            cost, limit = time.process_time() - start, allowed[what]
+            note = f"{pages} pages drawn, {files} pictures and data files; CPU"
+            reach = None if limit is None or quick else 1.0
+            rows.append(
+                Row(
+                    f"{size}, {what}",
+                    cost,
+                    "" if limit is None else "what is allowed",
+                    limit,
+                    reach=reach,
+                    note=note,
+                )
+            )
+    trends = follow(first.campaign, first.blocks, first.procedures, Kept())
+    rows.append(_one_plot(trends.series[:4], points))
+    return rows
+
+
+def _one_plot(held: Sequence[Followed], points: int) -> Row:
+    """A plot of four series, light and dark: ours and matplotlib's, best of five CPU times."""
+    from analysis.figures import Panel, Plot
+    from analysis.figures import Series as Drawn
+    from builder.draw import draw
+    from builder.draw_trend import trend_svg
+
+    panel = Panel(
+        "time", "value", tuple(
+            Drawn(np.array([s.time for s in one.spots]), np.array([s.value for s in one.spots]),
+                  yerr=np.array([s.uncertainty for s in one.spots]), label=one.key.channel, channel=one.key.channel)
+            for one in held
+        ),
+    )  # fmt: skip
+    costs = []
+    for drawing in (lambda: trend_svg(held, "value", 0), lambda: draw(Plot((panel,)))):
+        times = []
+        for _ in range(5):
+            start = time.process_time()
+            drawing()
+            times.append(time.process_time() - start)
+        costs.append(min(times))
+    work = f"drawing one plot of 4 × {points:,} points, light and dark"
+    return Row(work, costs[0], "matplotlib, points and bars", costs[1], reach=5.0, note="CPU")
 
 
 def tell(tally: Tally) -> str:

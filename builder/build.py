@@ -151,7 +151,8 @@ def build(options: Options, progress: Progress) -> Built:
 
         with progress.stage("read"):
             known, bad_plugins = known_procedures(campaign.plugins)
-            quantities = {n: [q.name for q in k.procedure.quantities] for n, k in known.items()}
+            quantities = {t.name: t.quantities for t in campaign.series}
+            quantities |= {n: [q.name for q in k.procedure.quantities] for n, k in known.items()}
             tests, found = read_tests(campaign, snapshots)
             findings += [
                 *bad_plugins,
@@ -217,6 +218,10 @@ def build(options: Options, progress: Progress) -> Built:
                 build_id,
             )
             verdicts = stages.verdicts(store, campaign, judged, build_id)  # decisions: not read yet
+        with progress.stage("trend"):
+            trends, found = stages.trends(campaign, blocks, known, store, engine)
+            findings += found
+            progress.note("trend", f"{len(trends.series)} series")
         with progress.stage("render"):
             said = sayings(campaign)
             files, absent = linked(campaign)
@@ -224,7 +229,7 @@ def build(options: Options, progress: Progress) -> Built:
                 campaign, blocks, tuple(k.procedure for k in known.values()), tuple(snapshots),
                 tuple(worst_first(findings)), (), BuildInfo(build_id, started, options.command, versions),
                 caveat_history=said_before(store.caveats(), said, started.isoformat(timespec="seconds")), verdicts=verdicts,
-                today=today, images=images,
+                today=today, images=images, trends=trends,
             )  # fmt: skip
             facts, unchanged = stages.facts(
                 replace(bare, versions=published(campaign.root, bare, store.folder / "published")), absent, store, history, earlier,

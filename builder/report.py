@@ -17,6 +17,7 @@ from builder.caveat_history import Said
 from builder.costs import Costs
 from builder.flips import VerdictHistory
 from builder.published import PublishedVersion
+from builder.trend_series import Trends
 from campaign.findings import Finding
 from campaign.frames import Frame, FrameFile
 from campaign.model import Block, Campaign, Caveat, Limit
@@ -330,6 +331,7 @@ class Report:
     versions: tuple[PublishedVersion, ...] = ()  # report versions, and what they published otherwise
     today: date | None = None  # the day that promises are held against; None where the campaign states none
     images: tuple[ImageComparison, ...] = ()  # masters against those of the reference tests
+    trends: Trends = field(default_factory=Trends)
 
     def tests(self) -> list[TestReport]:
         """All tests of all blocks, in order."""

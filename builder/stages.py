@@ -39,10 +39,12 @@ if TYPE_CHECKING:
     from builder.intake import Intake
     from builder.judging import JudgedAll
     from builder.measure import MeasuredAll
+    from builder.plugins import Known
     from builder.render.facts import Facts
-    from builder.report import BuildInfo, Report
+    from builder.report import BlockReport, BuildInfo, Report
     from builder.store import Place, StoredResult
     from builder.summaries import Summarised
+    from builder.trend_series import Trends
     from campaign.certification import Decision
 
 Advance = Callable[[int, int], None]
@@ -220,6 +222,24 @@ def verdicts(
     rows = opened.moved_verdicts(replaced - {""})
     known = on_record(judged, {r.measurement for r in rows}, opened.begun())
     return verdict_history(rows, shown, opened.limits(), known, decisions, opened.verdicts_on_record())
+
+
+def trends(
+    campaign: Campaign,
+    blocks: Sequence[BlockReport],
+    known: Mapping[str, Known],
+    opened: Store,
+    engine: Engine,
+) -> tuple[Trends, list[Finding]]:
+    """Current results and the campaign's own tables over time; a finding for each table that cannot have pages."""
+    from builder.measure import code_digest
+    from builder.trend_found import Kept
+    from builder.trends import follow
+    from campaign.series_tables import clashes
+
+    kept = Kept(opened.folder, code_digest())
+    procedures = [k.procedure for k in known.values()]
+    return follow(campaign, blocks, procedures, kept, engine), clashes(campaign.series, list(known))
 
 
 def identity(made: Facts) -> str:

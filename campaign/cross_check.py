@@ -14,6 +14,7 @@ from campaign.findings import Finding
 from campaign.limit_lint import limit_faults
 from campaign.located import Entry
 from campaign.model import Block, CampaignFile, Caveat, Detector, Limit, Scope
+from campaign.series import SeriesTable
 
 Known = Mapping[str, Sequence[str]]
 """The names that the campaign has: 'blocks', 'detectors', 'channels'."""
@@ -28,6 +29,16 @@ def known_names(entry: Entry[CampaignFile], detectors: Sequence[Detector], block
         "blocks": list(blocks),
         "detectors": list(entry.value.detectors),
         "channels": list(channels),
+    }
+
+
+def with_series(known: Known, tables: Iterable[SeriesTable]) -> Known:
+    """The names with those that tables of values over time bring: a lamp is a detector there."""
+    rows = [row for table in tables for row in table.rows]
+    return {
+        **known,
+        "detectors": list(dict.fromkeys([*known["detectors"], *(r.detector for r in rows if r.detector)])),
+        "channels": list(dict.fromkeys([*known["channels"], *(r.channel for r in rows if r.channel)])),
     }
 
 

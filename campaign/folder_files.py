@@ -16,6 +16,7 @@ KNOWN = (
     "caveats",
     "limits",
     "records",
+    "series",
     "procedures",
     "documents",
     "frames",

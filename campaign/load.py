@@ -19,7 +19,8 @@ from campaign.detectors import resolve
 from campaign.findings import Finding
 from campaign.limit_lint import check_limits
 from campaign.located import Entry
-from campaign.model import Block, Campaign, CampaignFile, Caveat, Limit, Model, Source
+from campaign.model import Block, Campaign, CampaignFile, Caveat, Intervention, Limit, Model, Source
+from campaign.series_tables import read_tables
 from campaign.toml_lines import FileSyntaxError, read_toml
 
 
@@ -54,6 +55,10 @@ def load(folder: Path) -> tuple[Campaign | None, list[Finding]]:
     limits = _read_tables(root, ("limits",), LimitFile, "limit", findings)
     known = cross_check.known_names(entry, detectors, (block.value.id for block in blocks))
     findings += cross_check.campaign_names(entry, known) + promises.faults(entry, known)
+    series = read_tables(root, findings)
+    scoped = cross_check.with_series(
+        known, series
+    )  # what scopes of limits, caveats and interventions may name
     file, name = entry.value, entry.value.campaign.id or _folder_name(root) or "campaign"
     if not file.campaign.title.strip():
         what = f"the campaign has no title; {name!r} is shown instead"
@@ -74,11 +79,13 @@ def load(folder: Path) -> tuple[Campaign | None, list[Finding]]:
         build=file.build,
         procedures=file.procedures,
         blocks=_blocks(root, blocks, known, findings),
-        limits=_limits(limits, known, findings),
-        caveats=_caveats(caveats, known, findings),
+        limits=_limits(limits, scoped, findings),
+        caveats=_caveats(caveats, scoped, findings),
         plugins=_plugins(root),
         simulate=file.simulate,
         compare=file.compare,
+        interventions=_interventions(entry, scoped, findings),
+        series=series,
     )
     return campaign, findings
 
@@ -183,6 +190,16 @@ def _limits(
             limits.append(limit)
     findings += check_limits(limits, known)
     return tuple(limits)
+
+
+def _interventions(
+    entry: Entry[CampaignFile], known: cross_check.Known, findings: list[Finding]
+) -> tuple[Intervention, ...]:
+    """By date; in the order of the file on one day."""
+    for n, one in enumerate(entry.value.interventions):
+        held = Entry(one, entry.node.nearest(("interventions", n))[1], entry.file)
+        findings += cross_check.scope_findings(held, one.scope, f"the intervention of {one.date}", known)
+    return tuple(sorted(entry.value.interventions, key=lambda i: i.date))
 
 
 def _plugins(root: Path) -> tuple[Path, ...]:

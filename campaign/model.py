@@ -20,6 +20,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from campaign.geometry import Geometry
+from campaign.series import SeriesTable
 
 
 class Model(BaseModel):
@@ -408,6 +409,16 @@ def around(
     return float(middle - half), float(middle + half)
 
 
+class Intervention(Model):
+    """Something done to the instrument or its surroundings, which values may show."""
+
+    date: Day = Field(description="When")
+    text: str = Field(description="What was done, in a few words")
+    scope: Scope = Field(
+        default_factory=lambda: Scope(), description="What it was done to; its dates say nothing"
+    )
+
+
 class Block(Model):
     """One tested unit over some dates. The front matter of a file under blocks/."""
 
@@ -456,6 +467,8 @@ class Campaign(Model):
     plugins: tuple[Path, ...] = ()
     simulate: dict[str, Any] = Field(default_factory=dict)
     compare: tuple[Compare, ...] = ()
+    interventions: tuple[Intervention, ...] = ()
+    series: tuple[SeriesTable, ...] = ()
 
     def block(self, block_id: str) -> Block | None:
         """The block of that name, or None."""
@@ -521,4 +534,7 @@ class CampaignFile(Model):
     compare: tuple[Compare, ...] = Field(
         (),
         description="Blocks to compare; each is compared anyway with the one before it of its kind, and with the one it supersedes",
+    )
+    interventions: tuple[Intervention, ...] = Field(
+        (), description="What was done and when, to be drawn into trends"
     )

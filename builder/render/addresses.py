@@ -211,3 +211,28 @@ def comparison_table(block: str, other: str) -> str:
 
 COMPARISONS = "compare/index.html"
 """All comparisons of blocks."""
+
+
+TRENDS = "trends/index.html"
+REGRESSIONS = "trends/regressions.html"
+FEED = "trends/feed.xml"
+
+
+def trend_page(procedure: str, quantity: str) -> str:
+    """The page of a quantity over time."""
+    return f"trends/{slug(procedure)}/{slug(quantity)}.html"
+
+
+def trend_name(detector: str, setting: str) -> str:
+    """The name of the plot of a detector at a setting, on the page of its quantity: in its files, and after 'plot-' its anchor."""
+    return slug(f"{detector} {setting}" if setting else detector or "whole")
+
+
+def trend_file(procedure: str, quantity: str, detector: str, setting: str, ending: str) -> str:
+    """A file of a plot over time: its pictures ('.svg', '-dark.svg'), its data ('.csv', '.js')."""
+    return f"trends/{slug(procedure)}/{slug(quantity)}/{trend_name(detector, setting)}{ending}"
+
+
+def trend_plot(procedure: str, quantity: str, detector: str, setting: str) -> str:
+    """A plot over time on its page."""
+    return f"{trend_page(procedure, quantity)}#plot-{trend_name(detector, setting)}"

@@ -61,8 +61,23 @@ class Facts:
 
     @cached_property
     def names(self) -> str:
-        """What pages can link to by name: blocks, detectors, procedures."""
-        return digest(list(self.book.blocks), self.book.detectors, list(self.book.procedures))
+        """What pages can link to by name: blocks, detectors, procedures, quantities over time."""
+        book = self.book
+        return digest(
+            list(book.blocks), book.detectors, list(book.procedures), list(book.report.trends.groups)
+        )
+
+    @cached_property
+    def shifts(self) -> str:
+        """All steps and drifts of series."""
+        from builder.render.parts_trends import digest_of_shifts
+
+        return digest_of_shifts(self)
+
+    @property
+    def analysis(self) -> str:
+        """The version of the code that looks for steps and drifts."""
+        return self.book.report.info.versions.get("analysis code", "")
 
     @cached_property
     def absent(self) -> str:

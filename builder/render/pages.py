@@ -27,10 +27,12 @@ from builder.render.pages_procedure import limits_page, procedure_page, procedur
 from builder.render.pages_provenance import result_page
 from builder.render.pages_record import record_page
 from builder.render.pages_test import test_page
+from builder.render.pages_trends import regressions_page, trend_page, trends_page
 from builder.render.pages_verdicts import verdicts_page
 from builder.render.pages_versions import versions_page
 from builder.render.parts import Parts
 from builder.render.parts_check import check_parts, comparison_parts, comparisons_parts
+from builder.render.parts_trends import regressions_parts, trend_parts, trends_parts
 from builder.render.parts_verdicts import verdicts_parts
 from builder.render.parts_versions import moved_parts, versions_parts
 from builder.report import Report
@@ -107,7 +109,19 @@ def drafts(facts: Facts, prose: Mapping[str, str], description_html: str = "") -
     for snapshot in book.snapshots.values():
         shown, make = p.record_parts(facts, snapshot), partial(record_page, book, snapshot)
         yield Draft(a.record_page(snapshot.source), "record.html.j2", shown, make)
+    yield from trend_drafts(facts)
     yield from _single(facts, known)
+
+
+def trend_drafts(facts: Facts) -> Iterator[Draft]:
+    """The pages of quantities over time, their index, and the page of steps and drifts."""
+    book = facts.book
+    for group in book.report.trends.groups:
+        shown, make = trend_parts(facts, group), partial(trend_page, book, group)
+        yield Draft(a.trend_page(*group), "trend.html.j2", shown, make)
+    yield Draft(a.TRENDS, "trends.html.j2", trends_parts(facts), partial(trends_page, book))
+    shown = regressions_parts(facts)
+    yield Draft(a.REGRESSIONS, "regressions.html.j2", shown, partial(regressions_page, book))
 
 
 def _single(facts: Facts, known: Collection[str]) -> Iterator[Draft]:
@@ -184,3 +198,5 @@ def page_addresses(book: Book) -> Iterator[str]:
     yield from (a.procedure_page(name) for name in book.procedures)
     yield from (a.result_page(result) for result in book.outcomes)
     yield from (a.record_page(source) for source in book.snapshots)
+    yield from (a.TRENDS, a.REGRESSIONS)
+    yield from (a.trend_page(*group) for group in book.report.trends.groups)

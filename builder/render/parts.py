@@ -27,10 +27,14 @@ from campaign.record import Snapshot
 
 Parts = Mapping[str, str]
 
+_DRAWING = ("draw_frame", "draw_time", "draw_trend", "trend_found", "trend_series", "trends")
+_TRENDS = ("trend.html.j2", "trends.html.j2", "regressions.html.j2")
+
 
 def template_digest(name: str) -> str:
     """A digest of a page's template and the pieces it shares with others."""
-    names = ("macros.html.j2", name) if name else ()
+    shared = ("macros.html.j2", "trend_macros.html.j2") if name in _TRENDS else ("macros.html.j2",)
+    names = (*shared, name) if name else ()
     return digest([(environment.TEMPLATES / n).read_text("utf-8") for n in names])
 
 
@@ -49,6 +53,7 @@ def code_digest() -> str:
             "flips",
             "health_check",
             "comparisons",
+            *_DRAWING,
         )
     )
     return digest([p.read_text("utf-8") for p in (*sorted(Path(__file__).parent.glob("*.py")), *beside)])

@@ -38,6 +38,7 @@ _KINDS = {
     "measurement": "Provenance",
     "provenance": "Provenance",
     "record": "Records",
+    "trend": "Trends",
 }
 """What groups of results are called; other kinds are gathered under 'Other pages'."""
 
@@ -56,6 +57,8 @@ def nav_script(report: Report, guide: Sequence[tuple[str, str, str]] = ()) -> st
         "detectors": [[d.name, addresses.detector_page(d.name)] for d in report.campaign.detectors],
         "pages": [
             ["Procedures", addresses.PROCEDURES],
+            ["Trends", addresses.TRENDS],
+            ["Steps and drifts", addresses.REGRESSIONS],
             ["Limits", addresses.LIMITS],
             ["Verdicts", addresses.VERDICTS],
             ["Caveats", addresses.CAVEATS],

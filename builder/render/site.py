@@ -23,6 +23,7 @@ from builder.render.pages import UNDRAWN, Draft, draft_of_build, drafts
 from builder.render.pages_compare import comparison_csv
 from builder.render.parts import code_digest, template_digest
 from builder.render.parts_check import comparison_parts
+from builder.render.parts_trends import trend_files
 from builder.render.prose import Prose
 from builder.render.search import (
     NAV,
@@ -117,7 +118,8 @@ def render(
     pages.undrawn += _objects(report, site, store)
     for to, path in files.items():
         site.copy(to, path)
-    made = _exports(facts, site, {} if fresh else known, common["code that draws pages"])
+    code, before = common["code that draws pages"], {} if fresh else known
+    made = _exports(facts, site, before, code) | trend_files(facts, site, before, code)
     if closing:
         facts = facts.of_build(closing(), report.changes)
     draw(draft_of_build(facts, addresses_now))

@@ -76,6 +76,9 @@ VERDICTS = "verdicts.html"
 VERSIONS = "versions.html"
 CHECK, COMPARED = "check.html", "compare/index.html"
 ONE, TWO, THREE = test_page("B1", "BIAS01"), test_page("B1", "BIAS02"), test_page("B2", "BIAS03")
+TREND_LEVEL, TREND_FRAMES = "trends/level/level.html", "trends/level/frames.html"
+TREND_SHARE, TREND_TEMPERATURE = "trends/share/share.html", "trends/temperature/temperature.html"
+TRENDS, REGRESSIONS = "trends/index.html", "trends/regressions.html"
 LEVELS = {"level of BIAS01", "level of BIAS02", "level of BIAS03"}
 SHARES = {"share of BIAS01", "share of BIAS02"}
 
@@ -227,6 +230,11 @@ def remove_frame(folder: Path) -> None:
     edit(folder / "records/second.csv", "BIAS03,6,8", "BIAS03,6,7")
 
 
+TEMPERATURES = "time,value,detector\n" + "".join(
+    f"2025-01-{1 + n:02d},{(-100.0 if n < 12 else -105.0) + 0.1 * (n * 7 % 5)},sensor\n" for n in range(24)
+)
+
+
 CHANGES: dict[str, tuple[Callable[[Path], None], set[str], set[str]]] = {
     "a limit's value": (
         plain("limits/limits.toml|high = 1100|high = 950"), set(),
@@ -269,7 +277,7 @@ CHANGES: dict[str, tuple[Callable[[Path], None], set[str], set[str]]] = {
     ),
     "the text of a procedure": (
         plain("procedures/share.py|/ inputs|* 1.0 / inputs"), SHARES,
-        {ONE, TWO, B1, DETECTOR, *SHARES},
+        {ONE, TWO, B1, DETECTOR, *SHARES, TREND_SHARE},
     ),
     "the version of a procedure that another uses": (
         plain('procedures/level.py|history=(|history=(Version("0", "2024-01-01", "draft"), '), LEVELS | SHARES,
@@ -310,6 +318,22 @@ CHANGES: dict[str, tuple[Callable[[Path], None], set[str], set[str]]] = {
         plain('campaign.toml|[[documents]]|[[documents]]\ntitle = "Report"\n\n[[documents]]'), set(), {"documents.html"},
     ),
     "a file that a page links to": (plain("documents/plan.txt|the plan|another plan"), set(), set()),
+    "a table of values over time added": (
+        plain("series/temperature.csv|" + TEMPERATURES), set(), {TRENDS, REGRESSIONS, TREND_TEMPERATURE},
+    ),
+    "a value added to it": (
+        plain("series/temperature.csv|" + TEMPERATURES + "2025-01-25,-99.0,sensor\n"), set(), {TRENDS, REGRESSIONS, TREND_TEMPERATURE},
+    ),
+    "an intervention": (
+        plain('campaign.toml|[[documents]]\n|[[interventions]]\ndate = 2025-01-13\ntext = "Cooled"\n'
+              'scope = { detectors = ["sensor"] }\n\n[[documents]]\n'),
+        set(), {REGRESSIONS, TREND_TEMPERATURE},
+    ),
+    "a limit on the table": (
+        plain('limits/limits.toml|[[limit]]\nid = "LIM-1"|[[limit]]\nid = "WARM"\nquantity = "temperature.temperature"\n'
+              'high = -100\n\n[[limit]]\nid = "LIM-1"'),
+        set(), {LIMITS, TREND_TEMPERATURE},
+    ),
     "the geometry": (
         plain("campaign.toml|overscan = 8|overscan = 8\nsaturation = 50000.0"), LEVELS | SHARES,
         {VERDICTS, ONE, TWO, THREE, B1, B2, DETECTOR, *LEVELS, *SHARES},

@@ -40,6 +40,8 @@ from builder.report import (
     TestReport,
     Verdict,
 )
+from builder.trend_found import Kept
+from builder.trends import follow
 from campaign.findings import KINDS, Finding
 from campaign.frames import Frame, FrameFile
 from campaign.geometry import quadrants, single
@@ -49,6 +51,7 @@ from campaign.model import (
     Caveat,
     Detector,
     Document,
+    Intervention,
     Limit,
     Link,
     Person,
@@ -57,6 +60,7 @@ from campaign.model import (
     Source,
 )
 from campaign.record import Cell, Snapshot, Table, Test
+from campaign.series import SeriesRow, SeriesTable
 
 SCRIPT = "<script>alert(1)</script>"
 ATTRIBUTE = '"><img src=x onerror=alert(2)>'
@@ -521,4 +525,29 @@ def make_report() -> Report:
         7, NOW, f"calbook build {ATTRIBUTE}", {"calbook": "0.1.0", "python": "3.11.7"},
         COSTS, {"frames": 36, "results": 8}, "2019-03-19T18:00:00+00:00",
     )  # fmt: skip
-    return Report(campaign, blocks, (BIAS, TRANSFER), snapshots, _findings(), changes, info)
+    campaign = campaign.model_copy(
+        update={
+            "series": (_lamp(),),
+            "interventions": (
+                Intervention(
+                    date=date(2019, 1, 13), text=f"Lamp exchanged {SCRIPT}", scope=Scope(detectors=("lamp*",))
+                ),
+            ),
+        }
+    )
+    trends = follow(campaign, blocks, (BIAS, TRANSFER), Kept())
+    return Report(campaign, blocks, (BIAS, TRANSFER), snapshots, _findings(), changes, info, trends)
+
+
+def _lamp() -> SeriesTable:
+    """A lamp that steps from 1 to 2 on 13 January, with an outlier, a value that is missing, and hostile text."""
+    rows = []
+    for n in range(24):
+        value = (1.0 if n < 12 else 2.0) + 0.01 * ((n * 7) % 5 - 2) + (0.3 if n == 20 else 0.0)
+        rows.append(
+            SeriesRow(
+                datetime(2019, 1, 1 + n, tzinfo=UTC), None if n == 5 else value, 0.01, f"flux {ATTRIBUTE}", "W<m²>",
+                f"lamp {SCRIPT}", "", "λ < 600 nm", f"note {SCRIPT}", n + 2,
+            )
+        )  # fmt: skip
+    return SeriesTable("lamp <i>A</i>", "series/lamp <i>A</i>.csv", tuple(rows))

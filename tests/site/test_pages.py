@@ -17,6 +17,7 @@ from builder.render import addresses
 from builder.render.book import Book
 from builder.render.page import Page
 from builder.render.pages import page_addresses, pages
+from builder.render.trend_plots import every_plot
 from builder.report import SHAPES, BuildInfo, Report, Verdict
 from campaign.findings import KINDS
 from campaign.model import Campaign
@@ -54,6 +55,9 @@ def _asset_paths(report: Report) -> set[str]:
     out = {addresses.MEASUREMENTS_CSV, addresses.MEASUREMENTS_PARQUET, addresses.CAMPAIGN_JSON}
     out |= {p for o in report.outcomes() for f in o.figures for p in (f.light, f.dark, f.data)}
     out |= {p.href for o in report.outcomes() for p in o.products}
+    out |= {addresses.FEED} | {
+        p.path(e) for p in every_plot(Book(report)) for e in (".svg", "-dark.svg", ".csv", ".js")
+    }
     out |= {f.preview for b in report.blocks for f in b.frames if f.preview}
     return out | {"files/documents/description.pdf", "files/documents/scripts 1.txt"}
 

@@ -22,6 +22,9 @@ CHOSEN = (
     addresses.detector_page("spare <i>CCD</i>"),
     addresses.CAVEATS,
     addresses.LIMITS,
+    addresses.TRENDS,
+    addresses.REGRESSIONS,
+    addresses.trend_page("bias", "offset"),
 )
 
 

@@ -1,0 +1,214 @@
+"""The plots of a quantity over time: one for each detector and setting, as pictures, as CSV and for plots.js."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from io import StringIO
+from math import isfinite
+
+from analysis.series import date_of
+from builder.digests import digest
+from builder.draw import INTERACTIVE_POINTS, channel_index
+from builder.draw_frame import HEIGHT, WIDTH, frame, limit_lines
+from builder.draw_trend import BAND, limits_apart, trend_svg
+from builder.render import addresses as a
+from builder.render.book import Book
+from builder.report import DrawnFigure
+from builder.trend_series import Followed, Group, Spot
+from campaign.names import slug
+
+COLUMNS = (
+    "time", "value", "uncertainty", "unit", "detector", "channel", "setting", "block", "test", "verdict", "limit_id", "limit_low",
+    "limit_high", "flags", "outlier", "excluded", "expected", "version", "source", "note",
+)  # fmt: skip
+"""Columns of the CSV beside a plot. ``expected`` is the fit at that time."""
+RANGES = (30, 90, 365)
+"""Days before the latest value that a plot can be narrowed to."""
+
+
+@dataclass(frozen=True)
+class TrendPlot:
+    """The series of one detector at one setting; ``marker`` is the detector's place in the campaign."""
+
+    group: Group
+    detector: str
+    setting: str
+    held: tuple[Followed, ...]
+    marker: int
+    symbol: str
+
+    @property
+    def name(self) -> str:
+        """Its name on its page and in its files."""
+        return a.trend_name(self.detector, self.setting)
+
+    @cached_property
+    def digest(self) -> str:
+        """Of all that it shows."""
+        return digest([one.digest for one in self.held], self.marker, self.symbol, self.group)
+
+    @property
+    def values(self) -> int:
+        """How many values it shows."""
+        return sum(one.values for one in self.held)
+
+    @property
+    def unit(self) -> str:
+        """The unit of its values."""
+        return self.held[0].unit
+
+    def path(self, ending: str) -> str:
+        """The address of one of its files."""
+        return a.trend_file(*self.group, self.detector, self.setting, ending)
+
+    @property
+    def title(self) -> str:
+        """What it is of, in words."""
+        return " at ".join(filter(None, (self.detector or "whole instrument", self.setting)))
+
+    def figure(self) -> DrawnFigure:
+        """It as a figure of a page."""
+        what = " ".join(dict.fromkeys(one.key.channel for one in self.held if one.key.channel))
+        alt = f"{self.group[1].replace('_', ' ')} of {self.title} over time"
+        alt += f", channels {what}" if what else ""
+        return DrawnFigure(
+            "trend", self.title, "", self.path(".svg"), self.path("-dark.svg"), self.path(".csv"), WIDTH, HEIGHT,
+            f"{alt}; {self.values} values", self.path(".js") if self.values <= INTERACTIVE_POINTS else "",
+        )  # fmt: skip
+
+    def pictures(self) -> tuple[bytes, bytes]:
+        """Its light and its dark picture."""
+        return trend_svg(self.held, self.symbol + (f" [{self.unit}]" if self.unit else ""), self.marker)
+
+
+def plots(book: Book, group: Group) -> list[TrendPlot]:
+    """The plots of a quantity: those of detectors and settings of which a series has values of different times."""
+    held: dict[tuple[str, str], list[Followed]] = {}
+    for one in book.report.trends.groups[group]:
+        if one.values:
+            held.setdefault((one.key.setting, one.key.detector), []).append(one)
+    procedure = book.procedures.get(group[0])
+    declared = next((q for q in procedure.quantities if q.name == group[1]), None) if procedure else None
+    symbol = declared.symbol if declared else group[1].replace("_", " ")
+    places = {name: n for n, name in enumerate(book.detectors)}
+    return [
+        TrendPlot(group, detector, setting, tuple(some), places.get(detector, 0), symbol)
+        for (setting, detector), some in held.items()
+        if any(one.values > 1 and one.spots[0].time != one.spots[-1].time for one in some)
+    ]
+
+
+def every_plot(book: Book) -> Iterator[TrendPlot]:
+    """All plots over time of the site."""
+    for group in book.report.trends.groups:
+        yield from plots(book, group)
+
+
+def plot_csv(plot: TrendPlot) -> bytes:
+    """All points of a plot with their exact values, used or not."""
+    out = StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for one in plot.held:
+        astray = set(one.found.outliers)
+        for n, s in enumerate(one.spots):
+            bound = s.bound
+            writer.writerow(
+                (
+                    moment(s.time), _exact(s.value), _exact(s.uncertainty), one.unit, *one.key[1:], s.block, s.test,
+                    s.verdict, *((bound.id, _exact(bound.low), _exact(bound.high)) if bound else ("", "", "")),
+                    " ".join(s.flags), "yes" if n in astray else "", s.excluded, _exact(one.found.expected(n, s.time)),
+                    s.version, s.source, s.note,
+                )
+            )  # fmt: skip
+    return out.getvalue().encode("utf-8", "backslashreplace")
+
+
+def moment(days: float) -> str:
+    """A time as data carry it, to the second."""
+    when = date_of(days)
+    whole = datetime.fromtimestamp(round(when.timestamp()), when.tzinfo)
+    return f"{whole:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _exact(value: float | None) -> str:
+    return "" if value is None or not isfinite(value) else repr(float(value))
+
+
+def plot_script(plot: TrendPlot) -> bytes:
+    """The plot for plots.js: points that say and open where they are from, lines of the fit and of limits, ranges."""
+    page = a.trend_page(*plot.group)
+    axes = frame(plot.held)
+    assert axes is not None  # a plot holds values
+    places: dict[tuple[str, str], int] = {}
+    series = []
+    for one in plot.held:
+        shown = [s for s in one.spots if s.value is not None]
+        series.append(
+            {
+                "label": one.key.channel or one.key.detector or "value",
+                "channel": channel_index(one.key.channel) if one.key.channel else None,
+                "style": "points",
+                "x": [_seconds(s.time) for s in shown],
+                "y": [_short(s.value) for s in shown],
+                "e": [_short(s.uncertainty) for s in shown],
+                "at": [places.setdefault(_place(s, page), len(places)) for s in shown],
+            }
+        )
+    segments, apart = [], limits_apart(plot.held)
+    for one in plot.held:
+        colour = f"--channel-{channel_index(one.key.channel)}" if one.key.channel else "--ink"
+        wide = 0.0 if one.found.reason else BAND * (one.found.scatter or 0.0)
+        segments += [
+            [_seconds(x0), _short(y0), _seconds(x1), _short(y1), colour, _short(wide)]
+            for x0, y0, x1, y1 in one.found.lines
+        ]
+        for bound, start, stop in limit_lines(one):
+            ends = _seconds(max(start, axes.start)), _seconds(min(stop, axes.stop))
+            line = colour if apart else "--fail"
+            segments += [[ends[0], v, ends[1], v, line, -1] for v in (bound.low, bound.high) if v is not None]
+    overlays = dict.fromkeys(o for one in plot.held for o in one.overlays)
+    panel = {
+        "title": "", "xlabel": "", "ylabel": plot.symbol + (f" [{plot.unit}]" if plot.unit else ""), "xscale": "time", "yscale": "linear",
+        "yrange": [_short(axes.low), _short(axes.high)],
+        "marks": [{"label": o.name or o.text, "x": _seconds(o.start), "y": None} for o in overlays],
+        "series": series, "segments": segments, "places": [list(p) for p in places],
+        "ranges": [[name, text, _seconds(start), _seconds(stop)] for name, text, start, stop in ranges(plot.held)],
+    }  # fmt: skip
+    text = json.dumps({"panels": [panel]}, ensure_ascii=False, separators=(",", ":"))
+    return f"window.calbookFigure({text.replace('<', chr(92) + 'u003c')});\n".encode(
+        "utf-8", "backslashreplace"
+    )
+
+
+def ranges(held: Sequence[Followed]) -> list[tuple[str, str, float, float]]:
+    """(anchor, words, from, to) [days] of what a plot can be narrowed to: last days, a block, everything."""
+    spots = [s for one in held for s in one.spots]
+    first, last = min(s.time for s in spots), max(s.time for s in spots)
+    margin = 0.02 * (last - first) or 0.5
+    out = [(f"days-{n}", f"last {n} days", last - n, last + 0.02 * n) for n in RANGES]
+    for block in dict.fromkeys(s.block for s in spots if s.block):
+        times = [s.time for s in spots if s.block == block]
+        room = 0.05 * (max(times) - min(times)) or 0.5
+        out.append((f"range-{slug(block)}", block, min(times) - room, max(times) + room))
+    return [*out, ("days-all", "everything", first - margin, last + margin)]
+
+
+def _place(spot: Spot, page: str) -> tuple[str, str]:
+    """What a point says of where it is from, and the page that it opens."""
+    if not spot.test:
+        return spot.source + (f": {spot.note}" if spot.note else ""), ""
+    return f"{spot.test} of {spot.block}", a.relative(page, a.test_page(spot.block, spot.test))
+
+
+def _seconds(days: float) -> int:
+    return round(days * 86400.0)
+
+
+def _short(value: float | None) -> float | None:
+    return None if value is None or not isfinite(value) else float(f"{value:.7g}")

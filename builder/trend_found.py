@@ -1,0 +1,150 @@
+"""What was found in a series, small enough to be kept: found again only when the series or the code moved."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from analysis.series import Series, display_range, gaps
+from analysis.trend import Event, Step, trend
+from builder.engine import Engine
+
+KEPT = "trends.json"
+"""The file in the store that holds what was found, by the digest of what it was found in. A cache."""
+
+TOGETHER = 16
+"""Series that go to a worker at once."""
+
+HERE = 120
+"""Fewer new series than this are looked at in this process: workers would take longer to be warm."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What ``analysis.trend.trend`` tells of a series, less its arrays.
+
+    ``lines`` are (time, value, time, value) of the fit between steps, times in days. ``drift`` is slope, uncertainty (per
+    year) and chance, or None. ``gaps`` are (start, stop) [days]; ``low`` and ``high`` the axis for its values, None for a series
+    without any. Indices count all points of the series.
+    """
+
+    model: str
+    reason: str
+    level: float | None
+    level_uncertainty: float | None
+    scatter: float | None
+    lines: tuple[tuple[float, float, float, float], ...]
+    steps: tuple[Step, ...]
+    drift: tuple[float, float, float] | None
+    outliers: tuple[int, ...]
+    latest: int | None
+    deviation: float | None
+    gaps: tuple[tuple[float, float], ...]
+    low: float | None
+    high: float | None
+
+    @property
+    def drift_significance(self) -> float:
+        """|slope| / uncertainty; 0 without a drift."""
+        if self.drift is None:
+            return 0.0
+        slope, uncertainty, _ = self.drift
+        return abs(slope) / uncertainty if uncertainty > 0.0 else float("inf")
+
+    def expected(self, index: int, time: float) -> float | None:
+        """The fit at a point of the series [its unit]; None without any value to rest on."""
+        if not self.lines:
+            return None
+        x0, y0, x1, y1 = self.lines[sum(step.index <= index for step in self.steps)]
+        return y0 if x1 == x0 else y0 + (y1 - y0) * (time - x0) / (x1 - x0)
+
+
+def find(asked: tuple[Series, Sequence[Event]]) -> Found:
+    """Look for steps, drift and outliers in a series, with what is known to have happened."""
+    series, events = asked
+    seen, used = trend(series, events), series.used
+    lines: list[tuple[float, float, float, float]] = []
+    if used.size:
+        bounds = [0, *(int(np.searchsorted(used, s.index)) for s in seen.steps), used.size]
+        for first, after in pairwise(bounds):
+            i, j = used[first], used[after - 1]
+            t, y = series.times, seen.fitted
+            lines.append((float(t[i]), float(y[i]), float(t[j]), float(y[j])))
+    low, high = display_range(series) if used.size else (None, None)
+    return Found(
+        seen.model, seen.reason, seen.level, seen.level_uncertainty, seen.scatter, tuple(lines), seen.steps,
+        (*seen.drift.per_year, seen.drift.chance) if seen.drift else None,
+        seen.outliers, seen.latest, seen.deviation, tuple((g.start, g.stop) for g in gaps(series)), low, high,
+    )  # fmt: skip
+
+
+def to_json(found: Found) -> dict[str, Any]:
+    """Plain values; ``from_json`` reads them."""
+    return asdict(found)
+
+
+def from_json(held: Mapping[str, Any]) -> Found:
+    """Read what ``to_json`` made. Raises KeyError, TypeError or ValueError for anything else."""
+    steps = tuple(Step(**{**s, "coincides": tuple(s["coincides"])}) for s in held["steps"])
+    rows = {name: tuple(tuple(x) for x in held[name]) for name in ("lines", "gaps")}
+    drift = None if held["drift"] is None else tuple(held["drift"])
+    return Found(**{**held, **rows, "steps": steps, "drift": drift, "outliers": tuple(held["outliers"])})
+
+
+class Kept:
+    """What was found before by the same code, in a file of the store's folder (None: nothing is kept)."""
+
+    def __init__(self, folder: Path | None = None, code: str = "") -> None:
+        self._path, self._code = folder / KEPT if folder else None, code
+        self._found: dict[str, Any] = {}
+        try:
+            if self._path:
+                held = json.loads(self._path.read_text("utf-8"))
+                self._found = dict(held["found"]) if held["code"] == code else {}
+        except (OSError, ValueError, KeyError, TypeError):
+            pass  # a cache: what is damaged is found again
+
+    def find(
+        self, asked: Mapping[str, tuple[Series, Sequence[Event]]], engine: Engine | None
+    ) -> dict[str, Found]:
+        """What is found in each series, by its digest; keeps that, and nothing else, for the next build.
+
+        Raises what the search raises, which no series that can be made should.
+        """
+        out, new = {}, {}
+        for digest, one in asked.items():
+            try:
+                out[digest] = from_json(self._found[digest])
+            except (KeyError, TypeError, ValueError):
+                new[digest] = one
+        if engine is None:
+            out |= {digest: find(one) for digest, one in new.items()}
+        else:
+            places = {id(one): digest for digest, one in new.items()}
+            for one, found in engine.run(find, new.values(), TOGETHER, HERE):
+                if isinstance(found, Exception):
+                    raise found
+                out[places[id(one)]] = found
+        if new or self._found.keys() - out.keys():
+            self._write(
+                {
+                    digest: to_json(found) if digest in new else self._found[digest]
+                    for digest, found in out.items()
+                }
+            )
+        return {digest: out[digest] for digest in asked}
+
+    def _write(self, found: Mapping[str, Any]) -> None:
+        self._found = dict(found)
+        if self._path is None:
+            return
+        part = self._path.with_name(".part-trends")
+        part.write_text(json.dumps({"code": self._code, "found": found}, sort_keys=True), "utf-8")
+        os.replace(part, self._path)  # noqa: PTH105

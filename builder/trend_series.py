@@ -1,0 +1,122 @@
+"""Series as pages show them: points with where they came from and how they were judged, and what was found in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+from analysis.series import Key
+from builder.trend_found import Found
+
+
+class Bound(NamedTuple):
+    """A limit as it was then: its range, and its validity [days since 1970; None for an open end]."""
+
+    id: str
+    low: float | None
+    high: float | None
+    start: float | None
+    end: float | None
+
+
+class Spot(NamedTuple):
+    """A point of a series: ``time`` in days since 1970; ``excluded`` says why it is shown but not used.
+
+    ``page`` is the address of its provenance, ``source`` what else it is from ('series/lamp.csv, row 4').
+    """
+
+    time: float
+    value: float | None
+    uncertainty: float | None
+    block: str
+    test: str
+    page: str
+    source: str
+    verdict: str
+    bound: Bound | None
+    flags: tuple[str, ...]
+    excluded: str
+    version: str
+    note: str
+
+
+class Overlay(NamedTuple):
+    """What is drawn over a series: a 'block' that began, an 'intervention', a 'caveat'; from ``start`` to ``end`` [days].
+
+    ``end`` is None for what has a moment only, and infinite for what lasts. ``name`` is a block's or caveat's.
+    """
+
+    kind: str
+    start: float
+    end: float | None
+    text: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Followed:
+    """A series with its points in order of time, what was found in it, and what is drawn over it.
+
+    ``digest`` stands for all of it.
+    """
+
+    key: Key
+    unit: str
+    spots: tuple[Spot, ...]
+    found: Found
+    overlays: tuple[Overlay, ...]
+    digest: str
+
+    @property
+    def procedure(self) -> str:
+        """The procedure, or the table of series/, that the values are from."""
+        return self.key.quantity.partition(".")[0]
+
+    @property
+    def quantity(self) -> str:
+        """The quantity's name."""
+        return self.key.quantity.partition(".")[2]
+
+    @cached_property
+    def values(self) -> int:
+        """How many points have a value."""
+        return sum(s.value is not None for s in self.spots)
+
+
+Group = tuple[str, str]
+"""(procedure or table, quantity): what has a page of its own."""
+
+
+@dataclass(frozen=True)
+class Trends:
+    """All series, in the order of procedures, quantities, settings, detectors and channels.
+
+    ``tables`` are the names of the campaign's own tables; ``undated`` counts measurements whose time nobody knows.
+    """
+
+    series: tuple[Followed, ...] = ()
+    tables: tuple[str, ...] = ()
+    undated: int = 0
+
+    @cached_property
+    def groups(self) -> dict[Group, list[Followed]]:
+        """The series of each quantity that has a page: one of them holds two values of different times or more."""
+        held: dict[Group, list[Followed]] = {}
+        for one in self.series:
+            held.setdefault((one.procedure, one.quantity), []).append(one)
+        return {group: some for group, some in held.items() if any(map(_moves, some))}
+
+    @cached_property
+    def single(self) -> dict[Group, int]:
+        """Quantities of which there is no more than one value in each series, with the number of series."""
+        held: dict[Group, int] = {}
+        for one in self.series:
+            if (group := (one.procedure, one.quantity)) not in self.groups:
+                held[group] = held.get(group, 0) + 1
+        return held
+
+
+def _moves(one: Followed) -> bool:
+    times = [s.time for s in one.spots if s.value is not None]
+    return bool(times) and times[0] != times[-1]
