@@ -130,6 +130,7 @@ def build(options: Options, progress: Progress) -> Built:
         from builder.acquired.match import match
         from builder.assemble import Assembler, Gathered
         from builder.changes import state_of
+        from builder.decide import decide
         from builder.masters import tidy
         from builder.measure import measure_all
         from builder.plan import Planner
@@ -192,6 +193,8 @@ def build(options: Options, progress: Progress) -> Built:
                 )
             )
             blocks = assembler.blocks()
+            certification, found = decide(campaign, blocks)
+            findings += found
             store.judge(assembler.verdicts, build_id)
             store.show(
                 {o.place: o.result_id for b in blocks for t in b.tests for o in t.outcomes if o.result_id},
@@ -203,6 +206,7 @@ def build(options: Options, progress: Progress) -> Built:
                 Report(
                     campaign, blocks, tuple(k.procedure for k in known.values()), tuple(snapshots),
                     tuple(worst_first(findings)), (), BuildInfo(build_id, started, options.command, versions),
+                    certification,
                 ),
                 absent, store, history, earlier,
             )  # fmt: skip

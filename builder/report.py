@@ -13,6 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from analysis.contract import Measurement, ParameterValue, Procedure
+from builder.certified import Certification
 from builder.costs import Costs
 from campaign.findings import Finding
 from campaign.frames import Frame, FrameFile
@@ -187,6 +188,7 @@ class FrameReport:
 
     ``counted`` gives the levels of its channels and how many pixels are saturated (None: not counted); it is asked
     only by a page that shows them. ``pixels`` names what they are counted from: equal names, equal counts.
+    ``fingerprint`` is its file's, '' where none was taken.
     """
 
     frame: Frame
@@ -195,6 +197,7 @@ class FrameReport:
     pixels: str = ""
     findings: tuple[Finding, ...] = ()
     preview: str = ""
+    fingerprint: str = ""
 
     @property
     def levels(self) -> Levels:
@@ -269,6 +272,7 @@ class Report:
     findings: tuple[Finding, ...]
     changes: tuple[Change, ...]
     info: BuildInfo
+    certification: Certification = field(default_factory=Certification)
 
     def tests(self) -> list[TestReport]:
         """All tests of all blocks, in order."""

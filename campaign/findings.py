@@ -182,6 +182,25 @@ _kind(
 )
 _kind("no-procedure", _N, "No procedure", "A test for which the campaign names no procedure.")
 _kind("bad-plugin", _E, "Procedure not loaded", "A procedure module of the campaign could not be loaded.")
+# certification
+_kind(
+    "bad-decision",
+    _E,
+    "Decision not usable",
+    "A row of certification.csv could not be understood: what somebody decided there does not count.",
+)
+_kind(
+    "decision-on-nothing",
+    _W,
+    "Decision about nothing",
+    "A decision is about something that this campaign does not have, or that is not clear.",
+)
+_kind(
+    "outdated-decision",
+    _W,
+    "Outdated decision",
+    "A decision was made on a result that is no longer the one shown: somebody should look again.",
+)
 
 
 @dataclass(frozen=True)

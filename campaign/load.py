@@ -14,12 +14,14 @@ from pydantic import Field
 
 from campaign import cross_check, folder_files, links
 from campaign.block_files import read_blocks
+from campaign.certification_file import read_decisions, reasons
 from campaign.checked import Checker
 from campaign.detectors import resolve
 from campaign.findings import Finding
 from campaign.located import Entry
-from campaign.model import Block, Campaign, CampaignFile, Caveat, Limit, Model, Source
+from campaign.model import Block, Campaign, CampaignFile, Caveat, Limit, Source
 from campaign.toml_lines import FileSyntaxError, read_toml
+from campaign.values import Model
 
 
 class LimitFile(Model):
@@ -54,6 +56,8 @@ def load(folder: Path) -> tuple[Campaign | None, list[Finding]]:
     known = cross_check.known_names(entry, detectors, (block.value.id for block in blocks))
     findings += cross_check.campaign_names(entry, known)
     file, name = entry.value, entry.value.campaign.id or _folder_name(root) or "campaign"
+    decisions, found = read_decisions(root, reasons(file.certification.reasons))
+    findings += found + cross_check.certification(entry, known)
     if not file.campaign.title.strip():
         what = f"the campaign has no title; {name!r} is shown instead"
         where = entry.where("campaign", "title")
@@ -77,6 +81,8 @@ def load(folder: Path) -> tuple[Campaign | None, list[Finding]]:
         caveats=_caveats(caveats, known, findings),
         plugins=_plugins(root),
         simulate=file.simulate,
+        certification=cross_check.sound_certification(file.certification),
+        decisions=decisions,
     )
     return campaign, findings
 
