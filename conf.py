@@ -22,7 +22,10 @@ html_theme = "pydata_sphinx_theme"
 html_context = {"default_mode": "auto"}
 html_static_path = ["site_src/_static"]
 html_css_files = ["calbook.css", "tables.css", "chrome.css"]
-html_js_files = [(name, {"defer": "defer"}) for name in ("chrome.js", "tables.js", "viewer.js", "plots.js")]
+html_js_files = [
+    (name, {"defer": "defer"})
+    for name in ("chrome.js", "tables.js", "viewer.js", "plots.js", "certify.js", "review.js")
+]
 html_copy_source = False
 html_show_sourcelink = False
 html_use_index = False

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
-from campaign.certification import JUDGING, Decision, frame_subject, subject, why_excluded
+from campaign.certification import JUDGING, Decision, around, subject, why_excluded
 
 if TYPE_CHECKING:
     from builder.report import Judged, Outcome
@@ -78,10 +79,23 @@ class Certification:
         """The decisions about exactly that."""
         return self.about.get(address, ())
 
-    def within(self, address: str) -> dict[str, tuple[Certified, ...]]:
-        """Decisions about an outcome's parts, or about a test's outcomes and their parts, by address."""
-        marks = (f"{address}/", f"{address}#")
-        return {s: held for s, held in self.about.items() if s.startswith(marks)}
+    def of_test(self, block: str, test: str) -> dict[str, tuple[Certified, ...]]:
+        """The decisions about a test, its outcomes and their parts, by address, in the order of addresses."""
+        held = self._by_test.get(subject(block, test), [])
+        return {address: self.about[address] for address in sorted(held)}
+
+    @cached_property
+    def _by_test(self) -> dict[str, list[str]]:
+        out: dict[str, list[str]] = {}
+        for address in self.about:
+            if not address.startswith("frame:"):
+                out.setdefault((around(address) or [address])[-1], []).append(address)
+        return out
+
+    @cached_property
+    def of_frames(self) -> dict[str, tuple[Certified, ...]]:
+        """The decisions about frames, by address."""
+        return {s: held for s, held in self.about.items() if s.startswith("frame:")}
 
     def verdict(self, address: str) -> Certified | None:
         """The last word on whether something may be used, outdated or not; None where nobody judged it."""
@@ -122,7 +136,3 @@ class Certification:
             if c.decision.decision == "acknowledged" and c.state == STANDS
         ]
         return max(held, key=lambda d: d.row, default=None)
-
-    def of_frame(self, block: str, exposure: str, detector: str) -> tuple[Certified, ...]:
-        """The decisions about a frame."""
-        return self.on(frame_subject(exposure, detector, block)) if self.about else ()

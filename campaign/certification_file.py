@@ -169,8 +169,11 @@ def read_decisions(root: Path, known: Mapping[str, str]) -> tuple[tuple[Decision
     ``known`` are the codes of reasons. A row that cannot be understood is left out, with a finding.
     """
     path = root / NAME
-    if not path.exists():
-        return (), []
+    return read_file(path, known) if path.exists() else ((), [])
+
+
+def read_file(path: Path, known: Mapping[str, str]) -> tuple[tuple[Decision, ...], list[Finding]]:
+    """The decisions of one file; see ``read_decisions``. Findings call it certification.csv, whatever its name."""
     try:
         text = read_text(path)
         form = form_of(text)

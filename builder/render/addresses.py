@@ -163,3 +163,22 @@ def relative(page: str, target: str) -> str:
         shared += 1
     steps = "../" * (len(here) - shared) + "/".join(there[shared:])
     return quote(steps, safe="/%~:@!$&'()*+,;=?") + mark + quote(anchor, safe="%~:@!$&()*+,;=?/")
+
+
+CERTIFICATION = "certification.html"
+SUBJECTS_JSON = "data/subjects.json"
+
+
+def certified_test(block: str, test: str) -> str:
+    """The row of a test on the page of certification."""
+    return f"{CERTIFICATION}#{certified_anchor(block, test)}"
+
+
+def certified_anchor(block: str, test: str) -> str:
+    """The anchor of that row."""
+    return f"test-{slug(block)}-{slug(test)}"
+
+
+def review_page(block: str, test: str) -> str:
+    """The page on which the frames, figures and products of a test are reviewed one after the other."""
+    return f"review/{slug(block)}/{slug(test)}.html"

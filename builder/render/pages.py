@@ -17,14 +17,17 @@ from builder.render.facts import Facts
 from builder.render.page import Page
 from builder.render.pages_about import build_page
 from builder.render.pages_block import block_page, exposure_parts, exposures_page
+from builder.render.pages_certification import all_certified, certification_page, reviewable
 from builder.render.pages_detector import detector_page
 from builder.render.pages_health import caveats_page, health_page
 from builder.render.pages_home import documents_page, hardware_page, home_page
 from builder.render.pages_procedure import limits_page, procedure_page, procedures_page
 from builder.render.pages_provenance import result_page
 from builder.render.pages_record import record_page
+from builder.render.pages_review import review_of, review_page
 from builder.render.pages_test import test_page
 from builder.render.parts import Parts
+from builder.render.parts_certification import certification_parts, review_parts
 from builder.report import Report
 
 
@@ -95,6 +98,7 @@ def drafts(facts: Facts, prose: Mapping[str, str], description_html: str = "") -
         shown, make = p.record_parts(facts, snapshot), partial(record_page, book, snapshot)
         yield Draft(a.record_page(snapshot.source), "record.html.j2", shown, make)
     yield from _single(facts, known)
+    yield from _certification(facts)
 
 
 def _single(facts: Facts, known: Collection[str]) -> Iterator[Draft]:
@@ -106,6 +110,21 @@ def _single(facts: Facts, known: Collection[str]) -> Iterator[Draft]:
     yield Draft(a.HARDWARE, "hardware.html.j2", p.hardware_parts(facts), partial(hardware_page, book))
     yield Draft(a.DOCUMENTS, "documents.html.j2", p.documents_parts(facts), partial(documents_page, book))
     yield draft_of_build(facts, known)
+
+
+def _certification(facts: Facts) -> Iterator[Draft]:
+    """The page of certification, and the review of each test that has something to look at."""
+    book = facts.book
+    everything = all_certified(book)
+    make: Callable[[], Page] = partial(certification_page, book, everything)
+    yield Draft(a.CERTIFICATION, "certification.html.j2", certification_parts(facts, everything), make)
+    tests = [t for t in book.report.tests() if reviewable(book, t)]
+    for test, after in zip(tests, [*tests[1:], None], strict=True):
+        following = after.test.name if after and after.block.id == test.block.id else ""
+        shown = review_of(book, test, following)
+        make = partial(review_page, book, test, shown)
+        path = a.review_page(test.block.id, test.test.name)
+        yield Draft(path, "review.html.j2", review_parts(facts, test, shown), make)
 
 
 def draft_of_build(facts: Facts, known: Collection[str]) -> Draft:
@@ -134,7 +153,17 @@ def _undrawn(path: str, error: Exception) -> Page:
 
 def page_addresses(book: Book) -> Iterator[str]:
     """The addresses of all data pages, without drawing them."""
-    yield from (a.HOME, a.PROCEDURES, a.HEALTH, a.CAVEATS, a.LIMITS, a.HARDWARE, a.DOCUMENTS, a.BUILD)
+    yield from (
+        a.HOME,
+        a.PROCEDURES,
+        a.HEALTH,
+        a.CAVEATS,
+        a.LIMITS,
+        a.HARDWARE,
+        a.DOCUMENTS,
+        a.BUILD,
+        a.CERTIFICATION,
+    )
     for block, report in book.blocks.items():
         yield a.block_page(block)
         yield from (a.exposures_page(block, n) for n in range(1, exposure_parts(report) + 1))
@@ -143,3 +172,5 @@ def page_addresses(book: Book) -> Iterator[str]:
     yield from (a.procedure_page(name) for name in book.procedures)
     yield from (a.result_page(result) for result in book.outcomes)
     yield from (a.record_page(source) for source in book.snapshots)
+    tests = (t for t in book.report.tests() if reviewable(book, t))
+    yield from (a.review_page(t.block.id, t.test.name) for t in tests)

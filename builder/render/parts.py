@@ -12,7 +12,7 @@ from pathlib import Path
 
 from analysis.contract import Procedure
 from builder.digests import digest
-from builder.render import environment
+from builder.render import environment, parts_certification
 from builder.render.facts import Facts
 from builder.render.format import age
 from builder.report import BlockReport, Outcome, TestReport
@@ -24,14 +24,16 @@ Parts = Mapping[str, str]
 
 def template_digest(name: str) -> str:
     """A digest of a page's template and the pieces it shares with others."""
-    names = ("macros.html.j2", name) if name else ()
+    names = ("macros.html.j2", "certified.html.j2", name) if name else ()
     return digest([(environment.TEMPLATES / n).read_text("utf-8") for n in names])
 
 
 def code_digest() -> str:
     """A digest of the code that makes pages and exports."""
     builder = Path(__file__).resolve().parents[1]
-    beside = (builder / f"{name}.py" for name in ("exports", "report", "digests", "draw"))
+    beside = (
+        builder / f"{name}.py" for name in ("exports", "report", "digests", "draw", "certified", "decide")
+    )
     return digest([p.read_text("utf-8") for p in (*sorted(Path(__file__).parent.glob("*.py")), *beside)])
 
 
@@ -62,6 +64,7 @@ def test_parts(facts: Facts, test: TestReport) -> Parts:
         ),
         "its block": digest(block.id, block.data_archived),
         "names": facts.names,
+        "certification": parts_certification.of_test(facts, test),
     }
 
 
@@ -83,6 +86,7 @@ def result_parts(facts: Facts, outcome: Outcome) -> Parts:
             [(what, mid, mid in book.measurements) for what, mid in outcome.used]
         ),
         "names": facts.names,
+        "certification": parts_certification.of_result(facts, outcome),
     }
 
 
@@ -109,6 +113,7 @@ def block_parts(facts: Facts, block: BlockReport) -> Parts:
         ),
         "caveats": digest(facts.shared(block.caveats), [facts.shared(t.caveats) for t in block.tests]),
         "findings": digest(facts.shared(found)),
+        "certification": digest(book.report.certification.count(block.block.id)),
         "blocks beside it": digest(blocks[max(here - 1, 0) : here + 2]),
         "names": digest(facts.names, [d.name for d in campaign.detectors_of(block.block)]),
     }
