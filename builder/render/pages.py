@@ -119,7 +119,7 @@ def _certification(facts: Facts) -> Iterator[Draft]:
     make: Callable[[], Page] = partial(certification_page, book, everything)
     yield Draft(a.CERTIFICATION, "certification.html.j2", certification_parts(facts, everything), make)
     tests = [t for t in book.report.tests() if reviewable(book, t)]
-    for test, after in zip(tests, [*tests[1:], None], strict=True):
+    for test, after in zip(tests, [*tests[1:], None], strict=False):
         following = after.test.name if after and after.block.id == test.block.id else ""
         shown = review_of(book, test, following)
         make = partial(review_page, book, test, shown)

@@ -27,4 +27,8 @@ def certification_parts(facts: Facts, shown: AllCertified) -> dict[str, str]:
 def review_parts(facts: Facts, test: TestReport, shown: Review) -> dict[str, str]:
     """Of the review of a test."""
     frames = [(f.exposure, f.detector, f.type, f.exptime) for f in test.frames]
-    return {"what is to be reviewed": digest(shown), "its frames": digest(frames), "names": facts.names}
+    return {
+        "what is to be reviewed": digest(shown),
+        "its frames and verdict": digest(frames, str(test.verdict)),
+        "names": facts.names,
+    }
