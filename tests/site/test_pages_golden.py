@@ -22,6 +22,8 @@ CHOSEN = (
     addresses.detector_page("spare <i>CCD</i>"),
     addresses.CAVEATS,
     addresses.LIMITS,
+    addresses.CERTIFICATION,
+    addresses.review_page("BORN", "BIAS02"),
 )
 
 
