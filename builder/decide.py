@@ -180,7 +180,9 @@ def applies(rule: CertificationRule, test: TestReport, outcome: Outcome) -> bool
     channels = {j.measurement.channel for j in outcome.measurements}
     if rule.scope.channels and not any(rule.scope.covers(channel=c) for c in channels if c):
         return False
-    if not rule.caveated and (outcome.raised or any(j.caveats for j in outcome.measurements)):
+    if not rule.caveated and (
+        outcome.raised or any(c.severity != "info" for j in outcome.measurements for c in j.caveats)
+    ):
         return False
     limited = [j for j in outcome.measurements if j.limit is not None]
     done = sum(j.measurement.value is not None and j.verdict in JUDGED for j in limited)

@@ -229,7 +229,10 @@ class CertificationRule(Model):
         le=1.0,
         description="Least share of the measurements with a limit that must have been judged; with none at all no share is enough but 0",
     )
-    caveated: bool = Field(False, description="Whether outcomes that open caveats touch are decided too")
+    caveated: bool = Field(
+        False,
+        description="Whether outcomes that caveats touch are decided too: those that the analysis raised, and open ones that are more than info",
+    )
     scope: Scope = Field(default_factory=lambda: Scope(), description="What it applies to")
     text: str = Field("", description="Why the rule may decide, in words")
 

@@ -12,7 +12,8 @@
   const line = (d) => COLUMNS.map((c) => cell(String(d[c] || "").replaceAll("\0", ""))).join(",");
   const today = () => { const d = new Date(), two = (n) => String(n).padStart(2, "0"); return d.getFullYear() + "-" + two(d.getMonth() + 1) + "-" + two(d.getDate()); };
   const remembered = (key, value) => { try { if (value === undefined) return localStorage.getItem(key) || ""; localStorage.setItem(key, value); } catch (e) { /* a browser that keeps nothing */ } return value || ""; };
-  function field(label, input) { return make("label", {}, make("span", {}, label), input); }
+  let fields = 0;
+  function field(label, input) { input.id = "calbook-field-" + ++fields; return make("div", { class: "field" }, make("label", { for: input.id }, label), input); }
   function select(options, attributes) { return make("select", attributes || {}, ...options.map(([value, label]) => make("option", { value: value }, label))); }
   function button(label, action) { const b = make("button", { type: "button", class: "button" }, label); b.addEventListener("click", action); return b; }
   function download(name, lines) {
