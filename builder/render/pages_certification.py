@@ -12,10 +12,9 @@ from builder.certified import (
     STANDS,
     Certified,
     Count,
-    measurement_subject,
     outcome_subject,
 )
-from builder.decide import result_now, result_of_test
+from builder.decide import parts_of, result_now, result_of_test
 from builder.render import addresses as a
 from builder.render.book import Book
 from builder.render.environment import render
@@ -46,11 +45,12 @@ class DecisionRow:
 
 @dataclass(frozen=True)
 class Choice:
-    """Something that can be decided about: its address, what it is in words, and the result id shown now."""
+    """Something that can be decided about: its address, what it is in words, the result id shown now, and its parts."""
 
     address: str
     label: str
     result: str
+    parts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -85,8 +85,7 @@ def certified_test(book: Book, report: TestReport) -> CertifiedHere:
     choices = [Choice(subject(block, name), f"the test {name}", result_of_test(report))]
     for outcome in report.outcomes:
         if outcome.result_id:
-            choices.append(_whole(outcome))
-            choices += _makes(outcome)
+            choices.append(_choice(outcome, _makes(outcome)))
     return CertifiedHere(
         held.count(block, name),
         _rows(book, about),
@@ -106,14 +105,10 @@ def certified_result(book: Book, outcome: Outcome) -> CertifiedHere:
         for s, found in held.of_test(outcome.block, outcome.test).items()
         if s in (test, whole) or s.startswith(f"{whole}#")
     }
-    measured = (
-        Choice(measurement_subject(outcome, j), j.id.removeprefix(f"{outcome.result_id}."), outcome.result_id)
-        for j in outcome.measurements
-    )
     report = book.tests.get((outcome.block, outcome.test))
     review = a.review_page(outcome.block, outcome.test) if report and reviewable(book, report) else ""
-    choices = (_whole(outcome), *_makes(outcome), *measured)
-    return CertifiedHere(Count(), _rows(book, about), choices, tuple(_notices(about)), held.reasons, review)
+    choice = _choice(outcome, parts_of(outcome))
+    return CertifiedHere(Count(), _rows(book, about), (choice,), tuple(_notices(about)), held.reasons, review)
 
 
 def reviewable(book: Book, report: TestReport) -> bool:
@@ -124,17 +119,14 @@ def reviewable(book: Book, report: TestReport) -> bool:
     return any(r is not None and r.preview for r in found)
 
 
-def _whole(outcome: Outcome) -> Choice:
+def _choice(outcome: Outcome, parts: Iterable[str]) -> Choice:
     label = f"{outcome.procedure.title} of {outcome.detector}"
-    return Choice(outcome_subject(outcome), label, outcome.result_id)
+    return Choice(outcome_subject(outcome), label, outcome.result_id, tuple(parts))
 
 
-def _makes(outcome: Outcome) -> list[Choice]:
-    whole = outcome_subject(outcome)
-    of = f"of {outcome.detector}"
-    held = [(f"figure:{f.name}", f"figure {f.title} {of}") for f in outcome.figures]
-    held += [(f"product:{p.name}", f"product {p.name.replace('_', ' ')} {of}") for p in outcome.products]
-    return [Choice(f"{whole}#{part}", label, outcome.result_id) for part, label in held]
+def _makes(outcome: Outcome) -> list[str]:
+    """Of the parts of an outcome its figures and products: measurements are chosen on the page of the result."""
+    return parts_of(outcome)[: len(outcome.figures) + len(outcome.products)]
 
 
 def _rows(book: Book, about: Mapping[str, Iterable[Certified]]) -> tuple[DecisionRow, ...]:

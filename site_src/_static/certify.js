@@ -24,7 +24,7 @@
   async function copy(area) {
     try { await navigator.clipboard.writeText(area.value); return true; } catch (e) { area.focus(); area.select(); return document.execCommand("copy"); }
   }
-  const reasons = (box) => [...box.querySelectorAll("[data-reason]")].map((n) => [n.dataset.reason, n.textContent.trim()]);
+  const reasons = (box) => [...box.querySelectorAll(".certify-reasons span")].map((n) => [n.firstElementChild.textContent, n.textContent.trim()]);
 
   /* Where lines go: what they are, copied or downloaded, and what is done with them then. */
   function output(name, lines) {
@@ -38,7 +38,10 @@
   }
 
   function form(box) {
-    const choices = [...box.querySelectorAll("[data-subject]")].map((n) => [n.dataset.subject, n.firstElementChild.textContent, n.dataset.result]);
+    const choices = [...box.querySelectorAll("[data-result]")].flatMap((n) => {
+      const [whole, ...parts] = [...n.querySelectorAll("code")].map((c) => c.textContent), label = n.firstElementChild.textContent;
+      return [[whole, label, n.dataset.result], ...parts.map((p) => [whole + p, label + ": " + p.slice(1).replaceAll("_", " ").replace(":", " "), n.dataset.result])];
+    });
     const subject = select(choices.map(([address, label]) => [address, label])), decision = select(DECISIONS.map((d) => [d, d]));
     const reason = select([["", "none"], ...reasons(box)]), text = make("input", { type: "text", autocomplete: "off" }), who = make("input", { type: "text", autocomplete: "name", value: remembered("calbook-who") });
     const wrong = make("p", { class: "small certify-wrong", role: "status" });
