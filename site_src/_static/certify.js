@@ -24,7 +24,7 @@
   async function copy(area) {
     try { await navigator.clipboard.writeText(area.value); return true; } catch (e) { area.focus(); area.select(); return document.execCommand("copy"); }
   }
-  const reasons = (box) => [...box.querySelectorAll(".certify-reasons span")].map((n) => [n.firstElementChild.textContent, n.textContent.trim()]);
+  const reasons = (box) => [...box.querySelectorAll(".certify-reasons span")].map((n) => [(n.firstElementChild || n).textContent, n.textContent.trim()]);
 
   /* Where lines go: what they are, copied or downloaded, and what is done with them then. */
   function output(name, lines) {
