@@ -24,7 +24,15 @@ html_static_path = ["site_src/_static"]
 html_css_files = ["calbook.css", "tables.css", "chrome.css"]
 html_js_files = [
     (name, {"defer": "defer"})
-    for name in ("chrome.js", "tables.js", "viewer.js", "plots.js", "version-links.js")
+    for name in (
+        "chrome.js",
+        "tables.js",
+        "viewer.js",
+        "plots.js",
+        "version-links.js",
+        "certify.js",
+        "review.js",
+    )
 ]
 html_copy_source = False
 html_show_sourcelink = False

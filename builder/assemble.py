@@ -125,6 +125,7 @@ class Assembler:
             " ".join(made_of) if counted else "",
             tuple(self._at.get(file, ())),
             f"previews/{preview}" if preview else "",
+            summarised.fingerprints.get(file, ""),
         )
 
     def _test(self, block: Block, test: Test) -> TestReport:

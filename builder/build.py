@@ -135,6 +135,7 @@ def build(options: Options, progress: Progress) -> Built:
         from builder.caveat_history import history as said_before
         from builder.caveat_history import sayings
         from builder.caveats import idle
+        from builder.decide import decide
         from builder.health_check import late
         from builder.judging import judge_all
         from builder.masters import tidy
@@ -209,6 +210,8 @@ def build(options: Options, progress: Progress) -> Built:
                 )
             )
             blocks = assembler.blocks()
+            certification, found = decide(campaign, blocks)
+            findings += found
             findings += idle(campaign, blocks)
             images = compared(campaign, blocks, store, engine)
             findings += [*late(campaign, blocks, today), *lacking(campaign, blocks, images)]
@@ -217,9 +220,9 @@ def build(options: Options, progress: Progress) -> Built:
                 {o.place: o.result_id for b in blocks for t in b.tests for o in t.outcomes if o.result_id},
                 build_id,
             )
-            verdicts = stages.verdicts(store, campaign, judged, build_id)  # decisions: not read yet
+            verdicts = stages.verdicts(store, campaign, judged, build_id, campaign.decisions)
         with progress.stage("trend"):
-            trends, found = stages.trends(campaign, blocks, known, store, engine)
+            trends, found = stages.trends(campaign, blocks, known, certification, store, engine)
             findings += found
             progress.note("trend", f"{len(trends.series)} series")
         with progress.stage("render"):
@@ -230,6 +233,7 @@ def build(options: Options, progress: Progress) -> Built:
                 tuple(worst_first(findings)), (), BuildInfo(build_id, started, options.command, versions),
                 caveat_history=said_before(store.caveats(), said, started.isoformat(timespec="seconds")), verdicts=verdicts,
                 today=today, images=images, trends=trends,
+                certification=certification,
             )  # fmt: skip
             facts, unchanged = stages.facts(
                 replace(bare, versions=published(campaign.root, bare, store.folder / "published")), absent, store, history, earlier,

@@ -30,6 +30,7 @@ from builder.answers import (
     tell_build,
 )
 from builder.archive.commands import register
+from builder.certify_command import register_certify
 
 app = typer.Typer(
     name="calbook",
@@ -373,6 +374,7 @@ def serve(
     serve(site, port, typer.echo)
 
 
+register_certify(app, _now)
 register(app)  # report versions: archive, verify, compare, versions, publish; one-file reports
 
 

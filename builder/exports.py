@@ -8,8 +8,11 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+import orjson
 from pydantic import BaseModel
 
+from builder.certified import outcome_subject
+from builder.decide import parts_of
 from builder.report import Report, TestReport
 from campaign.model import Caveat
 
@@ -215,6 +218,14 @@ def campaign_json(report: Report) -> bytes:
         ],
     )  # fmt: skip
     return (out.model_dump_json(indent=1) + "\n").encode()
+
+
+def subjects_json(report: Report) -> bytes:
+    """subjects.json: what may be certified. Result ids by address, the parts of each outcome, the codes of reasons."""
+    held = report.certification
+    parts = {outcome_subject(o): parts_of(o) for o in report.outcomes() if o.result_id}
+    named = {"format": 1, "results": held.results, "parts": parts, "reasons": held.reasons}
+    return orjson.dumps(named, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def campaign_schema() -> bytes:

@@ -22,7 +22,8 @@ from pathlib import Path
 from builder.store import StoreError
 
 LOCK = "lock"
-_NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
+NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
+"""What file systems without locks answer."""
 
 
 class LockedError(StoreError):
@@ -156,7 +157,7 @@ class WriteLock:
         except BlockingIOError:
             return self._read(), True
         except OSError as error:
-            if error.errno not in _NO_LOCKS:
+            if error.errno not in NO_LOCKS:
                 raise
             owner = self._read()  # a file system without locks: the file's word has to do
             if owner is not None and owner.here:

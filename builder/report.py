@@ -14,6 +14,7 @@ from enum import StrEnum
 
 from analysis.contract import Measurement, ParameterValue, Procedure
 from builder.caveat_history import Said
+from builder.certified import Certification
 from builder.costs import Costs
 from builder.flips import VerdictHistory
 from builder.published import PublishedVersion
@@ -211,6 +212,7 @@ class FrameReport:
 
     ``counted`` gives the levels of its channels and how many pixels are saturated (None: not counted); it is asked
     only by a page that shows them. ``pixels`` names what they are counted from: equal names, equal counts.
+    ``fingerprint`` is its file's, '' where none was taken.
     """
 
     frame: Frame
@@ -219,6 +221,7 @@ class FrameReport:
     pixels: str = ""
     findings: tuple[Finding, ...] = ()
     preview: str = ""
+    fingerprint: str = ""
 
     @property
     def levels(self) -> Levels:
@@ -332,6 +335,7 @@ class Report:
     today: date | None = None  # the day that promises are held against; None where the campaign states none
     images: tuple[ImageComparison, ...] = ()  # masters against those of the reference tests
     trends: Trends = field(default_factory=Trends)
+    certification: Certification = field(default_factory=Certification)
 
     def tests(self) -> list[TestReport]:
         """All tests of all blocks, in order."""

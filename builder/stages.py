@@ -35,13 +35,14 @@ from campaign.sources.secrets import Secrets
 if TYPE_CHECKING:
     from builder.acquired.index import Index
     from builder.build import Options
+    from builder.certified import Certification
     from builder.flips import VerdictHistory
     from builder.intake import Intake
     from builder.judging import JudgedAll
     from builder.measure import MeasuredAll
     from builder.plugins import Known
     from builder.render.facts import Facts
-    from builder.report import BlockReport, BuildInfo, Report
+    from builder.report import BlockReport, BuildInfo, Judged, Outcome, Report
     from builder.store import Place, StoredResult
     from builder.summaries import Summarised
     from builder.trend_series import Trends
@@ -228,18 +229,23 @@ def trends(
     campaign: Campaign,
     blocks: Sequence[BlockReport],
     known: Mapping[str, Known],
+    certification: Certification,
     opened: Store,
     engine: Engine,
 ) -> tuple[Trends, list[Finding]]:
     """Current results and the campaign's own tables over time; a finding for each table that cannot have pages."""
+    from builder.caveats import excluded_by_caveat
     from builder.measure import code_digest
     from builder.trend_found import Kept
     from builder.trends import follow
     from campaign.series_tables import clashes
 
+    def excluded(outcome: Outcome, judged: Judged) -> str:
+        return certification.excluded(outcome, judged) or excluded_by_caveat(judged.caveats)
+
     kept = Kept(opened.folder, code_digest())
     procedures = [k.procedure for k in known.values()]
-    return follow(campaign, blocks, procedures, kept, engine), clashes(campaign.series, list(known))
+    return follow(campaign, blocks, procedures, kept, engine, excluded), clashes(campaign.series, list(known))
 
 
 def identity(made: Facts) -> str:

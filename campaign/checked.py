@@ -16,10 +16,10 @@ from pydantic import BaseModel, ValidationError
 
 from campaign.findings import Finding
 from campaign.located import Node, Path
-from campaign.model import GeometrySpec, Limit, ProcedureUse
+from campaign.model import CertificationRule, GeometrySpec, Limit, ProcedureUse
 
-WHOLE: tuple[type[BaseModel], ...] = (Limit, GeometrySpec, ProcedureUse)
-"""Models that are used whole or not at all: with a part left out they would judge or measure wrongly."""
+WHOLE: tuple[type[BaseModel], ...] = (Limit, GeometrySpec, ProcedureUse, CertificationRule)
+"""Models that are used whole or not at all: with a part left out they would judge, measure or certify wrongly."""
 
 M = TypeVar("M", bound=BaseModel)
 

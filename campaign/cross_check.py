@@ -13,7 +13,7 @@ from campaign.checked import suggestion
 from campaign.findings import Finding
 from campaign.limit_lint import limit_faults
 from campaign.located import Entry
-from campaign.model import Block, CampaignFile, Caveat, Detector, Limit, Scope
+from campaign.model import Block, CampaignFile, Caveat, CertificationUse, Detector, Limit, Scope
 from campaign.series import SeriesTable
 
 Known = Mapping[str, Sequence[str]]
@@ -137,6 +137,33 @@ def sound_limit(entry: Entry[Limit], known: Known) -> tuple[Limit | None, list[F
         )
     update = {"file": entry.file, "line": entry.node.line}
     return (None if faults else limit.model_copy(update=update)), findings
+
+
+def certification(entry: Entry[CampaignFile], known: Known) -> list[Finding]:
+    """What is wrong with the rules of certification: names used twice, scopes that match nothing or run backwards."""
+    findings: list[Finding] = []
+    rules = entry.value.certification.rules
+    entries = [
+        Entry(rule, entry.node.nearest(("certification", "rules", n))[1], entry.file)
+        for n, rule in enumerate(rules)
+    ]
+    for n, held in enumerate(entries):
+        label = f"certification rule {held.value.name!r}"
+        findings += scope_findings(held, held.value.scope, label, known)
+        if held.value.name in (r.name for r in rules[:n]):
+            what = f"{label} is not used: an earlier one has the same name"
+            findings.append(Finding("bad-value", what, held.where("name"), "give it another name"))
+        if _backwards(held.value.scope.start, held.value.scope.end):
+            what = f"{label} is not used: its scope ends before it starts"
+            findings.append(Finding("bad-value", what, held.where("scope"), "correct the dates"))
+    return findings
+
+
+def sound_certification(use: CertificationUse) -> CertificationUse:
+    """The reasons, and the rules that can be used: what ``certification`` told of is left out."""
+    kept = {r.name: r for r in reversed(use.rules)}
+    rules = (r for r in use.rules if kept[r.name] is r and not _backwards(r.scope.start, r.scope.end))
+    return use.model_copy(update={"rules": tuple(rules)})
 
 
 def scope_findings(entry: Entry[M], scope: Scope, label: str, known: Known) -> list[Finding]:

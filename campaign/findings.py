@@ -243,6 +243,25 @@ _kind(
     "Declaration incomplete",
     "A procedure of the campaign does not say all that its readers need: found by `calbook lint`.",
 )
+# certification
+_kind(
+    "bad-decision",
+    _E,
+    "Decision not usable",
+    "A row of certification.csv could not be understood: what somebody decided there does not count.",
+)
+_kind(
+    "decision-on-nothing",
+    _W,
+    "Decision about nothing",
+    "A decision is about something that this campaign does not have, or that is not clear.",
+)
+_kind(
+    "outdated-decision",
+    _W,
+    "Outdated decision",
+    "A decision was made on a result that is no longer the one shown: somebody should look again.",
+)
 
 
 @dataclass(frozen=True)

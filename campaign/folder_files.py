@@ -12,6 +12,7 @@ from campaign.toml_lines import FileSyntaxError
 KNOWN = (
     "campaign.toml",
     "caveats.toml",
+    "certification.csv",
     "blocks",
     "caveats",
     "limits",

@@ -14,14 +14,16 @@ from pydantic import Field
 
 from campaign import cross_check, folder_files, links, promises
 from campaign.block_files import read_blocks
+from campaign.certification_file import read_decisions, reasons
 from campaign.checked import Checker
 from campaign.detectors import resolve
 from campaign.findings import Finding
 from campaign.limit_lint import check_limits
 from campaign.located import Entry
-from campaign.model import Block, Campaign, CampaignFile, Caveat, Intervention, Limit, Model, Source
+from campaign.model import Block, Campaign, CampaignFile, Caveat, Intervention, Limit, Source
 from campaign.series_tables import read_tables
 from campaign.toml_lines import FileSyntaxError, read_toml
+from campaign.values import Model
 
 
 class LimitFile(Model):
@@ -60,6 +62,8 @@ def load(folder: Path) -> tuple[Campaign | None, list[Finding]]:
         known, series
     )  # what scopes of limits, caveats and interventions may name
     file, name = entry.value, entry.value.campaign.id or _folder_name(root) or "campaign"
+    decisions, found = read_decisions(root, reasons(file.certification.reasons))
+    findings += found + cross_check.certification(entry, known)
     if not file.campaign.title.strip():
         what = f"the campaign has no title; {name!r} is shown instead"
         where = entry.where("campaign", "title")
@@ -86,6 +90,8 @@ def load(folder: Path) -> tuple[Campaign | None, list[Finding]]:
         compare=file.compare,
         interventions=_interventions(entry, scoped, findings),
         series=series,
+        certification=cross_check.sound_certification(file.certification),
+        decisions=decisions,
     )
     return campaign, findings
 

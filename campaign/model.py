@@ -7,39 +7,21 @@ reference that the guide prints: every key is described here, once.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from datetime import date as Date  # noqa: N812 - a field of that name would hide the type
-from datetime import datetime
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import Field
 
+from campaign.certification import Decision
 from campaign.geometry import Geometry
 from campaign.series import SeriesTable
-
-
-class Model(BaseModel):
-    """A strict, immutable part of the campaign folder: unknown keys are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, allow_inf_nan=False)
-
-
-def _day(value: object) -> Date | None:
-    """A day as people write it. Numbers are refused: 20180501 would be read as seconds since 1970."""
-    if value is None or (isinstance(value, Date) and not isinstance(value, datetime)):
-        return value
-    if isinstance(value, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value.strip()):
-        return Date.fromisoformat(value.strip())
-    raise ValueError("a date such as 2018-05-01 is wanted")
-
-
-Day = Annotated[Date, BeforeValidator(_day)]
-
+from campaign.values import Day as Day
+from campaign.values import Model as Model
 
 BlockStatus = Literal["planned", "running", "done", "demoted", "superseded", "archived"]
 CaveatSeverity = Literal["info", "minor", "major"]
@@ -262,6 +244,38 @@ class Scope(Model):
         )
 
 
+class CertificationRule(Model):
+    """A rule that decides about outcomes by itself. A person's word always stands above it."""
+
+    name: str = Field(description="Short name: decisions are shown as made by 'rule: <name>'")
+    decision: Literal["accepted", "reviewed"] = Field("accepted", description="What it decides")
+    procedures: tuple[str, ...] = Field((), description="Patterns of procedures; empty for all")
+    verdicts: tuple[Literal["pass", "warn", "fail", "not reached", "not evaluated"], ...] = Field(
+        ("pass",), description="Verdicts that an outcome may have"
+    )
+    coverage: float = Field(
+        1.0,
+        ge=0.0,
+        le=1.0,
+        description="Least share of the measurements with a limit that must have been judged; with none at all no share is enough but 0",
+    )
+    caveated: bool = Field(
+        False,
+        description="Whether outcomes that caveats touch are decided too: those that the analysis raised, and open ones that are more than info",
+    )
+    scope: Scope = Field(default_factory=lambda: Scope(), description="What it applies to")
+    text: str = Field("", description="Why the rule may decide, in words")
+
+
+class CertificationUse(Model):
+    """[certification]: reasons of the campaign's own, and rules."""
+
+    reasons: dict[str, str] = Field(
+        default_factory=dict, description="Codes of reasons beside the built-in ones, with their meaning"
+    )
+    rules: tuple[CertificationRule, ...] = Field((), description="What is decided without a person")
+
+
 class Caveat(Model):
     """A known problem, with its scope."""
 
@@ -469,6 +483,8 @@ class Campaign(Model):
     compare: tuple[Compare, ...] = ()
     interventions: tuple[Intervention, ...] = ()
     series: tuple[SeriesTable, ...] = ()
+    certification: CertificationUse = Field(default_factory=lambda: CertificationUse())
+    decisions: tuple[Decision, ...] = ()
 
     def block(self, block_id: str) -> Block | None:
         """The block of that name, or None."""
@@ -537,4 +553,7 @@ class CampaignFile(Model):
     )
     interventions: tuple[Intervention, ...] = Field(
         (), description="What was done and when, to be drawn into trends"
+    )
+    certification: CertificationUse = Field(
+        default_factory=lambda: CertificationUse(), description="Reasons and rules of certification"
     )

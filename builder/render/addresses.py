@@ -236,3 +236,22 @@ def trend_file(procedure: str, quantity: str, detector: str, setting: str, endin
 def trend_plot(procedure: str, quantity: str, detector: str, setting: str) -> str:
     """A plot over time on its page."""
     return f"{trend_page(procedure, quantity)}#plot-{trend_name(detector, setting)}"
+
+
+CERTIFICATION = "certification.html"
+SUBJECTS_JSON = "data/subjects.json"
+
+
+def certified_test(block: str, test: str) -> str:
+    """The row of a test on the page of certification."""
+    return f"{CERTIFICATION}#{certified_anchor(block, test)}"
+
+
+def certified_anchor(block: str, test: str) -> str:
+    """The anchor of that row."""
+    return f"test-{slug(block)}-{slug(test)}"
+
+
+def review_page(block: str, test: str) -> str:
+    """The page on which the frames, figures and products of a test are reviewed one after the other."""
+    return f"review/{slug(block)}/{slug(test)}.html"

@@ -28,6 +28,7 @@ from builder.report import (
     Verdict,
     worst,
 )
+from campaign.certification import frame_subject, subject
 from campaign.findings import Finding
 from campaign.frames import Frame
 from campaign.model import Caveat, Limit, Source
@@ -159,6 +160,17 @@ class Book:
             if outcome.status != "not run":
                 out[outcome.detector].append(outcome)
         return out
+
+    @cached_property
+    def certified_pages(self) -> dict[str, str]:
+        """The pages of what may be certified, by address: of tests, results, and exposure tables for frames."""
+        found = {subject(b, t): addresses.test_page(b, t) for b, t in self.tests}
+        found |= {subject(*o.place): addresses.result_page(r) for r, o in self.outcomes.items()}
+        for block, name in self.frames if self.report.certification.of_frames else ():
+            frame = self.frames[block, name].frame
+            address = frame_subject(frame.exposure, frame.detector, block)
+            found[address] = addresses.exposure_row(block, name, self.parts[block, name])
+        return found
 
     @cached_property
     def of_procedure(self) -> dict[str, list[tuple[TestReport, Verdict]]]:

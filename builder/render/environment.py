@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection, Mapping
 from functools import cache, lru_cache, partial
 from pathlib import Path
@@ -50,6 +51,11 @@ def symbol(text: str) -> Markup:
     return escape(stem) + Markup("<sub>{}</sub>").format(below) if mark and below else escape(text)
 
 
+def shell_word(text: str) -> str:
+    """A word as a person types it into a shell: quoted where it needs to be."""
+    return shlex.quote(text)
+
+
 @lru_cache(maxsize=8192)
 def _way(page: str, target: str) -> str:
     return addresses.relative(page, target)
@@ -89,6 +95,7 @@ def environment() -> Environment:
         "symbol": symbol,
         "channel_index": channel_index,
         "is_external": is_external,
+        "shell": shell_word,
     }
     made.globals |= {
         "a": addresses,

@@ -18,6 +18,7 @@ from builder.render.page import Page
 from builder.render.pages_about import build_page
 from builder.render.pages_block import block_page, exposure_parts, exposures_page
 from builder.render.pages_caveats import caveats_page, coverage_page
+from builder.render.pages_certification import all_certified, certification_page, reviewable
 from builder.render.pages_check import check_page
 from builder.render.pages_compare import comparison_page, comparisons_page
 from builder.render.pages_detector import detector_page
@@ -26,11 +27,13 @@ from builder.render.pages_home import documents_page, hardware_page, home_page
 from builder.render.pages_procedure import limits_page, procedure_page, procedures_page
 from builder.render.pages_provenance import result_page
 from builder.render.pages_record import record_page
+from builder.render.pages_review import review_of, review_page
 from builder.render.pages_test import test_page
 from builder.render.pages_trends import regressions_page, trend_page, trends_page
 from builder.render.pages_verdicts import verdicts_page
 from builder.render.pages_versions import versions_page
 from builder.render.parts import Parts
+from builder.render.parts_certification import certification_parts, review_parts
 from builder.render.parts_check import check_parts, comparison_parts, comparisons_parts
 from builder.render.parts_trends import regressions_parts, trend_parts, trends_parts
 from builder.render.parts_verdicts import verdicts_parts
@@ -111,6 +114,7 @@ def drafts(facts: Facts, prose: Mapping[str, str], description_html: str = "") -
         yield Draft(a.record_page(snapshot.source), "record.html.j2", shown, make)
     yield from trend_drafts(facts)
     yield from _single(facts, known)
+    yield from _certification(facts)
 
 
 def trend_drafts(facts: Facts) -> Iterator[Draft]:
@@ -147,6 +151,21 @@ def _single(facts: Facts, known: Collection[str]) -> Iterator[Draft]:
     yield Draft(a.DOCUMENTS, "documents.html.j2", p.documents_parts(facts), partial(documents_page, book))
     yield Draft(a.VERSIONS, "report-versions.html.j2", versions_parts(facts), partial(versions_page, book))
     yield draft_of_build(facts, known)
+
+
+def _certification(facts: Facts) -> Iterator[Draft]:
+    """The page of certification, and the review of each test that has something to look at."""
+    book = facts.book
+    everything = all_certified(book)
+    make: Callable[[], Page] = partial(certification_page, book, everything)
+    yield Draft(a.CERTIFICATION, "certification.html.j2", certification_parts(facts, everything), make)
+    tests = [t for t in book.report.tests() if reviewable(book, t)]
+    for test, after in zip(tests, [*tests[1:], None], strict=False):
+        following = after.test.name if after and after.block.id == test.block.id else ""
+        shown = review_of(book, test, following)
+        make = partial(review_page, book, test, shown)
+        path = a.review_page(test.block.id, test.test.name)
+        yield Draft(path, "review.html.j2", review_parts(facts, test, shown), make)
 
 
 def draft_of_build(facts: Facts, known: Collection[str]) -> Draft:
@@ -187,6 +206,7 @@ def page_addresses(book: Book) -> Iterator[str]:
         a.DOCUMENTS,
         a.VERSIONS,
         a.BUILD,
+        a.CERTIFICATION,
     )
     yield from (a.CHECK, a.COMPARISONS)
     yield from (a.comparison_page(p.here.block.id, p.there.block.id) for p in book.pairs)
@@ -200,3 +220,5 @@ def page_addresses(book: Book) -> Iterator[str]:
     yield from (a.record_page(source) for source in book.snapshots)
     yield from (a.TRENDS, a.REGRESSIONS)
     yield from (a.trend_page(*group) for group in book.report.trends.groups)
+    tests = (t for t in book.report.tests() if reviewable(book, t))
+    yield from (a.review_page(t.block.id, t.test.name) for t in tests)

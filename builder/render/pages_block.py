@@ -89,6 +89,7 @@ def block_page(book: Book, report: BlockReport, prose: str) -> Page:
         "snapshots": [_block_record(report, s) for s in report.snapshots],
         "unread": any(s.table is None for s in report.snapshots),
         "lettered": lettered,
+        "reviewed": book.report.certification.count(block.id),
         "previous": ids[here - 1] if here else "",
         "next": ids[here + 1] if here + 1 < len(ids) else "",
     }

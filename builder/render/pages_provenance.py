@@ -11,6 +11,7 @@ from builder.render.format import Shown, exact, number
 from builder.render.matrix import shown_aligned
 from builder.render.page import Crumb, Page
 from builder.render.pages_block import crumbs
+from builder.render.pages_certification import certified_result
 from builder.report import Judged, Outcome
 from campaign.model import Caveat
 
@@ -37,6 +38,7 @@ def result_page(book: Book, outcome: Outcome) -> Page:
         "o": outcome,
         "rows": [(j, shown.get(j.id), _earlier(j)) for j in outcome.measurements],
         "inputs": [(role, f, book.frame_address(outcome.block, f)) for role, f in outcome.inputs],
+        "certified": certified_result(book, outcome),
         "used": [_used(book, what, measurement) for what, measurement in outcome.used],
         "caveats": _caveats(outcome),
         "units": {p.name: p.unit for p in outcome.procedure.parameters},
@@ -53,7 +55,7 @@ def result_page(book: Book, outcome: Outcome) -> Page:
         where,
         (
             ("measurements", "Measurements"), ("inputs", "Inputs"), ("parameters", "Parameters, versions"), *makes,
-            ("log", "Log"),
+            ("log", "Log"), ("certification", "Certification"),
         ),
         f"{outcome.result_id} {outcome.procedure.name} {outcome.detector}",
     )  # fmt: skip

@@ -11,6 +11,7 @@ from builder.render.format import listed, number, plural, ranges
 from builder.render.matrix import Label, matrix, stated_once
 from builder.render.page import Page
 from builder.render.pages_block import constant_fields, crumbs, known_fields
+from builder.render.pages_certification import certified_test, count_words
 from builder.render.pages_compare import against
 from builder.render.pages_home import tally
 from builder.report import FrameReport, Outcome, TestReport, Verdict
@@ -23,7 +24,7 @@ MOST_PREVIEWS = 36
 SECTIONS = (
     ("measurements", "Measurements"), ("figures", "Figures"), ("against", "Comparisons"),
     ("discrepancies", "Planned and acquired"),
-    ("frames", "Frames"), ("products", "Products"), ("log", "Log"),
+    ("frames", "Frames"), ("products", "Products"), ("log", "Log"), ("certification", "Certification"),
 )  # fmt: skip
 MADE = frozenset({"figures", "products", "log"})
 """Sections that only a test that some procedure analysed has; for others one sentence says it."""
@@ -84,6 +85,8 @@ def test_page(book: Book, report: TestReport) -> Page:
         "more_strip": max(len(strip) - MOST_PREVIEWS, 0),
         "no_frames": _no_frames(report),
         "products": [(o, p) for o in report.outcomes for p in o.products],
+        "certified": certified_test(book, report),
+        "count_words": count_words,
         "previous": previous,
         "next": after,
         "against": (compared := against(book, report)),

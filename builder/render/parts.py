@@ -13,7 +13,7 @@ from pathlib import Path
 from analysis.contract import Procedure
 from analysis.declaration_lint import call_path
 from builder.digests import digest
-from builder.render import environment
+from builder.render import environment, parts_certification
 from builder.render.book import Book
 from builder.render.facts import Facts
 from builder.render.format import age
@@ -34,7 +34,7 @@ _TRENDS = ("trend.html.j2", "trends.html.j2", "regressions.html.j2")
 def template_digest(name: str) -> str:
     """A digest of a page's template and the pieces it shares with others."""
     shared = ("macros.html.j2", "trend_macros.html.j2") if name in _TRENDS else ("macros.html.j2",)
-    names = (*shared, name) if name else ()
+    names = (*shared, "certified.html.j2", name) if name else ()
     return digest([(environment.TEMPLATES / n).read_text("utf-8") for n in names])
 
 
@@ -51,6 +51,8 @@ def code_digest() -> str:
             "draw",
             "rollup",
             "flips",
+            "certified",
+            "decide",
             "health_check",
             "comparisons",
             *_DRAWING,
@@ -87,6 +89,7 @@ def test_parts(facts: Facts, test: TestReport) -> Parts:
         "its block": digest(block.id, block.data_archived),
         "names": facts.names,
         "what it is compared with": against_part(facts, test),
+        "certification": parts_certification.of_test(facts, test),
     }
 
 
@@ -111,6 +114,7 @@ def result_parts(facts: Facts, outcome: Outcome) -> Parts:
             ]
         ),
         "names": facts.names,
+        "certification": parts_certification.of_result(facts, outcome),
     }
 
 
@@ -142,6 +146,7 @@ def block_parts(facts: Facts, block: BlockReport) -> Parts:
         ),
         "caveats": digest(facts.shared(block.caveats), [facts.shared(t.caveats) for t in block.tests]),
         "findings": digest(facts.shared(found)),
+        "certification": digest(book.report.certification.count(block.block.id)),
         "blocks beside it": digest(blocks[max(here - 1, 0) : here + 2]),
         "names": digest(facts.names, [d.name for d in campaign.detectors_of(block.block)]),
     }

@@ -62,6 +62,7 @@ def nav_script(report: Report, guide: Sequence[tuple[str, str, str]] = ()) -> st
             ["Limits", addresses.LIMITS],
             ["Verdicts", addresses.VERDICTS],
             ["Caveats", addresses.CAVEATS],
+            ["Certification", addresses.CERTIFICATION],
             ["Hardware", addresses.HARDWARE],
             ["Documents", addresses.DOCUMENTS],
             ["Health check", addresses.CHECK],
@@ -103,8 +104,8 @@ def _test(report: TestReport) -> list[Any]:
 
 
 def search_entry(page: Page) -> str:
-    """What a page is found by, as JSON: address, title, kind, place and text. '' for the search page itself."""
-    if page.path == SEARCH_PAGE:
+    """What a page is found by, as JSON: address, title, kind, place and text. '' for the search page itself, and for reviews."""
+    if page.path == SEARCH_PAGE or page.kind == "review":  # what a review shows is found as its test
         return ""
     return literal(
         [page.path, page.title, _KINDS.get(page.kind, "Other pages"), _place(page), _plain(page)[:TEXT_LIMIT]]

@@ -192,6 +192,10 @@ def _exports(
         addresses.MEASUREMENTS_CSV: (key, lambda: exports.measurements_csv(measured())),
         addresses.MEASUREMENTS_PARQUET: (key, lambda: exports.measurements_parquet(measured())),
         addresses.CAMPAIGN_JSON: (whole, lambda: exports.campaign_json(report)),
+        addresses.SUBJECTS_JSON: (
+            digest(facts.numbers, report.certification.results, report.certification.reasons, code),
+            lambda: exports.subjects_json(report),
+        ),
         "data/campaign.schema.json": (digest(code), exports.campaign_schema),
     }
     for pair in facts.book.pairs:

@@ -70,6 +70,8 @@ def test_page(block: str, name: str) -> str:
 test_page.__test__ = False  # type: ignore[attr-defined]
 B1, B2 = "blocks/B1/index.html", "blocks/B2/index.html"
 EXPOSURES1, EXPOSURES2 = "blocks/B1/exposures.html", "blocks/B2/exposures.html"
+REVIEW1, REVIEW2, REVIEW3 = "review/B1/BIAS01.html", "review/B1/BIAS02.html", "review/B2/BIAS03.html"
+CERTIFICATION = "certification.html"
 DETECTOR, CAVEATS, LIMITS, HEALTH = "detectors/CAM1.html", "caveats.html", "limits.html", "health.html"
 COVERAGE = "caveat-coverage.html"
 VERDICTS = "verdicts.html"
@@ -235,6 +237,16 @@ TEMPERATURES = "time,value,detector\n" + "".join(
 )
 
 
+DECIDED = (
+    "certification.csv|date,who,decision,subject,result,reason,text\n2025-03-01,A,rejected,B1/BIAS02,,lamp,\n"
+)
+
+
+def add_frame_decision(folder: Path) -> None:
+    with (folder / "certification.csv").open("a", encoding="utf-8") as decisions:
+        decisions.write("2025-03-01,A,accepted,frame:B1/4/CAM1,0123456789,,\n")
+
+
 CHANGES: dict[str, tuple[Callable[[Path], None], set[str], set[str]]] = {
     "a limit's value": (
         plain("limits/limits.toml|high = 1100|high = 950"), set(),
@@ -333,6 +345,20 @@ CHANGES: dict[str, tuple[Callable[[Path], None], set[str], set[str]]] = {
         plain('limits/limits.toml|[[limit]]\nid = "LIM-1"|[[limit]]\nid = "WARM"\nquantity = "temperature.temperature"\n'
               'high = -100\n\n[[limit]]\nid = "LIM-1"'),
         set(), {LIMITS, TREND_TEMPERATURE},
+    ),
+    "a decision": (
+        plain(DECIDED), set(), {TWO, B1, CERTIFICATION, "level of BIAS02", "share of BIAS02"},
+    ),
+    "a decision about a frame, on another file": (
+        add_frame_decision, set(), {TWO, CERTIFICATION, HEALTH, REVIEW2},
+    ),
+    "a rule": (
+        plain('campaign.toml|[procedures.share]|[[certification.rules]]\nname = "r"\nprocedures = ["share"]\ncoverage = 0.0\nverdicts = ["pass", "fail", "not evaluated"]\n\n[procedures.share]'), set(),
+        {ONE, B1, CERTIFICATION, "share of BIAS01"},
+    ),
+    "a decision taken out": (
+        plain("certification.csv|who,decision,subject\n"), set(),
+        {TWO, B1, CERTIFICATION, HEALTH, REVIEW2, "level of BIAS02", "share of BIAS02"},
     ),
     "the geometry": (
         plain("campaign.toml|overscan = 8|overscan = 8\nsaturation = 50000.0"), LEVELS | SHARES,
@@ -440,6 +466,8 @@ def test_any_sequence_of_changes_leaves_the_site_that_drawing_all_would(folder: 
         lambda n: (folder / f"frames/B1/c{n % 2}.fits").write_bytes(b"SIMPLE" * (n % 3)) and None,
         lambda n: plain(f"documents/plan.txt|{n}")(folder),
         lambda n: (folder / "documents/plan.txt").unlink(missing_ok=True),
+        lambda n: plain(f"certification.csv|who,decision,subject,result\nA,accepted,B{1 + n % 2}/BIAS0{1 + n % 3},{'0' * (n % 11)}\nB,rejected,frame:B2/{6 + n % 4}/CAM1,\n")(folder),
+        lambda n: (folder / "certification.csv").unlink(missing_ok=True),
     ]  # fmt: skip
     for step in range(6):
         for choice in rng.sample(choices, 3):

@@ -25,6 +25,7 @@ from analysis.contract import (
 )
 from builder.caveats import raised_caveats
 from builder.costs import Costs, ProcedureCost, StageCost, TestCost
+from builder.decide import decide
 from builder.render import addresses
 from builder.report import (
     BlockReport,
@@ -42,6 +43,7 @@ from builder.report import (
 )
 from builder.trend_found import Kept
 from builder.trends import follow
+from campaign.certification import Decided, Decision
 from campaign.findings import KINDS, Finding
 from campaign.frames import Frame, FrameFile
 from campaign.geometry import quadrants, single
@@ -49,6 +51,8 @@ from campaign.model import (
     Block,
     Campaign,
     Caveat,
+    CertificationRule,
+    CertificationUse,
     Detector,
     Document,
     Intervention,
@@ -399,7 +403,27 @@ def _campaign() -> Campaign:
         limits=LIMITS,
         caveats=CAVEATS,
         blocks=BLOCKS,
+        decisions=DECISIONS,
+        certification=CertificationUse(
+            reasons={"frost": f"ice on the window {SCRIPT}"},
+            rules=(CertificationRule(name=f"routine {SCRIPT}", caveated=True, coverage=0.0),),
+        ),
     )
+
+
+def _decision(who: str, decision: Decided, subject: str, row: int, **more: object) -> Decision:
+    return Decision(who=who, decision=decision, subject=subject, row=row, **more)  # type: ignore[arg-type]
+
+
+DECISIONS = (
+    _decision("A. Nother", "accepted", "BORN/BIAS01/bias/CCD1", 2, date=date(2019, 3, 12), result=f"{0xB0:020x}"),
+    _decision("A. Nother", "rejected", "BORN/BIAS02", 3, date=date(2019, 3, 12), reason="lamp", text=f"{SCRIPT} {ATTRIBUTE}"),
+    _decision(SCRIPT, "accepted", "BORN/PTC01/photon_transfer/CCD1", 4, result="0123456789abcdef"),
+    _decision("B. Other", "valid outlier", "BORN/PTC01/photon_transfer/CCD2", 5, reason="other"),
+    _decision("B. Other", "accepted", "BORN/PTC02/photon_transfer/CCD2", 6, text="=1+1"),
+    _decision("B. Other", "reviewed", "frame:BORN/104/CCD1", 7),
+    _decision("B. Other", "accepted", f"nowhere/{SCRIPT}", 8),
+)  # fmt: skip
 
 
 def _born(block: Block) -> BlockReport:
@@ -536,7 +560,11 @@ def make_report() -> Report:
         }
     )
     trends = follow(campaign, blocks, (BIAS, TRANSFER), Kept())
-    return Report(campaign, blocks, (BIAS, TRANSFER), snapshots, _findings(), changes, info, trends)
+    certification, _ = decide(campaign, blocks)
+    return Report(
+        campaign, blocks, (BIAS, TRANSFER), snapshots, _findings(), changes, info,
+        trends=trends, certification=certification,
+    )  # fmt: skip
 
 
 def _lamp() -> SeriesTable:

@@ -25,6 +25,8 @@ CHOSEN = (
     addresses.TRENDS,
     addresses.REGRESSIONS,
     addresses.trend_page("bias", "offset"),
+    addresses.CERTIFICATION,
+    addresses.review_page("BORN", "BIAS02"),
 )
 
 
