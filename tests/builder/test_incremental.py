@@ -250,15 +250,15 @@ def add_frame_decision(folder: Path) -> None:
 CHANGES: dict[str, tuple[Callable[[Path], None], set[str], set[str]]] = {
     "a limit's value": (
         plain("limits/limits.toml|high = 1100|high = 950"), set(),
-        {ONE, TWO, THREE, B1, B2, DETECTOR, LIMITS, VERDICTS, CHECK, "procedures/index.html", "procedures/level.html", *LEVELS},
+        {REVIEW1, REVIEW2, REVIEW3, TREND_LEVEL, ONE, TWO, THREE, B1, B2, DETECTOR, LIMITS, VERDICTS, CHECK, "procedures/index.html", "procedures/level.html", *LEVELS},
     ),
     "a limit added": (
         add_limit, set(),
-        {ONE, TWO, B1, DETECTOR, LIMITS, VERDICTS, CHECK, "procedures/index.html", "procedures/share.html", *SHARES},
+        {TREND_SHARE, ONE, TWO, B1, DETECTOR, LIMITS, VERDICTS, CHECK, "procedures/index.html", "procedures/share.html", *SHARES},
     ),
     "a limit's severity": (
         plain('limits/limits.toml|high = 950|high = 950\nseverity = "warn"'), set(),
-        {ONE, TWO, THREE, B1, B2, DETECTOR, LIMITS, VERDICTS, CHECK, "procedures/index.html", "procedures/level.html", *LEVELS},
+        {REVIEW1, REVIEW2, REVIEW3, TREND_LEVEL, ONE, TWO, THREE, B1, B2, DETECTOR, LIMITS, VERDICTS, CHECK, "procedures/index.html", "procedures/level.html", *LEVELS},
     ),
     "a caveat added": (
         plain("caveats.toml|" + CAVEAT.format("")), set(),
@@ -271,7 +271,7 @@ CHANGES: dict[str, tuple[Callable[[Path], None], set[str], set[str]]] = {
     "a caveat of one quantity, that warns": (
         plain("caveats.toml|" + CAVEAT.format('effect = "warn"\nscope.quantities = ["share.share"]\n').replace("scope = { tests", "scope.tests").replace(" }", "")),
         set(),
-        {CHECK, TWO, B1, CAVEATS, COVERAGE, DETECTOR, EXPOSURES1, LIMITS, VERDICTS, "share of BIAS02", "procedures/share.html", "procedures/index.html"},
+        {TREND_SHARE, CHECK, TWO, B1, CAVEATS, COVERAGE, DETECTOR, EXPOSURES1, LIMITS, VERDICTS, "share of BIAS02", "procedures/share.html", "procedures/index.html"},
     ),
     "a caveat reworded": (
         plain("caveats.toml|Warm.|Warmer."), set(),
@@ -279,13 +279,13 @@ CHANGES: dict[str, tuple[Callable[[Path], None], set[str], set[str]]] = {
     ),
     "a caveat withdrawn": (
         plain("caveats.toml|"), set(),
-        {CHECK, TWO, B1, CAVEATS, COVERAGE, DETECTOR, EXPOSURES1, LIMITS, VERDICTS, "share of BIAS02", "procedures/share.html", "procedures/index.html"},
+        {TREND_SHARE, CHECK, TWO, B1, CAVEATS, COVERAGE, DETECTOR, EXPOSURES1, LIMITS, VERDICTS, "share of BIAS02", "procedures/share.html", "procedures/index.html"},
     ),
     "a block's prose": (plain("blocks/B2.md|Notes.|Other notes."), set(), {B2}),
     "a block's front matter": (plain("blocks/B2.md|Second block|Block two"), set(), {B2}),
     "a parameter": (
         plain("campaign.toml|[procedures.share]|[procedures.share]\nparameters = { of = 500.0 }"), SHARES,
-        {VERDICTS, ONE, TWO, B1, DETECTOR, "procedures/share.html", *SHARES},
+        {TREND_SHARE, VERDICTS, ONE, TWO, B1, DETECTOR, "procedures/share.html", *SHARES},
     ),
     "the text of a procedure": (
         plain("procedures/share.py|/ inputs|* 1.0 / inputs"), SHARES,
@@ -293,30 +293,30 @@ CHANGES: dict[str, tuple[Callable[[Path], None], set[str], set[str]]] = {
     ),
     "the version of a procedure that another uses": (
         plain('procedures/level.py|history=(|history=(Version("0", "2024-01-01", "draft"), '), LEVELS | SHARES,
-        {VERDICTS, ONE, TWO, THREE, B1, B2, DETECTOR, "procedures/level.html", *LEVELS, *SHARES},
+        {TREND_FRAMES, TREND_LEVEL, TREND_SHARE, VERDICTS, ONE, TWO, THREE, B1, B2, DETECTOR, "procedures/level.html", *LEVELS, *SHARES},
     ),
     "the mapping of a header that no frame has": (
         plain('campaign.toml|[detectors.CAM1]|[data.fields]\noperator = ["ORIGIN"]\n\n[detectors.CAM1]'), set(), set(),
     ),
     "the mapping of a header that one frame has": (
         plain('campaign.toml|operator = ["ORIGIN"]|operator = ["SETBY"]'), {"level of BIAS02", "share of BIAS02"},
-        {TWO, B1, EXPOSURES1, DETECTOR, "level of BIAS02", "share of BIAS02"},
+        {TREND_SHARE, VERDICTS, TWO, B1, EXPOSURES1, DETECTOR, "level of BIAS02", "share of BIAS02"},
     ),
     "the mapping of a header that is part of the setting": (
         plain('campaign.toml|operator = ["SETBY"]|operator = ["SETBY"]\nwavelength = ["LAMPNAME"]'),
         {"level of BIAS02", "share of BIAS02"},
-        {TWO, B1, EXPOSURES1, DETECTOR, "level of BIAS02", "share of BIAS02"},
+        {TREND_SHARE, VERDICTS, TWO, B1, EXPOSURES1, DETECTOR, "level of BIAS02", "share of BIAS02"},
     ),
     "a frame added": (
-        add_frame, {"level of BIAS03"}, {VERDICTS, THREE, B2, EXPOSURES2, DETECTOR, "records/second.html", "level of BIAS03"},
+        add_frame, {"level of BIAS03"}, {REVIEW3, TREND_FRAMES, TREND_LEVEL, VERDICTS, THREE, B2, EXPOSURES2, DETECTOR, "records/second.html", "level of BIAS03"},
     ),
     "files touched": (touch, set(), set()),
     "a frame changed": (
         change_frame, {"level of BIAS02", "share of BIAS02"},
-        {VERDICTS, TWO, B1, EXPOSURES1, DETECTOR, "level of BIAS02", "share of BIAS02"},
+        {REVIEW2, TREND_LEVEL, TREND_SHARE, VERDICTS, TWO, B1, EXPOSURES1, DETECTOR, "level of BIAS02", "share of BIAS02"},
     ),
     "a frame removed": (
-        remove_frame, set(), {VERDICTS, THREE, B2, EXPOSURES2, DETECTOR, "records/second.html", "level of BIAS03"},
+        remove_frame, set(), {REVIEW3, TREND_FRAMES, TREND_LEVEL, VERDICTS, THREE, B2, EXPOSURES2, DETECTOR, "records/second.html", "level of BIAS03"},
     ),
     "a row of the record changed": (
         plain("records/tests.csv|BIAS01,1,3,0,done,|BIAS01,1,3,0,done,said so"), set(),
@@ -347,7 +347,7 @@ CHANGES: dict[str, tuple[Callable[[Path], None], set[str], set[str]]] = {
         set(), {LIMITS, TREND_TEMPERATURE},
     ),
     "a decision": (
-        plain(DECIDED), set(), {TWO, B1, CERTIFICATION, "level of BIAS02", "share of BIAS02"},
+        plain(DECIDED), set(), {TREND_FRAMES, TREND_LEVEL, TREND_SHARE, TWO, B1, CERTIFICATION, "level of BIAS02", "share of BIAS02"},
     ),
     "a decision about a frame, on another file": (
         add_frame_decision, set(), {TWO, CERTIFICATION, HEALTH, REVIEW2},
@@ -358,26 +358,26 @@ CHANGES: dict[str, tuple[Callable[[Path], None], set[str], set[str]]] = {
     ),
     "a decision taken out": (
         plain("certification.csv|who,decision,subject\n"), set(),
-        {TWO, B1, CERTIFICATION, HEALTH, REVIEW2, "level of BIAS02", "share of BIAS02"},
+        {TREND_FRAMES, TREND_LEVEL, TREND_SHARE, TWO, B1, CERTIFICATION, HEALTH, REVIEW2, "level of BIAS02", "share of BIAS02"},
     ),
     "the geometry": (
         plain("campaign.toml|overscan = 8|overscan = 8\nsaturation = 50000.0"), LEVELS | SHARES,
-        {VERDICTS, ONE, TWO, THREE, B1, B2, DETECTOR, *LEVELS, *SHARES},
+        {TREND_FRAMES, TREND_LEVEL, TREND_SHARE, VERDICTS, ONE, TWO, THREE, B1, B2, DETECTOR, *LEVELS, *SHARES},
     ),
     "a limit relative to another test": (
         relative_limit, set(),
-        {CHECK, ONE, TWO, THREE, B1, B2, DETECTOR, LIMITS, VERDICTS, "procedures/index.html", "procedures/level.html",
+        {REVIEW1, REVIEW2, REVIEW3, TREND_LEVEL, TREND_SHARE, TREND_TEMPERATURE, CHECK, ONE, TWO, THREE, B1, B2, DETECTOR, LIMITS, VERDICTS, "procedures/index.html", "procedures/level.html",
          "procedures/share.html", *LEVELS, *SHARES},
     ),
     "a frame of the test that a limit is relative to": (
         change_reference, {"level of BIAS01", "share of BIAS01"},
-        {ONE, TWO, B1, EXPOSURES1, DETECTOR, VERDICTS, "level of BIAS01", "level of BIAS02", "share of BIAS01"},
+        {REVIEW1, TREND_LEVEL, ONE, TWO, B1, EXPOSURES1, DETECTOR, VERDICTS, "level of BIAS01", "level of BIAS02", "share of BIAS01"},
     ),
     "a report version": (archive_it, set(), {VERSIONS}),
     "a report version verified": (verify_it, set(), {VERSIONS}),
     "a published number": (
         move_a_published_number, {"level of BIAS02", "share of BIAS02"},
-        {VERDICTS, TWO, B1, EXPOSURES1, DETECTOR, VERSIONS, "level of BIAS02", "share of BIAS02"},
+        {REVIEW2, TREND_LEVEL, TREND_SHARE, VERDICTS, TWO, B1, EXPOSURES1, DETECTOR, VERSIONS, "level of BIAS02", "share of BIAS02"},
     ),
     "a second report version": (archive_it, set(), {VERSIONS}),
     "a reference": (
@@ -385,7 +385,7 @@ CHANGES: dict[str, tuple[Callable[[Path], None], set[str], set[str]]] = {
     ),
     "a frame of the reference": (
         lambda folder: bias(folder / "frames/B1/b1.fits", 72, EXPNUM=1) and None, {"level of BIAS01", "share of BIAS01"},
-        {VERDICTS, VERSIONS, "level of BIAS02", ONE, TWO, THREE, B1, EXPOSURES1, DETECTOR, "level of BIAS01", "share of BIAS01"},
+        {REVIEW1, TREND_LEVEL, VERDICTS, VERSIONS, "level of BIAS02", ONE, TWO, THREE, B1, EXPOSURES1, DETECTOR, "level of BIAS01", "share of BIAS01"},
     ),
     "a reference that is not there": (
         plain("campaign.toml|B1/BIAS01|B1/BIAS09"), set(), {TWO, THREE, ONE, HEALTH},
@@ -402,7 +402,7 @@ CHANGES: dict[str, tuple[Callable[[Path], None], set[str], set[str]]] = {
     ),
     "a test that both blocks have": (
         plain("records/second.csv|BIAS03,6,7|BIAS01,6,7"), {"level of BIAS01", "share of BIAS01"},
-        {CAVEATS, COVERAGE, VERDICTS, VERSIONS, 
+        {CERTIFICATION, "review/B2/BIAS01.html", TRENDS, TREND_FRAMES, TREND_LEVEL, TREND_SHARE, CAVEATS, COVERAGE, VERDICTS, VERSIONS, 
             ONE, B2, test_page("B2", "BIAS01"), test_page("B2", "TODO"), EXPOSURES2, DETECTOR, HEALTH, CHECK, LIMITS,
             "compare/B2-B1.html", "procedures/index.html", "procedures/level.html", "procedures/share.html",
             "records/second.html", "level of BIAS01", "share of BIAS01",
