@@ -17,7 +17,6 @@ Counts = NDArray[np.int64]
 Mask = NDArray[np.uint8]
 
 _HUGE = np.float32(3.0e38)
-_LEAST, _LARGEST = np.int32(-(2**31)), np.int32(2**31 - 1)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -100,98 +99,6 @@ def within(values: Image, low: float, high: float, centre: float) -> tuple[int, 
         below += less
         kept += inside
     return below, kept, folded(first, columns), folded(second, columns)
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _turned(keys: NDArray[np.int32]) -> None:
-    """Bits of single precision ↔ whole numbers in the order of the values; twice is as before."""
-    for i in range(keys.size):
-        key = keys[i]
-        keys[i] = np.int32(key ^ ((key >> np.int32(31)) & _LARGEST))
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _up_to(keys: NDArray[np.int32], most: np.int32) -> np.int32:
-    """How many keys are at most ``most``."""
-    n = np.int32(0)
-    for i in range(keys.size):
-        n = np.int32(n + np.int32(1 if keys[i] <= most else 0))
-    return n
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def middle_of(held: Image, n: int) -> np.float32:
-    """Median of the first ``n`` values, none of them NaN; NaN of none.
-
-    A bound that has half of the values below it is sought by halving the range: each pass over the values is a plain count,
-    which vector instructions do, whereas a selection takes a branch for each value that no processor foresees (9× as long).
-    """
-    if n == 0:
-        return np.float32(np.nan)
-    keys = held[:n].view(np.int32)
-    _turned(keys)
-    low, high = _LARGEST, _LEAST
-    for i in range(n):
-        low, high = min(low, keys[i]), max(high, keys[i])
-    half, bound = np.int32(n // 2), high
-    while low < high:
-        bound = np.int32((np.int64(low) + np.int64(high)) >> 1)
-        found = _up_to(keys, bound)
-        if found == half:
-            break
-        if found > half:
-            high = bound
-        else:
-            low = np.int32(bound + np.int32(1))
-    if low == high:  # the middle one itself: values of its size lie on both sides of half
-        bound = np.int32(high - np.int32(1))
-    below, above, found = _LEAST, _LARGEST, np.int32(0)
-    for i in range(n):
-        less = keys[i] <= bound
-        found = np.int32(found + np.int32(1 if less else 0))
-        below = max(below, keys[i] if less else _LEAST)
-        above = min(above, _LARGEST if less else keys[i])
-    _turned(keys)
-    pair = np.empty(2, np.int32)
-    pair[0], pair[1] = below if found == half else above, above
-    _turned(pair)
-    two = pair.view(np.float32)
-    return two[1] if n % 2 else np.float32(np.float32(0.5) * (two[0] + two[1]))
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def cell_means(image: Image, ys: Counts, xs: Counts, step: int, sigma: float) -> Doubles:
-    """Mean of each cell between edges, of what lies within ``sigma`` robust σ of its median; NaN where nothing is finite.
-
-    Median and σ (from the median absolute deviation) are of every ``step``-th pixel of every ``step``-th row.
-    """
-    out = np.full((ys.size - 1, xs.size - 1), np.nan)
-    held = np.empty(max(1, (ys[1:] - ys[:-1]).max() * (xs[1:] - xs[:-1]).max()), np.float32)
-    lanes, number = np.empty(image.shape[1]), np.empty(image.shape[1])
-    for i in range(ys.size - 1):
-        for j in range(xs.size - 1):
-            n = 0
-            for y in range(ys[i], ys[i + 1], step):
-                for x in range(xs[j], xs[j + 1], step):
-                    held[n] = image[y, x]
-                    n += 1 if abs(held[n]) < _HUGE else 0
-            if n == 0:
-                continue
-            middle = middle_of(held, n)
-            for k in range(n):
-                held[k] = abs(held[k] - middle)
-            most = np.float32(sigma * 1.482602218505602 * middle_of(held, n))
-            wide = xs[j + 1] - xs[j]
-            lanes[:wide], number[:wide] = 0.0, 0.0
-            for y in range(ys[i], ys[i + 1]):
-                row = image[y, xs[j] : xs[j + 1]]
-                for x in range(wide):
-                    d = row[x] - middle
-                    good = abs(d) <= most
-                    lanes[x] += np.float64(d) if good else 0.0
-                    number[x] += 1.0 if good else 0.0
-            out[i, j] = middle + folded(lanes, wide) / max(folded(number, wide), 1.0)
-    return out
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

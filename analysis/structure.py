@@ -163,13 +163,14 @@ def profile_of(image: Floats, axis: int, step: int = 1) -> NDArray[np.float64]:
 
 def _coarse(image: Floats) -> tuple[Floats, Floats, NDArray[np.float64]]:
     """Centres (y, x) and means without outliers of about 40 × 40 cells of at least 4 × 4 pixels, where the image allows."""
-    from analysis import image_kernels
+
+    from analysis import tile_kernels
 
     ys, xs = _edges(image.shape[0]), _edges(image.shape[1])
     largest = int(np.diff(ys).max() * np.diff(xs).max())
     step = max(1, round(sqrt(largest / _OF_CELL)))
     values = np.ascontiguousarray(image, dtype=np.float32)
-    means = image_kernels.cell_means(values, ys, xs, step, _CELL_CLIP)
+    means = tile_kernels.cell_means(values, ys, xs, step, _CELL_CLIP)
     return (ys[1:] + ys[:-1] - 1) / 2.0, (xs[1:] + xs[:-1] - 1) / 2.0, means
 
 
