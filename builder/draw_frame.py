@@ -39,8 +39,12 @@ def frame(held: Sequence[Followed]) -> Frame | None:
     times = [t for one in held for t in (one.spots[0].time, one.spots[-1].time)]
     lows = [one.found.low for one in held if one.found.low is not None]
     highs = [one.found.high for one in held if one.found.high is not None]
-    if not lows:
-        return None
+    if not lows:  # every value was left out: they are shown nevertheless
+        left_out = [s.value for one in held for s in one.spots if s.value is not None]
+        if not left_out:
+            return None
+        room = 0.05 * (max(left_out) - min(left_out)) or 0.05 * abs(left_out[0]) or 1.0
+        lows, highs = [min(left_out) - room], [max(left_out) + room]
     margin = 0.02 * (max(times) - min(times)) or 0.5
     low, high = min(lows), max(highs)
     span, outside = high - low, []

@@ -20,7 +20,7 @@ from campaign.findings import Finding
 from campaign.frames import Frame
 from campaign.record import Test
 
-MOST_PREVIEWS = 36
+MOST_PREVIEWS = 10
 SECTIONS = (
     ("measurements", "Measurements"), ("figures", "Figures"), ("against", "Comparisons"),
     ("discrepancies", "Planned and acquired"),

@@ -76,6 +76,7 @@ def test_the_log_tells_of_the_start_each_stage_and_the_end(folder: Path) -> None
         "measure",
         "prose",
         "judge",
+        "trend",
         "render",
     ]
     assert ended["index"]["done"] == ended["index"]["total"] == 5

@@ -482,4 +482,4 @@ def test_a_caveat_expires_though_nothing_was_changed(folder: Path) -> None:
     moved = rebuilt(folder, next_day)
     assert moved.measured == set()
     of_scope = {TWO, B1, CAVEATS, COVERAGE, DETECTOR, EXPOSURES1, "level of BIAS02", "share of BIAS02"}
-    assert moved.pages == of_scope | {HEALTH} | BUILD
+    assert moved.pages == of_scope | {CERTIFICATION, HEALTH} | BUILD

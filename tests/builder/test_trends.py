@@ -13,6 +13,7 @@ import pytest
 from analysis.contract import Measurement, Procedure, Quantity, Version
 from analysis.series import Key, Series, days_of
 from analysis.trend import Event
+from builder.draw_frame import frame
 from builder.engine import Engine
 from builder.report import BlockReport, Judged, Outcome, TestReport, Verdict
 from builder.trend_found import KEPT, Found, Kept, find, from_json, to_json
@@ -125,6 +126,15 @@ def test_excluded_values_are_shown_but_not_used() -> None:
     assert [s.excluded for s in one.spots] == [""] * 6 + ["lamp was off"] * 6
     assert one.found.steps == () and one.found.latest == 5
     assert one.digest != bare.series[1].digest and out.series[2].digest == bare.series[2].digest
+
+
+def test_a_plot_of_values_that_were_all_left_out_shows_them() -> None:
+    campaign, blocks = reports()
+    one = followed(campaign, blocks, excluded=lambda o, j: "lamp was off").series[1]
+    axes = frame((one,))
+    values = [s.value for s in one.spots if s.value is not None]
+    assert one.found.low is None and axes is not None
+    assert axes.low < min(values) and max(values) < axes.high
 
 
 def test_what_nobody_dates_is_counted() -> None:

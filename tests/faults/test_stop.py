@@ -35,6 +35,7 @@ STAGES = (
     "measure",
     "prose",
     "judge",
+    "trend",
     "render",
 )
 SLOWED = """

@@ -13,6 +13,7 @@ import pytest
 from report_fixture import make_report
 
 from analysis.figures import Mark, Panel, Plot, Series
+from builder.archive.on_site import VERSIONS_SCRIPT, versions_script
 from builder.draw import draw
 from builder.render import addresses
 from builder.render.checked import CHECKED, checked_script
@@ -106,6 +107,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
         out.write(page.path, prose.shell.page(page))
     out.write(NAV, nav_script(report, prose.guide_pages))
     out.write(CHECKED, checked_script({}))
+    out.write(VERSIONS_SCRIPT, versions_script(report.campaign.root, out.out, ()))
     out.write(SEARCH_DATA, search_script({p.path: search_entry(p) for p in pages}, prose.guide_pages))
     out.finish()
     return out.out
