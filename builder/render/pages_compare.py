@@ -21,9 +21,8 @@ MOST_ROWS = 100
 """Differences on the page of two blocks, the most significant; the table has all."""
 MOST_APART = 40
 """Numbers without a counterpart that the page names; the table has all."""
-FIRST_OF_TEST = 8
-"""Differences on a test's page that stand open; ``MOST_OF_TEST`` are there in all."""
-MOST_OF_TEST = 24
+MOST_OF_TEST = 8
+"""Differences on a test's page, the most significant."""
 COLUMNS = (
     "test", "procedure", "quantity", "detector", "channel", "setting", "unit", "value", "uncertainty", "verdict",
     "other_value", "other_uncertainty", "other_verdict", "difference", "ratio", "significance", "why", "result_id",
@@ -44,7 +43,7 @@ class ShownRow:
 
 @dataclass(frozen=True)
 class TestAgainst:
-    """A test's numbers, and masters, against those of another test: the first rows, the others, how many are left out.
+    """A test's numbers, and masters, against those of another test: the first rows, and how many are left out.
 
     ``other`` is None where the test to compare with is not there; ``wanted`` names it.
     """
@@ -56,7 +55,6 @@ class TestAgainst:
     other: TestReport | None
     comparison: Comparison
     first: tuple[ShownRow, ...] = ()
-    rest: tuple[ShownRow, ...] = ()
     left_out: int = 0
     images: tuple[ImageComparison, ...] = ()
     page: str = ""
@@ -177,7 +175,6 @@ def _against(
     here = comparisons.numbers([test], named=False, procedure=procedure)
     there = comparisons.numbers([other], named=False, procedure=procedure) if other else {}
     found = comparisons.compare(here, there)
-    held = shown(found.rows[:MOST_OF_TEST])
     page = ""
     if other and other.block.id != test.block.id and test.test.name == other.test.name:
         pair = test.block.id, other.block.id
@@ -192,8 +189,7 @@ def _against(
         wanted or (f"{other.block.id}/{other.test.name}" if other else ""),
         other,
         found,
-        held[:FIRST_OF_TEST],
-        held[FIRST_OF_TEST:],
+        shown(found.rows[:MOST_OF_TEST]),
         max(len(found.rows) - MOST_OF_TEST, 0),
         tuple(images) if procedure else (),
         page,
