@@ -11,7 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
+
+hypothesis.settings.register_profile("calbook", deadline=None)  # no test fails by the clock
+hypothesis.settings.load_profile("calbook")
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.control import TOO_FEW, Window, limits, outliers
@@ -26,7 +26,6 @@ def test_the_scatter_of_few_values_is_unbiased(n: int) -> None:
     assert float(mad.mean() * mad_factor(n)) == pytest.approx(1.0, abs=0.02)
 
 
-@settings(deadline=None)  # the first one compiles
 @given(
     st.lists(st.integers(-5, 5) | st.floats(-3, 3), min_size=1, max_size=40),
     st.integers(1, 12),

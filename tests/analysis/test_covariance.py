@@ -36,7 +36,7 @@ def by_fourier(values: Floats, good: NDArray[np.bool_], lags: int) -> tuple[Floa
     return out[0], out[1]
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(data=st.data())
 def test_sums_and_counts_are_those_of_all_pairs(data: st.DataObject) -> None:
     shape = data.draw(arrays.array_shapes(min_dims=2, max_dims=2, max_side=6))

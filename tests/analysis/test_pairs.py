@@ -30,7 +30,7 @@ def same(found: Histogram, wanted: Histogram) -> None:
     np.testing.assert_array_equal(found.counts, wanted.counts)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_histograms_are_those_of_the_plain_twin(data: st.DataObject) -> None:
     shape = data.draw(SHAPES)
@@ -106,7 +106,7 @@ def test_clipping_alike_gives_astropys_numbers() -> None:
         assert Histogram(held.low, np.where(inside, held.counts, 0)).quantile(0.5) == median
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     values=arrays.arrays(np.int32, st.integers(1, 40), elements=st.integers(-40, 40)),
     twice=st.integers(-30, 30),

@@ -195,7 +195,7 @@ def pixel_by_noise(
     return reference + centre, squares / f(kept.size - 1) if kept.size > 1 else f(np.nan), kept.size
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(data=st.data(), rounds=st.integers(1, 6), noise=st.sampled_from([0.7, 1.43, 4.0]))
 def test_what_is_proved_of_a_pixel_is_what_the_steps_give(
     data: st.DataObject, rounds: int, noise: float

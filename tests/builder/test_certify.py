@@ -245,7 +245,7 @@ def test_rows_of_others_stay_to_the_last_byte(
     assert path.read_bytes() == (after.encode() if after is not None else before + f"{ROW}\n".encode())
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(before=st.binary(max_size=60), ends=st.sampled_from([b"\n", b"\r\n"]))
 def test_nothing_written_before_is_ever_changed(
     tmp_path_factory: pytest.TempPathFactory, before: bytes, ends: bytes

@@ -28,7 +28,7 @@ def test_good_file_is_described(tmp_path: Path) -> None:
     assert hdu.cards["TEST"] == "PTC01" and "TEST" in hdu.quoted
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, len(GOOD) - 1))
 def test_truncation_anywhere(tmp_path: Path, length: int) -> None:
     found = inspect(write(tmp_path / "cut.fits", GOOD[:length]))
@@ -177,7 +177,7 @@ def test_data_size_of_groups_and_heaps() -> None:
         data_size({"BITPIX": "8", "NAXIS": "x"}, primary=True)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, 2879), st.integers(0, 255))
 def test_a_flipped_header_byte_never_raises(tmp_path: Path, place: int, value: int) -> None:
     broken = bytearray(GOOD)

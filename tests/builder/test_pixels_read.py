@@ -66,7 +66,7 @@ def test_blank_pixels_are_nan(tmp_path: Path) -> None:
     assert np.flatnonzero(np.isnan(got)).tolist() == [5] and got[0, 0] == 10.0
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_any_region_in_any_band_size(tmp_path: Path, data: st.DataObject) -> None:
     rows, columns = data.draw(st.integers(1, 30)), data.draw(st.integers(1, 40))

@@ -86,7 +86,7 @@ def test_frames_at_another_temperature_are_not_borrowed() -> None:
 MADE = st.tuples(st.sampled_from("TUV"), st.integers(0, 5), st.sampled_from([None, -10.0, -11.5, -5.0]))
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(MADE, max_size=8), st.lists(MADE, min_size=1, max_size=3), st.booleans())
 def test_the_search_in_time_finds_what_looking_at_all_would(
     lent: list[tuple[str, int, float | None]], made: list[tuple[str, int, float | None]], dated: bool

@@ -68,7 +68,7 @@ def test_every_kind_of_table_is_among_the_places() -> None:
     }
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(
     st.sampled_from(PLACES),
     st.text("abcdef_-. é<\"'", min_size=1, max_size=8),

@@ -108,7 +108,7 @@ def test_tags_run_nothing() -> None:
     assert read_yaml("a: !!python/object/apply:os.getcwd []").plain() == {"a": []}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.lists(
         st.tuples(st.text("abc é\u2028", min_size=1, max_size=5), st.integers(0, 2)), unique_by=lambda p: p[0]
@@ -125,7 +125,7 @@ def test_each_key_has_its_line(keys: list[tuple[str, int]]) -> None:
     assert {key: child.line for key, child in node.value.items()} == lines
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.text("a:- \n[]{}&*!|>'\"#%@`\t,?", max_size=20))
 def test_any_text_is_read_or_refused(text: str) -> None:
     try:

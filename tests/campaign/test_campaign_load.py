@@ -464,7 +464,7 @@ def test_bad_limit_and_caveat_files_cost_only_themselves(tmp_path: Path) -> None
     assert len(campaign.limits) == 1
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=40), st.binary(max_size=40), st.text("a:- \n[]{}'\"\u00e9", max_size=30))
 def test_whatever_the_files_hold_the_folder_loads(
     tmp_path: Path, tail: bytes, limit: bytes, facts: str

@@ -73,7 +73,7 @@ def test_the_flats_reach_the_full_well_and_not_the_converter(tmp_path: Path) -> 
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=20).filter(str.strip))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_title_is_kept(tmp_path_factory: pytest.TempPathFactory, title: str) -> None:
     folder = tmp_path_factory.mktemp("titled")
     create(folder, title=title)

@@ -148,7 +148,7 @@ TABLES = st.dictionaries(NAMES, VALUES, max_size=3)
 GAPS = st.sampled_from(["", "\n", "\n\n", "\n # a ] comment ' \"\n", "\n\t"])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.dictionaries(NAMES, VALUES, max_size=2),
     st.dictionaries(NAMES, st.one_of(TABLES, st.lists(TABLES, min_size=1, max_size=3)), max_size=3),
@@ -195,7 +195,7 @@ def test_a_syntax_error_names_its_line(text: str, line: int) -> None:
     assert "(at line" not in caught.value.message
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text("a=[]{}\"'\n.#,1 \r\\", max_size=25))
 def test_any_text_is_read_or_refused(text: str) -> None:
     try:

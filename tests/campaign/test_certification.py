@@ -66,7 +66,7 @@ def read(folder: Path, text: str | bytes) -> tuple[tuple[Decision, ...], list[Fi
     return read_decisions(folder, REASONS)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(texts=st.lists(nasty, min_size=1, max_size=4), form=forms)
 def test_any_text_survives(tmp_path_factory: pytest.TempPathFactory, texts: list[str], form: Form) -> None:
     given_ = [made(text=t, date=date(2025, 3, 1), result=R1, reason="lamp") for t in texts]
@@ -75,7 +75,7 @@ def test_any_text_survives(tmp_path_factory: pytest.TempPathFactory, texts: list
     assert [d.model_copy(update={"row": 0}) for d in held] == given_
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(text=nasty)
 def test_no_spreadsheet_takes_a_cell_for_a_formula(text: str) -> None:
     (found,) = next(iter([list(csv.reader(io.StringIO(cell(text), newline=""), strict=True))])) or [[""]]
@@ -84,7 +84,7 @@ def test_no_spreadsheet_takes_a_cell_for_a_formula(text: str) -> None:
     )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(junk=anything)
 def test_any_line_costs_only_itself(tmp_path_factory: pytest.TempPathFactory, junk: str) -> None:
     """Whatever stands between two good rows, both are read: also a quotation mark that is never closed."""

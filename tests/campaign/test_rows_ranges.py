@@ -23,7 +23,7 @@ def exposures(ranges: object) -> set[int]:
     return {n for a, b in ranges for n in range(a, b + 1)}  # type: ignore[attr-defined]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(_ranges, st.data())
 def test_any_writing_of_ranges_names_the_same_exposures(
     ranges: list[tuple[int, int]], data: st.DataObject
@@ -39,7 +39,7 @@ def test_any_writing_of_ranges_names_the_same_exposures(
     assert all(a[1] + 1 < b[0] for a, b in pairwise(found))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(max_size=40) | st.text("0123456789-,.– to", max_size=20))
 def test_any_text_is_read_or_refused(text: str) -> None:
     found, wrong = parse_ranges(text)
@@ -47,19 +47,19 @@ def test_any_text_is_read_or_refused(text: str) -> None:
     assert found or wrong or not any(c.isalnum() for c in text)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(_ranges, _ranges)
 def test_shared_exposures_are_the_intersection(a: list[tuple[int, int]], b: list[tuple[int, int]]) -> None:
     assert exposures(shared(joined(a), joined(b))) == exposures(a) & exposures(b)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(_ranges)
 def test_what_is_shown_reads_back(ranges: list[tuple[int, int]]) -> None:
     assert parse_ranges(shown(joined(ranges))) == (joined(ranges), [])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.dates(date(1970, 1, 1), date(2069, 12, 31)),
     st.sampled_from(["%Y-%m-%d", "%d %b %Y", "%d_%b_%y", "%d.%m.%Y"]),
@@ -68,13 +68,13 @@ def test_dates_read_back(day: date, form: str) -> None:
     assert read_day(day.strftime(form)).date == day
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.dates(date(1960, 1, 1), date(2100, 1, 1)))
 def test_serial_days_read_back(day: date) -> None:
     assert read_day((day - date(1899, 12, 30)) // timedelta(days=1)).date == day
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.text(max_size=30)
     | st.text("0123456789.,-+e /", max_size=15)
@@ -91,7 +91,7 @@ def test_any_cell_is_read_or_unreadable(value: CellValue) -> None:
             assert str(why)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_numbers_as_text_read_back(number: float) -> None:
     assert read_number(repr(number)) == number

@@ -335,7 +335,7 @@ def _plain(table: Table) -> object:
     return table.columns, rows, table.row_numbers, table.sheet
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(tables())
 def test_any_table_survives_a_snapshot(table: Table) -> None:
     assert _plain(decode_table(json.loads(json.dumps(encode_table(table))))) == _plain(table)
