@@ -24,12 +24,16 @@ _DAY = timedelta(days=1)
 
 
 class Key(NamedTuple):
-    """The configuration of a series: values are compared only where all of it is the same."""
+    """The configuration of a series: values are compared only where all of it is the same.
+
+    ``device`` names the hardware in the detector's place, '' where nobody says what it is.
+    """
 
     quantity: str
     detector: str
     channel: str = ""
     setting: str = ""
+    device: str = ""
 
 
 @dataclass(frozen=True)

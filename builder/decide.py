@@ -22,8 +22,13 @@ def result_of_test(test: TestReport) -> str:
     """The id of all results of a test: it moves when one of them does. Without any, that of its frames; '' for neither."""
     held = [(o.place, o.result_id) for o in test.outcomes if o.result_id]
     if held:
-        return digest(held)
+        return result_of_places(held)
     return digest([f.id for f in test.frames]) if test.frames else ""
+
+
+def result_of_places(held: Sequence[tuple[tuple[str, str, str, str], str]]) -> str:
+    """The id of several results together, given each with its place, in the order of the test's analyses."""
+    return digest(held)
 
 
 def decide(campaign: Campaign, blocks: Sequence[BlockReport]) -> tuple[Certification, list[Finding]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import inf
 
@@ -16,13 +16,17 @@ REACH = 5.0
 
 @dataclass(frozen=True)
 class Frame:
-    """The axes of a plot: times [days] and values, and the limits that do not fit on them."""
+    """The axes of a plot: times [days] and values, and the limits that do not fit on them.
+
+    ``shared`` where it holds several devices, one after the other: what is drawn of one ends where its values end.
+    """
 
     start: float
     stop: float
     low: float
     high: float
     outside: tuple[Bound, ...]
+    shared: bool
 
     def x(self, time: float) -> float:
         """Where a time is [px]."""
@@ -32,6 +36,22 @@ class Frame:
         """Where a value is [px], clipped to the edges."""
         part = (min(max(value, self.low), self.high) - self.low) / (self.high - self.low)
         return HEIGHT - BOTTOM - part * (HEIGHT - TOP - BOTTOM)
+
+    def limits(self, one: Followed) -> list[tuple[Bound, float, float]]:
+        """The lines of the limits of a series, as they were then and as far as they are drawn."""
+        start, stop = self.start, self.stop
+        if self.shared:
+            room = 0.02 * (stop - start)
+            start, stop = one.spots[0].time - room, one.spots[-1].time + room
+        return [(b, max(x0, start), min(x1, stop)) for b, x0, x1 in limit_lines(one)]
+
+
+def by_label(held: Iterable[Followed]) -> dict[str, list[Followed]]:
+    """The series of a plot by what its legend names: the channel, of whatever device."""
+    out: dict[str, list[Followed]] = {}
+    for one in held:
+        out.setdefault(one.key.channel or one.key.detector or "values", []).append(one)
+    return out
 
 
 def frame(held: Sequence[Followed]) -> Frame | None:
@@ -56,7 +76,8 @@ def frame(held: Sequence[Followed]) -> Frame | None:
             low, high = bottom - 0.02 * (top - bottom), top + 0.02 * (top - bottom)
         else:
             outside.append(bound)
-    return Frame(min(times) - margin, max(times) + margin, low, high, tuple(outside))
+    shared = len({one.key.device for one in held}) > 1
+    return Frame(min(times) - margin, max(times) + margin, low, high, tuple(outside), shared)
 
 
 def limit_lines(one: Followed) -> list[tuple[Bound, float, float]]:

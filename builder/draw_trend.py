@@ -12,7 +12,7 @@ from html import escape
 from math import inf, isfinite
 
 from builder.draw import CHANNELS, DARK, INK, LINE, MARK, MUTED, PAPER, channel_index
-from builder.draw_frame import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Frame, frame, limit_lines
+from builder.draw_frame import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Frame, by_label, frame, limit_lines
 from builder.draw_time import time_ticks, value_ticks
 from builder.trend_series import Bound, Followed
 
@@ -114,12 +114,11 @@ def _background(held: Sequence[Followed], axes: Frame) -> Iterator[str]:
 
 def _common_gaps(held: Sequence[Followed]) -> list[tuple[float, float]]:
     """Stretches without points that all series of the plot share."""
-    common = list(held[0].found.gaps)
-    for one in held[1:]:
-        common = [
-            (max(a, c), min(b, d)) for a, b in common for c, d in one.found.gaps if max(a, c) < min(b, d)
-        ]
-    return common
+    common = [(-inf, inf)]
+    for one in held:
+        own = [(-inf, one.spots[0].time), *one.found.gaps, (one.spots[-1].time, inf)]
+        common = [(max(a, c), min(b, d)) for a, b in common for c, d in own if max(a, c) < min(b, d)]
+    return [(start, stop) for start, stop in common if isfinite(stop - start) and stop - start > 1.0]
 
 
 def _axes(axes: Frame, ylabel: str) -> Iterator[str]:
@@ -138,19 +137,22 @@ def _axes(axes: Frame, ylabel: str) -> Iterator[str]:
 def _limits(one: Followed, axes: Frame, apart: bool) -> Iterator[str]:
     """Limits as they were then; in the channel's colour, dashed, where channels have limits ``apart``."""
     look = f'stroke="{_colour(one)}" stroke-dasharray="7 3"' if apart else f'stroke="{FAIL}"'
-    for bound, start, stop in limit_lines(one):
+    for bound, start, stop in axes.limits(one):
         if bound in axes.outside:
             continue
-        left, right = axes.x(max(start, axes.start)), axes.x(min(stop, axes.stop))
+        left, right = axes.x(start), axes.x(stop)
         for value in (bound.low, bound.high):
             if value is not None and right > left:
                 yield f'<path d="M{left:.1f} {axes.y(value):.1f}H{right:.1f}" {look} stroke-width="1.3"/>'
 
 
 def limits_apart(held: Sequence[Followed]) -> bool:
-    """Whether the series of a plot have different limits."""
-    ranges = [[(b.low, b.high, start, stop) for b, start, stop in limit_lines(one)] for one in held]
-    return any(r != ranges[0] for r in ranges if r)
+    """Whether the channels of a device have different limits."""
+    ranges: dict[str, list[list[tuple[float | None, float | None, float, float]]]] = {}
+    for one in held:
+        if lines := [(b.low, b.high, start, stop) for b, start, stop in limit_lines(one)]:
+            ranges.setdefault(one.key.device, []).append(lines)
+    return any(r != some[0] for some in ranges.values() for r in some)
 
 
 def _fit(one: Followed, axes: Frame) -> Iterator[str]:
@@ -204,9 +206,11 @@ def _points(one: Followed, axes: Frame, number: int) -> Iterator[str]:
 
 
 def _legend(held: Sequence[Followed], axes: Frame) -> Iterator[str]:
-    x = float(LEFT)
+    x, names = float(LEFT), by_label(held)
     for n, one in enumerate(held):
         name = one.key.channel or one.key.detector or "values"
+        if one is not names[name][0]:
+            continue
         yield f'<path d="M{x + 5:.1f} {HEIGHT - 9}h0" marker-start="url(#m{n})" fill="none" stroke="none"/><text x="{x + 13:.1f}" y="{HEIGHT - 5}" fill="{_colour(one)}">{escape(name)}</text>'
         x += 24 + 7.4 * len(name)
     told = [f"{b.id}: {_range(b)}" for b in axes.outside]

@@ -89,11 +89,12 @@ def stated(limit: Limit, place: Place, measurement: Measurement) -> Bounds:
 
 @dataclass(frozen=True)
 class Taken:
-    """A test as limits see it: its frames by detector, its row of the record, its block."""
+    """A test as limits see it: its frames by detector, its row of the record, its block, the device of each detector in it."""
 
     test: Test
     block: Block
     frames: Sequence[Frame] = ()
+    devices: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def at(self) -> datetime | None:
@@ -137,10 +138,12 @@ class Expectations:
     """Finds the bounds of any limit, from the measurements that a build shows and the tests they are of.
 
     ``measured`` hands out all measurements that are shown; it is asked once, and only when some limit needs it.
+    ``excluded`` says why one is left out of trends, '' where it is not.
     """
 
     measured: Callable[[], Iterable[Valued]]
     tests: Mapping[tuple[str, str], Taken] = field(default_factory=dict)
+    excluded: Callable[[Spot, Measurement], str] = lambda spot, measurement: ""
     _values: dict[Spot, Measurement] | None = field(default=None, init=False, repr=False)
     _around: dict[tuple[int, int, str], Bounds] = field(default_factory=dict, init=False, repr=False)
     _series: dict[tuple[Statistic, str], dict[Spot, Bounds]] = field(
@@ -208,7 +211,7 @@ class Expectations:
     def _of_series(self, how: Statistic, procedure: str, quantity: str) -> dict[Spot, Bounds]:
         """The bounds of every point of a quantity's series, each left out of its own.
 
-        A point with an alarming flag, or without a time, has no say in the limits of others.
+        A point with an alarming flag, without a time, or that is left out of trends has no say in the limits of others.
         """
         from analysis.control import Window, limits
         from analysis.series import Key, Point, gather
@@ -219,12 +222,13 @@ class Expectations:
         for spot, m in self._by_quantity.get((procedure, quantity), ()):
             taken = self.tests.get((spot.block, spot.test))
             when = taken.at if taken else None
-            if when is None:
+            if taken is None or when is None:
                 out[spot] = _none("no-time", "no place in the series")
                 continue
             block = spot.block if how.blocks == "own" else ""
-            key = Key(f"{procedure}.{quantity} {block}".rstrip(), spot.detector, spot.channel, spot.setting)
-            doubt = "doubtful" if m.flags and ALARMS.intersection(m.flags) else ""
+            name, device = f"{procedure}.{quantity} {block}".rstrip(), taken.devices.get(spot.detector, "")
+            key = Key(name, spot.detector, spot.channel, spot.setting, device)
+            doubt = "doubtful" if m.flags and ALARMS.intersection(m.flags) else self.excluded(spot, m)
             points.append(Point(key, when, m.value, m.uncertainty, label=str(len(spots)), excluded=doubt))
             spots.append(spot)
         window = Window(how.sides, how.points, how.days, how.minimum)

@@ -7,12 +7,13 @@ store keeps the verdicts there were.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
 from analysis.contract import Measurement
-from builder.caveats import Touching, softened
+from builder.caveats import Touching, excluded_by_caveat, softened
+from builder.decide import result_of_places
 from builder.expectations import Expectations, Place, Spot, Taken, Valued, spot_of
 from builder.flips import OnRecord
 from builder.judge import Judgement, applicable, judge
@@ -20,6 +21,7 @@ from builder.measure import MeasuredAll, measurement_id, stored_measurement_id
 from builder.plan import Task
 from builder.render import addresses
 from builder.store import StoredResult, StoredVerdict
+from campaign.certification import JUDGING, Decision, excluded, subject
 from campaign.findings import Finding
 from campaign.frames import Frame
 from campaign.limit_lint import check_use
@@ -66,8 +68,9 @@ def judge_all(
     is judged by what is expected of its spot now.
     """
     blocks = {b.id: b for b in campaign.blocks}
+    devices = {b.id: {d.name: d.device(b) for d in campaign.detectors} for b in campaign.blocks}
     taken = {
-        (t.block, t.name): Taken(t, blocks[t.block], frames.get(t.key, ()))
+        (t.block, t.name): Taken(t, blocks[t.block], frames.get(t.key, ()), devices[t.block])
         for t in tests
         if t.block in blocks
     }
@@ -79,9 +82,16 @@ def judge_all(
         return blocks[result.block].start if result.block in blocks else None
 
     held = [(measurement_id(r.id, m, s), r, m) for r, s in _shown(measured) for m in r.measurements]
-    expectations = Expectations(lambda: _valued(held), taken)
     out = JudgedAll()
     limits, touching = Applied(campaign.limits), Touching(campaign)
+
+    def by_caveat(result: StoredResult, m: Measurement) -> str:
+        place = Place(result.procedure, result.block, result.test, result.detector, days(result))
+        return excluded_by_caveat(touching.number(place, m))
+
+    expectations = Expectations(
+        lambda: _valued(held), taken, _left_out(campaign.decisions, measured, held, by_caveat)
+    )
 
     def verdict(m: Measurement, place: Place) -> Judgement:
         return softened(limits.judge(m, place, expectations), touching.number(place, m))
@@ -109,7 +119,57 @@ def _shown(measured: MeasuredAll) -> Iterator[tuple[StoredResult, str]]:
 
 def _valued(held: Iterable[tuple[str, StoredResult, Measurement]]) -> Iterator[Valued]:
     for _, r, m in held:
-        yield Spot(r.block, r.test, r.procedure, r.detector, m.quantity, m.channel or "", m.setting), m
+        yield spot_at(r, m), m
+
+
+def spot_at(result: StoredResult, m: Measurement) -> Spot:
+    """The spot of a measurement of a result."""
+    return Spot(
+        result.block, result.test, result.procedure, result.detector, m.quantity, m.channel or "", m.setting
+    )
+
+
+def _left_out(
+    decisions: Iterable[Decision],
+    measured: MeasuredAll,
+    held: Sequence[tuple[str, StoredResult, Measurement]],
+    by_caveat: Callable[[StoredResult, Measurement], str],
+) -> Callable[[Spot, Measurement], str]:
+    """Why a measurement is left out of trends, and has no say in limits that rest on them: as people decided, or by a caveat."""
+    decided: dict[str, list[Decision]] = {}
+    for decision in decisions:
+        if decision.decision in JUDGING:
+            decided.setdefault(decision.subject, []).append(decision)
+    places: dict[Spot, tuple[str, StoredResult]] = {}
+    tests: dict[str, str] = {}
+
+    def why(spot: Spot, m: Measurement) -> str:
+        if not places:  # some limit is statistical
+            places.update((spot_at(r, m), (mid, r)) for mid, r, m in held)
+            if decided:
+                tests.update(_results_of_tests(measured))
+        mid, result = places[spot]
+        if decided:
+            test = subject(spot.block, spot.test)
+            whole = subject(spot.block, spot.test, spot.procedure, spot.detector)
+            part = f"{whole}#{mid.removeprefix(f'{result.id}.')}"
+            about = (part, result.id), (whole, result.id), (test, tests.get(test, ""))
+            if found := excluded([d for address, _ in about for d in decided.get(address, ())], *about):
+                return found
+        return by_caveat(result, m)
+
+    return why
+
+
+def _results_of_tests(measured: MeasuredAll) -> Iterator[tuple[str, str]]:
+    for tasks in measured.tasks.values():
+        held = [
+            ((t.block, t.test, t.reference.name, t.detector.name), t.result_id)
+            for t in tasks
+            if isinstance(t, Task)
+        ]
+        if held:
+            yield subject(tasks[0].block, tasks[0].test), result_of_places(held)
 
 
 def statements(limits: Iterable[Limit]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -83,6 +84,12 @@ class Followed:
         """How many points have a value."""
         return sum(s.value is not None for s in self.spots)
 
+    @cached_property
+    def ends(self) -> tuple[float, ...]:
+        """The times of its first and its last value [days since 1970]; () without values."""
+        times = [s.time for s in self.spots if s.value is not None]
+        return (times[0], times[-1]) if times else ()
+
 
 Group = tuple[str, str]
 """(procedure or table, quantity): what has a page of its own."""
@@ -90,7 +97,7 @@ Group = tuple[str, str]
 
 @dataclass(frozen=True)
 class Trends:
-    """All series, in the order of procedures, quantities, settings, detectors and channels.
+    """All series, in the order of procedures, quantities, settings, detectors, their devices and channels.
 
     ``tables`` are the names of the campaign's own tables; ``undated`` counts measurements whose time nobody knows.
     """
@@ -101,11 +108,11 @@ class Trends:
 
     @cached_property
     def groups(self) -> dict[Group, list[Followed]]:
-        """The series of each quantity that has a page: one of them holds two values of different times or more."""
+        """The series of each quantity that has a page: of some detector, channel and setting there are values of different times."""
         held: dict[Group, list[Followed]] = {}
         for one in self.series:
             held.setdefault((one.procedure, one.quantity), []).append(one)
-        return {group: some for group, some in held.items() if any(map(_moves, some))}
+        return {group: some for group, some in held.items() if moving(some)}
 
     @cached_property
     def single(self) -> dict[Group, int]:
@@ -117,6 +124,10 @@ class Trends:
         return held
 
 
-def _moves(one: Followed) -> bool:
-    times = [s.time for s in one.spots if s.value is not None]
-    return bool(times) and times[0] != times[-1]
+def moving(held: Iterable[Followed]) -> set[tuple[str, str, str]]:
+    """(detector, channel, setting) of which there are values of different times, be they of one device or of several."""
+    times: dict[tuple[str, str, str], set[float]] = {}
+    for one in held:
+        k = one.key
+        times.setdefault((k.detector, k.channel, k.setting), set()).update(one.ends)
+    return {place for place, some in times.items() if len(some) > 1}

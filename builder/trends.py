@@ -1,12 +1,12 @@
 """Measurements over time: a report's current results, and the campaign's own tables, as series with what was found in them.
 
-A series is one quantity of one detector, channel and setting; values of another configuration are never in it. Each point keeps
+A series is one quantity of one detector, channel, setting and device; values of another configuration are never in it. Each point keeps
 where it came from, its verdict and the limit that it was judged by, so that pages draw limits as they were then.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from operator import itemgetter
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from analysis.contract import Measurement, Procedure
-from analysis.series import Key, Series, days_of
+from analysis.series import Key, Series, date_of, days_of
 from analysis.trend import Event
 from builder.digests import digest
 from builder.engine import Engine
@@ -45,10 +45,10 @@ def follow(
 ) -> Trends:
     """The series of a campaign. ``excluded`` tells why a value is shown but not used ('' where it is)."""
     held: dict[Key, _Gathered] = {}
-    undated = _measured(blocks, excluded, held)
+    undated = _measured(campaign, blocks, excluded, held)
     procedures = list(procedures)
     _tabled(campaign, {p.name for p in procedures}, held)
-    order = _order(campaign, procedures)
+    order = _order(campaign, procedures, held)
     ready: list[tuple[Key, _Gathered, tuple[Overlay, ...], str, str]] = []
     asked: dict[str, tuple[Series, Sequence[Event]]] = {}
     drawn_over: dict[tuple[str, str, tuple[str, ...]], tuple[Overlay, ...]] = {}
@@ -59,7 +59,7 @@ def follow(
         place = (key.detector, key.channel, here)
         if place not in drawn_over:
             drawn_over[place] = tuple(overlays(campaign, *place))
-        over = drawn_over[place]
+        over = tuple(sorted([*drawn_over[place], *_of_tests(campaign, key, one.spots)], key=itemgetter(1)))
         columns = list(zip(*one.spots, strict=True))
         name = digest(columns[:3], columns[10], columns[11], over)
         shown = _digest(key, one.unit, name, columns)
@@ -107,13 +107,17 @@ def _series(key: Key, spots: Sequence[Spot]) -> Series:
 
 
 def _measured(
-    blocks: Iterable[BlockReport], excluded: Callable[[Outcome, Judged], str], held: dict[Key, _Gathered]
+    campaign: Campaign,
+    blocks: Iterable[BlockReport],
+    excluded: Callable[[Outcome, Judged], str],
+    held: dict[Key, _Gathered],
 ) -> int:
     """Add the current results of all tests; returns how many have no time."""
     undated = 0
     bounds: Known = {}
-    places: dict[tuple[str, str, str, str | None, str], list[Spot]] = {}
+    places: dict[tuple[str, str, str, str | None, str, str], list[Spot]] = {}
     for block in blocks:
+        devices = {d.name: d.device(block.block) for d in campaign.detectors}
         for test in block.tests:
             when = taken_at(test.frames, test.test, block.block)
             if when is None:
@@ -122,12 +126,15 @@ def _measured(
             at, test_names = days_of(when), (block.block.id, test.test.name)
             for outcome in test.outcomes:
                 name, version = outcome.procedure.name, outcome.procedure.version
+                device = devices.get(outcome.detector, "")
                 for j in outcome.measurements:
                     m = j.measurement
-                    place = name, m.quantity, outcome.detector, m.channel, m.setting
+                    place = name, m.quantity, outcome.detector, m.channel, m.setting, device
                     spots = places.get(place)
                     if spots is None:
-                        key = Key(f"{name}.{m.quantity}", outcome.detector, m.channel or "", m.setting)
+                        key = Key(
+                            f"{name}.{m.quantity}", outcome.detector, m.channel or "", m.setting, device
+                        )
                         spots = places[place] = held.setdefault(key, _Gathered(m.unit)).spots
                     limit = j.limit
                     bound = None if limit is None else _noted(limit, j.low, j.high, bounds)
@@ -185,15 +192,23 @@ def _tabled(campaign: Campaign, procedures: Iterable[str], held: dict[Key, _Gath
             )  # fmt: skip
 
 
-def _order(campaign: Campaign, procedures: Sequence[Procedure]) -> Callable[[Key], Any]:
-    """Procedures as declared, then tables; quantities as declared; settings; detectors of the campaign first; channels."""
+def _order(
+    campaign: Campaign, procedures: Sequence[Procedure], held: Mapping[Key, _Gathered]
+) -> Callable[[Key], Any]:
+    """Procedures as declared, then tables; quantities as declared; settings; detectors of the campaign first; their
+    devices as they came; channels.
+    """
+    begun: dict[tuple[str, str], float] = {}
+    for key, one in held.items():
+        place = key.detector, key.device
+        begun[place] = min(begun.get(place, np.inf), *(s.time for s in one.spots))
     declared = {
         f"{p.name}.{q.name}": (n, k) for n, p in enumerate(procedures) for k, q in enumerate(p.quantities)
     }
     detectors = {d.name: n for n, d in enumerate(campaign.detectors)}
     last = len(procedures)
 
-    def place(key: Key) -> tuple[object, ...]:
+    def order(key: Key) -> tuple[object, ...]:
         own = declared.get(key.quantity, (last, 0))
         return (
             own,
@@ -201,10 +216,12 @@ def _order(campaign: Campaign, procedures: Sequence[Procedure]) -> Callable[[Key
             key.setting,
             detectors.get(key.detector, len(detectors)),
             key.detector,
+            begun[key.detector, key.device],
+            key.device,
             key.channel,
         )
 
-    return place
+    return order
 
 
 def overlays(campaign: Campaign, detector: str, channel: str, blocks: Sequence[str]) -> Iterator[Overlay]:
@@ -232,3 +249,17 @@ def overlays(campaign: Campaign, detector: str, channel: str, blocks: Sequence[s
                 )
             )
     return iter(sorted(found, key=itemgetter(1)))
+
+
+def _of_tests(campaign: Campaign, key: Key, spots: Sequence[Spot]) -> Iterator[Overlay]:
+    """The caveats whose scope names tests, over the values that they touch."""
+    procedure, _, quantity = key.quantity.partition(".")
+    for caveat in campaign.caveats:
+        scope = caveat.scope
+        if not scope.tests or not scope.covers(
+            None, None, key.detector, key.channel or None, None, procedure, quantity, key.setting
+        ):
+            continue
+        held = [s.time for s in spots if s.test and scope.covers(s.block, s.test, day=date_of(s.time).date())]
+        if held:
+            yield Overlay("caveat", held[0], held[-1] if held[-1] > held[0] else None, caveat.text, caveat.id)

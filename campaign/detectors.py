@@ -50,7 +50,14 @@ def resolve(entry: Entry[CampaignFile]) -> tuple[tuple[Detector, ...], list[Find
         geometry = geometries.get(detector.geometry) or _preset(entry, name, detector, findings)
         if geometry is not None:
             gains = _gains(entry, name, detector, geometry, findings)
-            detectors.append(Detector(name=name, geometry=with_gains(geometry, gains), hdu=detector.hdu))
+            detectors.append(
+                Detector(
+                    name=name,
+                    geometry=with_gains(geometry, gains),
+                    hdu=detector.hdu,
+                    hardware=detector.hardware,
+                )
+            )
     return tuple(detectors), findings
 
 

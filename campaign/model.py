@@ -76,6 +76,10 @@ class DetectorSpec(Model):
         None, description="Image extension that holds the detector, where a file holds several"
     )
     gain: dict[str, float] = Field(default_factory=dict, description="Nominal gain by channel [e⁻/ADU]")
+    hardware: tuple[str, ...] = Field(
+        (),
+        description="Names among a block's hardware whose change begins another series; by default the detector's own",
+    )
 
 
 class Detector(Model):
@@ -84,6 +88,17 @@ class Detector(Model):
     name: str
     geometry: Geometry
     hdu: str | int | None = None
+    hardware: tuple[str, ...] = ()
+
+    def device(self, block: Block) -> str:
+        """What was in the detector's place in a block: serial numbers, as far as the block tells them.
+
+        >>> Detector(name="CCD1", geometry=None, hardware=("CCD1", "ROE")).device(  # doctest: +SKIP
+        ...     Block(hardware={"CCD1": "15081-07-02", "ROE": "FM05"}))
+        '15081-07-02, ROE FM05'
+        """
+        held = [(n, block.hardware[n]) for n in self.hardware or (self.name,) if block.hardware.get(n)]
+        return ", ".join(serial if name == self.name else f"{name} {serial}" for name, serial in held)
 
 
 class DataSpec(Model):

@@ -91,6 +91,7 @@ def needs_person(book: Book) -> list[Group]:
     """Everything that needs a person, in groups, the worst first."""
     found = (
         _group("failing", "Failing", "Tests with a value outside a limit, or stopped by an error.", _failing(book), a.HOME),
+        _group("open", "Red before", "Results that failed once and whose failure nobody has acknowledged, although they are not red now.", _red_before(book), f"{a.VERDICTS}#open"),
         _group("frames", "Frames missing", "Tests that lack some or all of their frames.", _of_kind(book, LACKING), a.finding_kind(LACKING[1])),
         _group("sources", "Record not read", "Records shown as they were read before, or not at all.", _sources(book), f"{a.HOME}#freshness"),
         _group("late", "Late", "Procedures whose tests were promised more often.", _of_kind(book, ("late",)), a.finding_kind("late")),
@@ -181,6 +182,21 @@ def _errors(book: Book) -> Iterator[Attention]:
             yield Attention(
                 finding.what, page, finding.where.rpartition("/")[2], severity=str(Severity.ERROR)
             )
+
+
+def _red_before(book: Book) -> Iterator[Attention]:
+    for f in book.report.verdicts.open:
+        if f.now != Verdict.FAIL:
+            where = " ".join(
+                filter(None, (f.spot.detector, f.spot.channel, f.spot.quantity.replace("_", " ")))
+            )
+            page = (
+                a.test_page(f.spot.block, f.spot.test)
+                if (f.spot.block, f.spot.test) in book.tests
+                else a.VERDICTS
+            )
+            why = f"{where}: {f.why}; {f.now or 'shown no more'} now"
+            yield Attention(f"{f.spot.block} {f.spot.test}", page, why, Verdict.FAIL)
 
 
 def _caveats(book: Book) -> Iterator[Attention]:

@@ -101,6 +101,7 @@ def home_page(book: Book, known: Collection[str], description_html: str) -> Page
         "hardware_words": _hardware_words(book),
         "standing": of_campaign(report.blocks, campaign),
         "open_failures": len(report.verdicts.open),
+        "reviewed": report.certification.count(),
         "known": known.__contains__,
     }
     return Page(

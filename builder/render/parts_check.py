@@ -22,6 +22,7 @@ def check_parts(facts: Facts) -> Parts:
             [(t.test.key, day_of(t), facts.tests[id(t)]) for t in book.report.tests()]
         ),
         "findings": digest(facts.findings(book.findings)),
+        "open failures": digest([f for f in book.report.verdicts.open if f.now != "fail"]),
         "record sources": digest(
             [[s.source, s.stale, s.table is None, s.error] for s in book.snapshots.values()]
         ),

@@ -22,7 +22,10 @@ def verdicts_parts(facts: Facts) -> dict[str, str]:
 
 
 def coverage_parts(facts: Facts) -> dict[str, str]:
-    """Of the home page: what is judged of what is declared, and how many failures are open."""
+    """Of the home page: what is judged of what is declared, how many failures are open, how much was reviewed."""
     report = facts.book.report
     blocks = [of_block(b, report.campaign) for b in report.blocks]
-    return {"coverage and open failures": digest(blocks, len(report.verdicts.open))}
+    return {
+        "coverage and open failures": digest(blocks, len(report.verdicts.open)),
+        "how much was reviewed": digest(report.certification.count()),
+    }

@@ -44,9 +44,10 @@ class Shift:
 
     @property
     def subject(self) -> str:
-        """The series in words: 'CCD1 E at wavelength=730'."""
-        where = " ".join(filter(None, (self.of.key.detector, self.of.key.channel)))
-        return " at ".join(filter(None, (where, self.of.key.setting))) or "whole instrument"
+        """The series in words: 'CCD1 E (15081-07-02) at wavelength=730'."""
+        key = self.of.key
+        where = " ".join(filter(None, (key.detector, key.channel, key.device and f"({key.device})")))
+        return " at ".join(filter(None, (where, key.setting))) or "whole instrument"
 
     @property
     def told(self) -> str:

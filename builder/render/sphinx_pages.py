@@ -25,6 +25,7 @@ from builder.render.shell import DEPTHS, hole
 SITE_LINKS = (
     ("Home", "index.html"),
     ("Procedures", "procedures/index.html"),
+    ("Trends", "trends/index.html"),
     ("Limits", "limits.html"),
     ("Caveats", "caveats.html"),
     ("Health", "health.html"),

@@ -14,16 +14,16 @@ from math import isfinite
 from analysis.series import date_of
 from builder.digests import digest
 from builder.draw import INTERACTIVE_POINTS, channel_index
-from builder.draw_frame import HEIGHT, WIDTH, frame, limit_lines
+from builder.draw_frame import HEIGHT, WIDTH, by_label, frame
 from builder.draw_trend import BAND, limits_apart, trend_svg
 from builder.render import addresses as a
 from builder.render.book import Book
 from builder.report import DrawnFigure
-from builder.trend_series import Followed, Group, Spot
+from builder.trend_series import Followed, Group, Spot, moving
 from campaign.names import slug
 
 COLUMNS = (
-    "time", "value", "uncertainty", "unit", "detector", "channel", "setting", "block", "test", "verdict", "limit_id", "limit_low",
+    "time", "value", "uncertainty", "unit", "detector", "channel", "setting", "device", "block", "test", "verdict", "limit_id", "limit_low",
     "limit_high", "flags", "outlier", "excluded", "expected", "version", "source", "note",
 )  # fmt: skip
 """Columns of the CSV beside a plot. ``expected`` is the fit at that time."""
@@ -33,7 +33,7 @@ RANGES = (30, 90, 365)
 
 @dataclass(frozen=True)
 class TrendPlot:
-    """The series of one detector at one setting; ``marker`` is the detector's place in the campaign."""
+    """The series of one detector at one setting, of all its devices; ``marker`` is the detector's place in the campaign."""
 
     group: Group
     detector: str
@@ -99,7 +99,7 @@ def plots(book: Book, group: Group) -> list[TrendPlot]:
     return [
         TrendPlot(group, detector, setting, tuple(some), places.get(detector, 0), symbol)
         for (setting, detector), some in held.items()
-        if any(one.values > 1 and one.spots[0].time != one.spots[-1].time for one in some)
+        if moving(some)
     ]
 
 
@@ -147,12 +147,13 @@ def plot_script(plot: TrendPlot) -> bytes:
     assert axes is not None  # a plot holds values
     places: dict[tuple[str, str], int] = {}
     series = []
-    for one in plot.held:
-        shown = [s for s in one.spots if s.value is not None]
+    for label, some in by_label(plot.held).items():
+        shown = [s for one in some for s in one.spots if s.value is not None]
+        channel = some[0].key.channel
         series.append(
             {
-                "label": one.key.channel or one.key.detector or "value",
-                "channel": channel_index(one.key.channel) if one.key.channel else None,
+                "label": label,
+                "channel": channel_index(channel) if channel else None,
                 "style": "points",
                 "x": [_seconds(s.time) for s in shown],
                 "y": [_short(s.value) for s in shown],
@@ -168,8 +169,8 @@ def plot_script(plot: TrendPlot) -> bytes:
             [_seconds(x0), _short(y0), _seconds(x1), _short(y1), colour, _short(wide)]
             for x0, y0, x1, y1 in one.found.lines
         ]
-        for bound, start, stop in limit_lines(one):
-            ends = _seconds(max(start, axes.start)), _seconds(min(stop, axes.stop))
+        for bound, start, stop in axes.limits(one):
+            ends = _seconds(start), _seconds(stop)
             line = colour if apart else "--fail"
             segments += [[ends[0], v, ends[1], v, line, -1] for v in (bound.low, bound.high) if v is not None]
     overlays = dict.fromkeys(o for one in plot.held for o in one.overlays)

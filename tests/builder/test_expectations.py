@@ -248,6 +248,26 @@ def test_a_series_may_stay_within_its_block() -> None:
     assert found(own, place("T1", "B2"), values[4][1]).reason == "too-few-points"
 
 
+def test_a_series_is_of_one_device_and_what_was_left_out_has_no_say() -> None:
+    blocks = [Block(id=name, start=date(2019, 3, 1)) for name in ("B1", "B2")]
+    tests = [(b, Test(b.id, f"T{n}", date=date(2019, 3, 1 + n))) for b in blocks for n in range(4)]
+    values = [
+        (spot_of(Place("flat", t.block, t.name, "CCD1"), m), m)
+        for n, (_, t) in enumerate(tests)
+        for m in [measured(100.0 + n)]
+    ]
+    rule = limit(statistic={"minimum": 4, "sides": "around"})
+
+    def bounds(devices: tuple[str, str], excluded: str = "") -> str:
+        taken = {(t.block, t.name): Taken(t, b, (), {"CCD1": devices[b.id == "B2"]}) for b, t in tests}
+        found = Expectations(lambda: values, taken, lambda s, m: "rejected" * (s.block == excluded))
+        return found(rule, place("T1", "B2"), values[5][1]).reason
+
+    assert bounds(("a", "a")) == ""
+    assert bounds(("a", "b")) == "too-few-points"
+    assert bounds(("a", "a"), excluded="B1") == "too-few-points"
+
+
 def test_measurements_are_gathered_only_for_limits_that_need_them() -> None:
     def never() -> list[tuple[Spot, Measurement]]:
         raise AssertionError

@@ -81,6 +81,7 @@ ONE, TWO, THREE = test_page("B1", "BIAS01"), test_page("B1", "BIAS02"), test_pag
 TREND_LEVEL, TREND_FRAMES = "trends/level/level.html", "trends/level/frames.html"
 TREND_SHARE, TREND_TEMPERATURE = "trends/share/share.html", "trends/temperature/temperature.html"
 TRENDS, REGRESSIONS = "trends/index.html", "trends/regressions.html"
+FOLLOWED = {TREND_LEVEL, TREND_FRAMES, TREND_SHARE}
 LEVELS = {"level of BIAS01", "level of BIAS02", "level of BIAS03"}
 SHARES = {"share of BIAS01", "share of BIAS02"}
 
@@ -262,7 +263,7 @@ CHANGES: dict[str, tuple[Callable[[Path], None], set[str], set[str]]] = {
     ),
     "a caveat added": (
         plain("caveats.toml|" + CAVEAT.format("")), set(),
-        {TWO, B1, CAVEATS, COVERAGE, DETECTOR, EXPOSURES1, "level of BIAS02", "share of BIAS02"},
+        {*FOLLOWED, TWO, B1, CAVEATS, COVERAGE, DETECTOR, EXPOSURES1, "level of BIAS02", "share of BIAS02"},
     ),
     "a caveat resolved": (
         plain("caveats.toml|" + CAVEAT.format("resolved = 2025-02-20\n")), set(),
@@ -271,11 +272,11 @@ CHANGES: dict[str, tuple[Callable[[Path], None], set[str], set[str]]] = {
     "a caveat of one quantity, that warns": (
         plain("caveats.toml|" + CAVEAT.format('effect = "warn"\nscope.quantities = ["share.share"]\n').replace("scope = { tests", "scope.tests").replace(" }", "")),
         set(),
-        {TREND_SHARE, CHECK, TWO, B1, CAVEATS, COVERAGE, DETECTOR, EXPOSURES1, LIMITS, VERDICTS, "share of BIAS02", "procedures/share.html", "procedures/index.html"},
+        {*FOLLOWED, CHECK, TWO, B1, CAVEATS, COVERAGE, DETECTOR, EXPOSURES1, LIMITS, VERDICTS, "share of BIAS02", "procedures/share.html", "procedures/index.html"},
     ),
     "a caveat reworded": (
         plain("caveats.toml|Warm.|Warmer."), set(),
-        {TWO, B1, CAVEATS, DETECTOR, EXPOSURES1, "share of BIAS02", "procedures/share.html"},
+        {TREND_SHARE, TWO, B1, CAVEATS, DETECTOR, EXPOSURES1, "share of BIAS02", "procedures/share.html"},
     ),
     "a caveat withdrawn": (
         plain("caveats.toml|"), set(),

@@ -13,13 +13,14 @@ import pytest
 from analysis.contract import Measurement, Procedure, Quantity, Version
 from analysis.series import Key, Series, days_of
 from analysis.trend import Event
-from builder.draw_frame import frame
+from builder.draw_frame import by_label, frame
 from builder.engine import Engine
 from builder.report import BlockReport, Judged, Outcome, TestReport, Verdict
 from builder.trend_found import KEPT, Found, Kept, find, from_json, to_json
 from builder.trend_series import Trends
 from builder.trends import follow
-from campaign.model import Block, Campaign, Caveat, Intervention, Limit, Scope
+from campaign.detectors import geometry_of
+from campaign.model import Block, Campaign, Caveat, Detector, GeometrySpec, Intervention, Limit, Scope
 from campaign.record import Test
 from campaign.series import SeriesTable
 from campaign.series_tables import read_rows
@@ -83,11 +84,56 @@ def followed(campaign: Campaign, blocks: tuple[BlockReport, ...], **more: object
 def test_configurations_are_never_mixed() -> None:
     trends = followed(*reports())
     assert [tuple(one.key) for one in trends.series] == [
-        ("level.level", "CAM1", "E", "blue"), ("level.level", "CAM1", "E", "red"), ("level.level", "CAM1", "F", "red"),
-        ("level.slope", "CAM1", "E", "red"),
+        ("level.level", "CAM1", "E", "blue", ""), ("level.level", "CAM1", "E", "red", ""),
+        ("level.level", "CAM1", "F", "red", ""), ("level.slope", "CAM1", "E", "red", ""),
     ]  # fmt: skip
     assert all(len(one.spots) == 12 for one in trends.series)
     assert {s.value for s in trends.series[0].spots} == {1.0}
+
+
+def test_another_device_in_the_detectors_place_is_another_series() -> None:
+    campaign, (report,) = reports()
+    camera = Detector(
+        name="CAM1", geometry=geometry_of("g", GeometrySpec(preset="decam")), hardware=("CAM1", "ROE")
+    )
+    first = report.block.model_copy(update={"hardware": {"CAM1": "serial 9", "ROE": "2", "RPSU": "1"}})
+    second = first.model_copy(update={"id": "B2", "hardware": {"CAM1": "serial 7", "ROE": "2", "RPSU": "3"}})
+    assert camera.device(first) == "serial 9, ROE 2"
+    blocks = BlockReport(first, report.tests[:6]), BlockReport(second, report.tests[6:])
+    campaign = campaign.model_copy(update={"blocks": (first, second), "detectors": (camera,)})
+    trends = followed(campaign, blocks)
+    held = [one for one in trends.groups["level", "level"] if one.key.setting == "red"]
+    assert [(one.key.device, one.key.channel, len(one.spots)) for one in held] == [
+        ("serial 9, ROE 2", "E", 6), ("serial 9, ROE 2", "F", 6), ("serial 7, ROE 2", "E", 6), ("serial 7, ROE 2", "F", 6)
+    ]  # fmt: skip
+    assert all(one.found.steps == () for one in held)  # where one series would have had a step
+    axes = frame(held)
+    assert axes is not None and axes.shared
+    assert [len(some) for some in by_label(held).values()] == [2, 2]
+    ends = [(x0, x1) for one in held for _, x0, x1 in axes.limits(one)]
+    assert max(x1 for x0, x1 in ends[:4]) < axes.stop - 3.0  # the limit of the first device ends with it
+
+
+def test_a_quantity_measured_once_of_each_device_has_a_page() -> None:
+    campaign, (report,) = reports(2)
+    camera = Detector(name="CAM1", geometry=geometry_of("g", GeometrySpec(preset="decam")))
+    held = [report.block.model_copy(update={"id": n, "hardware": {"CAM1": n}}) for n in ("B1", "B2")]
+    blocks = BlockReport(held[0], report.tests[:1]), BlockReport(held[1], report.tests[1:])
+    trends = followed(campaign.model_copy(update={"blocks": tuple(held), "detectors": (camera,)}), blocks)
+    assert list(trends.groups) == [("level", "level")]
+
+
+def test_a_caveat_on_tests_is_drawn_over_what_it_touches() -> None:
+    campaign, blocks = reports()
+    held = Caveat(
+        id="C1", text="Lamp off", scope=Scope(tests=("T03", "T05"), channels=("E",)), date=date(2024, 3, 1)
+    )
+    trends = followed(campaign.model_copy(update={"caveats": (held,)}), blocks)
+    over = [[o for o in one.overlays if o.kind == "caveat"] for one in trends.series]
+    first, last = (trends.series[0].spots[n].time for n in (3, 5))
+    assert [[(o.name, o.start, o.end) for o in some] for some in over] == [
+        [("C1", first, last)], [("C1", first, last)], [], [("C1", first, last)],
+    ]  # fmt: skip
 
 
 def test_quantities_measured_once_have_no_page() -> None:

@@ -39,7 +39,7 @@ CHECKOUT = Path(__file__).parents[2]
 GUIDE = CHECKOUT / "site_src" / "guide"
 PAGES = sorted(p.stem for p in GUIDE.glob("*.md"))
 FIXED = {
-    addresses.HOME, addresses.CHECK, addresses.COMPARISONS, addresses.HEALTH, addresses.CAVEATS, addresses.LIMITS, addresses.VERDICTS, addresses.PROCEDURES, addresses.BUILD, "search.html", NAV, SEARCH_DATA, CHECKED, VERSIONS_SCRIPT,
+    addresses.HOME, addresses.CHECK, addresses.COMPARISONS, addresses.HEALTH, addresses.CAVEATS, addresses.LIMITS, addresses.VERDICTS, addresses.PROCEDURES, addresses.TRENDS, addresses.BUILD, "search.html", NAV, SEARCH_DATA, CHECKED, VERSIONS_SCRIPT,
 }  # fmt: skip
 """What the rest of every site has: the guide and its frame may link to it."""
 
