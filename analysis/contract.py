@@ -79,7 +79,8 @@ class Role:
     """Frames that a procedure needs, by frame type.
 
     ``elsewhere`` allows them to come from another test of the block when this test has too few of its own
-    (bias frames for a dark test). ``minimum`` 0 makes the role optional.
+    (bias frames for a dark test). ``minimum`` 0 makes the role optional. ``every_detector`` gives the frames of all detectors
+    of the test, not only those of the one that is measured (crosstalk): each frame names its own.
     """
 
     name: str
@@ -87,6 +88,7 @@ class Role:
     minimum: int
     meaning: str
     elsewhere: bool = False
+    every_detector: bool = False
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,18 @@ class Use:
 
     procedure: str
     quantity: str
+    meaning: str
+
+
+@dataclass(frozen=True)
+class Take:
+    """A product of another procedure that this one takes, of the same detector and block: a correction, a mask.
+
+    It is that of the same test, else of a test of the same setting, else the first there is.
+    """
+
+    procedure: str
+    product: str
     meaning: str
 
 
@@ -325,6 +339,7 @@ class Inputs:
 
     ``frames`` by role, in order of exposure; ``used`` holds values of other procedures' quantities by
     (procedure, quantity) and channel; ``setting`` is the default setting of the measurements; ``shelf`` is where ``shared`` looks.
+    ``products`` read what ``takes`` declares, by (procedure, product); ``detectors`` are those whose frames there are, by name.
     """
 
     block: str
@@ -335,6 +350,16 @@ class Inputs:
     used: Mapping[tuple[str, str], Mapping[str, Measurement]] = field(default_factory=dict)
     setting: str = ""
     shelf: Shelf = field(default=make_anew, compare=False, repr=False)
+    products: Mapping[tuple[str, str], Callable[[], Product]] = field(default_factory=dict)
+    detectors: Mapping[str, Detector] = field(default_factory=dict)
+
+    def product(self, procedure: str, name: str) -> Product | None:
+        """A product of another procedure, as it was handed back; None where there is none. Planes and columns may be read-only.
+
+        Raises OSError or ValueError when its file is gone or damaged.
+        """
+        read = self.products.get((procedure, name))
+        return None if read is None else read()
 
     def shared(self, name: Made, make: Callable[[], NDArray[np.generic]]) -> NDArray[np.generic]:
         """What ``make`` makes, or the same array that another procedure (or an earlier build) made under this name.
@@ -371,6 +396,7 @@ class Procedure:
     figures: tuple[FigureSpec, ...] = ()
     products: tuple[ProductSpec, ...] = ()
     uses: tuple[Use, ...] = ()
+    takes: tuple[Take, ...] = ()
     acceptance: tuple[str, ...] = ()
     caveats: tuple[str, ...] = ()
     references: tuple[str, ...] = ()

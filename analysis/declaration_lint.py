@@ -37,16 +37,21 @@ def call_path(procedure: Procedure) -> str:
     return f"{module}:{name}"
 
 
-def faults(procedure: Procedure, known: Mapping[str, Collection[str]] | None = None) -> list[Fault]:
+def faults(
+    procedure: Procedure,
+    known: Mapping[str, Collection[str]] | None = None,
+    products: Mapping[str, Collection[str]] | None = None,
+) -> list[Fault]:
     """All that is wrong with a declaration, in the order of its parts.
 
-    ``known`` holds the quantities of all procedures that there are, for what this one uses; without it that is not checked.
+    ``known`` holds the quantities, ``products`` the products of all procedures that there are, for what this one uses and
+    takes; without them that is not checked.
     """
     return [
         *_texts(procedure),
         *_call(procedure),
         *_history(procedure),
-        *_inputs(procedure, known),
+        *_inputs(procedure, known, products),
         *_quantities(procedure),
         *_figures(procedure),
     ]
@@ -111,7 +116,11 @@ def _history(p: Procedure) -> Iterator[Fault]:
             )
 
 
-def _inputs(p: Procedure, known: Mapping[str, Collection[str]] | None) -> Iterator[Fault]:
+def _inputs(
+    p: Procedure,
+    known: Mapping[str, Collection[str]] | None,
+    products: Mapping[str, Collection[str]] | None,
+) -> Iterator[Fault]:
     for role in p.roles:
         for kind in role.types:
             if kind not in FRAME_TYPES:
@@ -129,6 +138,10 @@ def _inputs(p: Procedure, known: Mapping[str, Collection[str]] | None) -> Iterat
         if known is not None and use.quantity not in known.get(use.procedure, ()):
             what = f"it uses {use.procedure}.{use.quantity}, which nothing measures"
             yield Fault("uses", what, "name a quantity of another procedure")
+    for take in p.takes:
+        if products is not None and take.product not in products.get(take.procedure, ()):
+            what = f"it takes {take.procedure}.{take.product}, which nothing hands back"
+            yield Fault("takes", what, "name a product of another procedure")
 
 
 def _quantities(p: Procedure) -> Iterator[Fault]:

@@ -59,6 +59,7 @@ class Resting:
 
     def __init__(self, report: Report) -> None:
         self._tests = {(t.block.id, t.test.name): t for t in report.tests()}
+        self._results = {o.result_id: o for o in report.outcomes() if o.result_id}
         self._numbers = {j.id: (o, j) for o in report.outcomes() for j in o.measurements}
         self._of_frame = {(b.block.id, f.frame.id): f.test for b in report.blocks for f in b.frames}
         self._lent: dict[int, tuple[TestReport, ...]] = {}
@@ -76,6 +77,8 @@ class Resting:
     def _sources(self, outcome: Outcome, judged: Judged) -> Iterator[Caveat]:
         channel = judged.measurement.channel
         for _, used in outcome.used:
+            if (made := self._results.get(used)) is not None:
+                yield from made.caveats
             if (held := self._numbers.get(used)) is None:
                 continue
             source, number = held

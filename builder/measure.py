@@ -13,7 +13,7 @@ from analysis.contract import ContractError, Measurement
 from builder.build_log import BuildLog
 from builder.candidates import Candidates, Values
 from builder.engine import Engine
-from builder.plan import NotRun, Planner, Task, waves
+from builder.plan import Handed, NotRun, Planner, Task, waves
 from builder.plugins import Known
 from builder.recover import touches
 from builder.run import Measured, measure
@@ -65,7 +65,7 @@ def code_digest() -> str:
     import analysis
 
     digest = hashlib.sha256()
-    for path in sorted(Path(analysis.__file__).parent.glob("*.py")):
+    for path in sorted(Path(analysis.__file__).parent.rglob("*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
 
@@ -87,6 +87,8 @@ def measure_all(
     Procedures that use values of others run after them. A failure costs its own result only.
     """
     wanted = {(u.procedure, u.quantity) for k in known.values() for u in k.procedure.uses}
+    taken = {(t.procedure, t.product) for k in known.values() for t in k.procedure.takes}
+    products: dict[tuple[str, str, str, str], list[Handed]] = {}
     out = MeasuredAll(findings=planner.unassigned(tests))
     values: Values = {}
     code = code_digest()
@@ -96,7 +98,7 @@ def measure_all(
         for test in tests:
             for procedure in planner.procedures_of(test):
                 if procedure in wave:
-                    planned += [(test, t) for t in _plan(planner, test, procedure, values, out)]
+                    planned += [(test, t) for t in _plan(planner, test, procedure, values, products, out)]
         ids = [
             i for _, t in planned if isinstance(t, Task) for i in (t.result_id, error_id(t.result_id, code))
         ]
@@ -130,6 +132,7 @@ def measure_all(
         for _, task in planned:
             if isinstance(task, Task) and (result := out.results.get(task.result_id)):
                 _collect(values, task, result, wanted)
+                _collect_products(products, task, result, known, taken)
     _report_errors(out)
     order = {name: i for i, name in enumerate(known)}
     for held in out.tasks.values():
@@ -138,10 +141,15 @@ def measure_all(
 
 
 def _plan(
-    planner: Planner, test: Test, procedure: str, values: Values, out: MeasuredAll
+    planner: Planner,
+    test: Test,
+    procedure: str,
+    values: Values,
+    products: Mapping[tuple[str, str, str, str], Sequence[Handed]],
+    out: MeasuredAll,
 ) -> list[Task | NotRun]:
     try:
-        return planner.plan(test, procedure, values)
+        return planner.plan(test, procedure, values, products)
     except ContractError as error:
         out.findings.append(
             Finding(
@@ -199,6 +207,21 @@ def _collect(values: Values, task: Task, result: StoredResult, wanted: Collectio
             place = (task.block, task.detector.name, task.reference.name, m.quantity)
             mid = measurement_id(result.id, m, task.setting)
             values.setdefault(place, Candidates()).add(task.test, mid, m)
+
+
+def _collect_products(
+    products: dict[tuple[str, str, str, str], list[Handed]],
+    task: Task,
+    result: StoredResult,
+    known: Mapping[str, Known],
+    taken: Collection[tuple[str, str]],
+) -> None:
+    for spec in known[task.reference.name].procedure.products:
+        made = result.detail.get("products", {}).get(spec.name)
+        if made and (task.reference.name, spec.name) in taken:
+            place = (task.block, task.detector.name, task.reference.name, spec.name)
+            handed = Handed(task.test, task.setting, result.id, spec.form, made["object"])
+            products.setdefault(place, []).append(handed)
 
 
 def _report_errors(out: MeasuredAll) -> None:

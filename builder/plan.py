@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 from analysis.contract import ChannelSummary, Measurement, ParameterValue, Procedure, Role
 from builder.candidates import Candidates
@@ -18,6 +19,22 @@ from campaign.findings import Finding
 from campaign.frames import Frame
 from campaign.model import Campaign, Detector
 from campaign.record import Test
+
+Form = Literal["fits", "ecsv"]
+
+
+@dataclass(frozen=True)
+class Handed:
+    """A product that a test's result handed back, as an object of the store."""
+
+    test: str
+    setting: str
+    result_id: str
+    form: Form
+    object: str
+
+
+NOTHING: Mapping[tuple[str, str, str, str], Sequence[Handed]] = {}
 
 
 @dataclass(frozen=True)
@@ -37,6 +54,8 @@ class Task:
     used_ids: tuple[tuple[str, str], ...]
     setting: str
     campaign_root: Path
+    products: Mapping[tuple[str, str], tuple[Form, str]] = field(default_factory=dict)  # form, object
+    detectors: Mapping[str, Detector] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -52,13 +71,14 @@ class NotRun:
 
 
 def waves(known: Mapping[str, Known]) -> list[list[str]]:
-    """Procedures in the order they can run: each wave uses only values of earlier ones.
+    """Procedures in the order they can run: each wave uses only values and products of earlier ones.
 
     Uses that form a circle, or that name an unknown procedure, are ignored: such values are then missing.
     """
-    left = {
-        n: {u.procedure for u in k.procedure.uses if u.procedure in known} - {n} for n, k in known.items()
-    }
+    left = {}
+    for name, one in known.items():
+        needs = {u.procedure for u in one.procedure.uses} | {t.procedure for t in one.procedure.takes}
+        left[name] = needs & known.keys() - {name}
     out: list[list[str]] = []
     while left:
         ready = sorted(n for n, needs in left.items() if not needs & left.keys()) or sorted(left)
@@ -83,17 +103,18 @@ def fill_roles(
     types: Mapping[str, str],
     own: Sequence[Frame],
     lenders: Lenders,
+    everyone: Sequence[Frame] = (),
 ) -> dict[str, tuple[Frame, ...]]:
     """Frames by role: the test's own of the role's types; for roles that allow it, else the nearest test's.
 
     ``types`` overrides a role's frame type ('any' for all frames). ``lenders`` are the frames of
     the same detector in the whole block. Borrowed frames come from the one test that is nearest in time
-    and, where temperatures are known, within 2 °C.
+    and, where temperatures are known, within 2 °C. ``everyone`` are the test's frames of all detectors.
     """
     out = {}
     for role in roles:
         wanted = (types[role.name],) if role.name in types else role.types
-        found = [f for f in own if "any" in wanted or f.type in wanted]
+        found = [f for f in (everyone if role.every_detector else own) if "any" in wanted or f.type in wanted]
         if len(found) < max(role.minimum, 1) and role.elsewhere:
             found = lenders.nearest(wanted, own) or found
         out[role.name] = tuple(found)
@@ -178,29 +199,28 @@ class Planner:
         test: Test,
         procedure: str,
         values: Mapping[tuple[str, str, str, str], Candidates],
+        products: Mapping[tuple[str, str, str, str], Sequence[Handed]] = NOTHING,
     ) -> list[Task | NotRun]:
         """The tasks of one procedure on one test, one per detector.
 
-        ``values`` holds, by (block, detector, procedure, quantity), what was measured so far. The tasks hold no
-        summaries yet: see ``loaded``.
+        ``values`` and ``products`` hold, by (block, detector, procedure, quantity or product), what was measured so far.
+        The tasks hold no summaries yet: see ``loaded``.
         """
         block = self._blocks[test.block]
         known = self.known[procedure]
         use = self.campaign.procedures.get(procedure)
         parameters = known.procedure.settings(use.parameters if use else {})
         out: list[Task | NotRun] = []
-        frames = self.by_test.get(test.key, ())
+        frames = [f for f in self.by_test.get(test.key, ()) if frame_key(f) in self.summarised.channels]
         for detector in self.campaign.detectors_of(block):
-            own = [
-                f for f in frames if f.detector == detector.name and frame_key(f) in self.summarised.channels
-            ]
+            own = [f for f in frames if f.detector == detector.name]
             place = (test.block, test.name, detector, known.reference)
             if not own:
                 out.append(NotRun(*place, f"no usable frame of {detector.name} was found"))
                 continue
             roles = fill_roles(
                 known.procedure.roles, use.roles if use else {}, own,
-                self._lenders.get((test.block, detector.name)) or Lenders(()),
+                self._lenders.get((test.block, detector.name)) or Lenders(()), frames,
             )  # fmt: skip
             short = [r for r in known.procedure.roles if len(roles[r.name]) < r.minimum]
             if short:
@@ -210,7 +230,7 @@ class Planner:
                 )
                 out.append(NotRun(*place, why, roles))
                 continue
-            out.append(self._task(test, known, detector, roles, parameters, own, values))
+            out.append(self._task(test, known, detector, roles, parameters, own, values, products))
         return out
 
     def _task(
@@ -222,6 +242,7 @@ class Planner:
         parameters: Mapping[str, ParameterValue],
         own: Sequence[Frame],
         values: Mapping[tuple[str, str, str, str], Candidates],
+        products: Mapping[tuple[str, str, str, str], Sequence[Handed]],
     ) -> Task:
         setting = setting_of(self.campaign, own)
         used: dict[tuple[str, str], dict[str, Measurement]] = {}
@@ -234,6 +255,15 @@ class Planner:
                 if found := candidates.best(channel, test.name, setting):
                     used.setdefault((u.procedure, u.quantity), {})[channel] = found[2]
                     used_ids.append((f"{u.procedure}.{u.quantity} of {channel}", found[1]))
+        taken: dict[tuple[str, str], tuple[Form, str]] = {}
+        for t in known.procedure.takes:
+            held = products.get((test.block, detector.name, t.procedure, t.product), ())
+            if held:
+                one = min(held, key=lambda h: (h.test != test.name, h.setting != setting))
+                taken[t.procedure, t.product] = one.form, one.object
+                used_ids.append((f"{t.procedure}.{t.product}", one.result_id))
+        several = any(r.every_detector for r in known.procedure.roles)
+        everyone = self.campaign.detectors_of(self._blocks[test.block]) if several else (detector,)
         frames = {f.id: f for held in roles.values() for f in held}
         prints = {i: self.summarised.fingerprints[file_key(f.file)] for i, f in frames.items()}
         shared = (known.reference.name, detector.name)
@@ -249,10 +279,14 @@ class Planner:
             "used": json.dumps([[k, v] for k, v in used_ids]),
             "setting": json.dumps(setting),
         }
+        if several:
+            geometries = [[d.name, asdict(d.geometry)] for d in everyone]
+            parts["detectors"] = json.dumps(geometries, sort_keys=True, default=str)
         return Task(
             _identity(parts),
             test.block, test.name, detector, known.reference, roles,
             {}, prints, parameters, used, tuple(used_ids), setting, self.campaign.root,
+            taken, {d.name: d for d in everyone},
         )  # fmt: skip
 
     def loaded(self, task: Task) -> Task:

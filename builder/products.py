@@ -7,11 +7,12 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.contract import ImageProduct, TableProduct
+from analysis.contract import ImageProduct, Product, TableProduct
 
 Card = tuple[str, str | float | int | bool, str]
 Piece = bytes
@@ -165,6 +166,31 @@ def put_pieces(objects: Path, pieces: Iterable[Piece], suffix: str) -> dict[str,
         Path(place).unlink(missing_ok=True)
         raise
     return {"object": name, "size": size, "digest": whole}
+
+
+def read_product(path: Path, form: Literal["fits", "ecsv"]) -> Product:
+    """A product as it was handed back; the cards of an image are left out. Planes are maps of the file, read where they are used.
+
+    Raises OSError or ValueError when the file is gone or damaged.
+    """
+    if form == "ecsv":
+        from astropy.table import Table
+
+        table = Table.read(path, format="ascii.ecsv")
+        return TableProduct(
+            {
+                str(n): np.ma.filled(table[n], np.nan) if table[n].dtype.kind == "f" else np.asarray(table[n])
+                for n in table.colnames
+            },
+            {str(n): str(table[n].unit or "") for n in table.colnames},
+        )
+    from astropy.io import fits
+
+    with fits.open(path, memmap=True, lazy_load_hdus=False) as file:
+        images = [hdu for hdu in file if isinstance(hdu, fits.ImageHDU)]
+        names = [str(hdu.header["EXTNAME"]) for hdu in images]  # hdu.name would be in capitals
+        planes = {"" if n == "IMAGE" else n: hdu.data for n, hdu in zip(names, images, strict=True)}
+        return ImageProduct(planes, str(images[0].header.get("BUNIT", "")) if images else "")
 
 
 def _ascii(value: str | float) -> str | float:

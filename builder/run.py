@@ -48,6 +48,7 @@ def inputs_of(task: Task, objects: Path, masters: Path | None = None) -> Inputs:
     from builder.acquired.pixels import open_pixels
     from builder.details import read_details
     from builder.masters import Masters
+    from builder.products import read_product
 
     kept = partial(read_details, objects)
     opened = {
@@ -64,6 +65,8 @@ def inputs_of(task: Task, objects: Path, masters: Path | None = None) -> Inputs:
         task.used,
         task.setting,
         make_anew if masters is None else Masters(masters, task.fingerprints),
+        {k: partial(read_product, objects / name, form) for k, (form, name) in task.products.items()},
+        task.detectors,
     )
 
 

@@ -83,7 +83,11 @@ def _used(book: Book, what: str, measurement: str) -> Used:
     """A value of another procedure: what, its id, its page (None when it is not in this build), text and exact value, its caveats."""
     found = book.measurements.get(measurement)
     if found is None:
-        return what, measurement, None, ("", ""), ()
+        taken = book.outcomes.get(measurement)
+        if taken is None:
+            return what, measurement, None, ("", ""), ()
+        text = f"{taken.procedure.title} of {taken.test}"
+        return what, measurement, a.result_page(measurement), (text, ""), taken.caveats
     outcome, judged = found
     m = judged.measurement
     what = f"{what}, from {outcome.test}{' at ' + m.setting if m.setting else ''}"

@@ -109,7 +109,12 @@ def result_parts(facts: Facts, outcome: Outcome) -> Parts:
         "its input frames": digest(inputs),
         "values of other procedures": digest(
             [
-                (what, mid, mid in book.measurements, facts.shared(_caveats_of(book, mid)))
+                (
+                    what,
+                    mid,
+                    mid in book.measurements or mid in book.outcomes,
+                    facts.shared(_caveats_of(book, mid)),
+                )
                 for what, mid in outcome.used
             ]
         ),
@@ -120,7 +125,8 @@ def result_parts(facts: Facts, outcome: Outcome) -> Parts:
 
 def _caveats_of(book: Book, measurement: str) -> tuple[Caveat, ...]:
     found = book.measurements.get(measurement)
-    return found[1].caveats if found else ()
+    made = book.outcomes.get(measurement)
+    return found[1].caveats if found else made.caveats if made else ()
 
 
 def block_parts(facts: Facts, block: BlockReport) -> Parts:

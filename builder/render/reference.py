@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from analysis.contract import ALARMS, FLAGS, REASONS
+from analysis.correction import STEPS, TAKES
+from analysis.masks import BITS
+from analysis.masks import MEANINGS as OF_BITS
 from builder.acquired.presets import PRESETS, VAGUE, Preset, TypeRule
 from builder.expectations import UNJUDGED
 from builder.report import SHAPES, Verdict
@@ -39,6 +42,8 @@ MEANINGS: dict[Verdict, str] = {
 _ROOT = Path(__file__).parents[2]
 _MODULES = (
     "analysis/contract.py",
+    "analysis/correction.py",
+    "analysis/masks.py",
     "builder/archive/commands.py",
     "builder/archive/report_command.py",
     "builder/certify_command.py",
@@ -74,6 +79,7 @@ def reference_pages() -> dict[str, str]:
         "commands.md": _commands,
         "findings.md": _findings,
         "flags.md": _flags,
+        "masks.md": _masks,
         "measured.md": _not_measured,  # in place of the one that ``make bench`` writes, where it was not run
     }
     return {name: "\n\n".join(make()) + "\n" for name, make in makers.items()}
@@ -279,6 +285,35 @@ def _not_measured() -> list[str]:
         "# Measured",
         "Nothing was measured in this copy of calbook. `make bench` takes an hour or more, and writes this page: tables of times "
         "and of memory beside those of other tools, and how costs grow. What is measured is told in [](speed.md).",
+    ]
+
+
+def _masks() -> list[str]:
+    table = [
+        [str(n), str(BITS[name]), code(name), plain(what)] for n, (name, what) in enumerate(OF_BITS.items())
+    ]
+    chain = [
+        [
+            code(name),
+            plain(what),
+            plain(
+                ", ".join(f"{t.procedure}: {t.product.replace('_', ' ')}" for t in TAKES.get(name, ()))
+                or "none"
+            ),
+        ]
+        for name, what in STEPS.items()
+    ]
+    return [
+        "# Masks and corrections",
+        "## Bits of masks",
+        "Masks are images of 32-bit whole numbers; a pixel is good when it is 0. A bit means the same in every mask, and is never "
+        "used for anything else; new ones come last.",
+        _table(("Bit", "Value", "Name", "Meaning"), table),
+        "## Steps of correction",
+        "Procedures that correct frames before they measure have a parameter `corrections`, the names of steps separated by spaces. Steps "
+        "are always applied in this order, each frame is read once, and mask and saturation are carried along. A pixel for which a step "
+        "has no value is masked as `uncorrected`; a step for which nothing was found is left out, and the result's log says so.",
+        _table(("Step", "Takes off", "Product of"), chain),
     ]
 
 

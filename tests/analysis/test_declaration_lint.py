@@ -8,19 +8,20 @@ from typing import Any
 import pytest
 from test_contract import CHANNELS, given, measure
 
-from analysis.contract import FigureSpec, PanelSpec, Parameter, Procedure, Role, Use, Version
+from analysis.contract import FigureSpec, PanelSpec, Parameter, Procedure, Role, Take, Use, Version
 from analysis.declaration_lint import call_path, faults
 from analysis.figures import Plot
 from analysis.procedures import builtin
 
 KNOWN = {p.name: [q.name for q in p.quantities] for p in builtin()}
+PRODUCTS = {p.name: [x.name for x in p.products] for p in builtin()}
 BIAS = builtin()[0]
 FIRST, FIGURE = BIAS.quantities[0], BIAS.figures[0]
 
 
 @pytest.mark.parametrize("procedure", builtin(), ids=lambda p: p.name)
 def test_built_in_declarations_leave_nothing_unsaid(procedure: Procedure) -> None:
-    assert faults(procedure, KNOWN) == []
+    assert faults(procedure, KNOWN, PRODUCTS) == []
     assert procedure.comments
     assert call_path(procedure) == f"analysis.{procedure.name}:measure"
 
@@ -103,6 +104,15 @@ def test_a_function_that_is_not_where_its_name_says(monkeypatch: pytest.MonkeyPa
     assert [f.part for f in faults(wrong, KNOWN)] == ["measure"]
     monkeypatch.setattr(renamed, "__module__", "analysis.no_such_module")
     assert "no_such_module" in faults(wrong, KNOWN)[0].what
+
+
+def test_a_product_that_nothing_hands_back() -> None:
+    taking = unlike(takes=(Take("flat", "master_flat", "response"), Take("flat", "glitter", "nothing")))
+    assert faults(taking, KNOWN) == []  # without the products there are it cannot be told
+    products = {"flat": ["master_flat", "defects"]}
+    assert [f.what for f in faults(taking, KNOWN, products)] == [
+        "it takes flat.glitter, which nothing hands back"
+    ]
 
 
 def test_a_figure_may_show_what_nothing_else_does() -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from analysis.contract import FrameInput, ImageProduct, Measurement, Results
 from analysis.figures import ImageMap, Plot
 from analysis.flat import PROCEDURE
-from analysis.flat_master import BRIGHT, DARK, NO_VALUE
+from analysis.flat.master import BRIGHT, DARK, NO_VALUE
 from campaign.geometry import quadrants, single
 
 STL1001 = Path(__file__).resolve().parents[3] / "shared" / "data" / "stl1001"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from analysis.transfer_curve import (
+from analysis.photon_transfer.curve import (
     CurveFit,
     exponential,
     fit_curve,

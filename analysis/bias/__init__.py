@@ -12,8 +12,8 @@ from math import sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.bias_master import halves, joined
-from analysis.bias_outputs import OfChannel, draw, hand_on
+from analysis.bias.master import halves, joined
+from analysis.bias.outputs import OfChannel, draw, hand_on
 from analysis.checks import clamped
 from analysis.contract import (
     FigureSpec,

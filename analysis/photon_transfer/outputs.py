@@ -8,7 +8,7 @@ import numpy as np
 
 from analysis.contract import Results, TableProduct
 from analysis.figures import Mark, Panel, Plot, Series
-from analysis.transfer_points import Curve, Point, columns
+from analysis.photon_transfer.points import Curve, Point, columns
 
 FIGURES = ("transfer_curve", "residuals", "gain_by_level")
 

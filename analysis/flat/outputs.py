@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from analysis.contract import ImageProduct, Results
 from analysis.distribution import distribution
 from analysis.figures import ImageMap, Mark, Panel, Plot, Series
-from analysis.flat_master import BRIGHT, DARK, NO_VALUE, Levels, Master
+from analysis.flat.master import BRIGHT, DARK, NO_VALUE, Levels, Master
 from analysis.maps import map_of
 from analysis.structure import profile_of
 from campaign.geometry import Channel

@@ -9,7 +9,7 @@ from math import sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.bias_master import Half
+from analysis.bias.master import Half
 from analysis.contract import FrameInput, ImageProduct, Results, TableProduct
 from analysis.distribution import distribution
 from analysis.figures import Mark, Panel, Plot, Series

@@ -8,7 +8,7 @@ from math import hypot, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.bias_master import halves, joined
+from analysis.bias.master import halves, joined
 from analysis.contract import (
     FigureSpec,
     FrameInput,
@@ -23,7 +23,7 @@ from analysis.contract import (
     Version,
 )
 from analysis.conversion import GAIN, conversion
-from analysis.dark_level import (
+from analysis.dark.level import (
     MISMATCH,
     DarkCurrent,
     dark_current,
@@ -31,7 +31,7 @@ from analysis.dark_level import (
     sign_flags,
     temperatures_apart,
 )
-from analysis.dark_outputs import Master, OfChannel, draw, hand_on
+from analysis.dark.outputs import Master, OfChannel, draw, hand_on
 from analysis.distribution import distribution
 from analysis.stack import clipped_mean_stack
 from analysis.structure import gradient

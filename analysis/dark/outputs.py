@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.contract import ImageProduct, Results, TableProduct
-from analysis.dark_level import DarkCurrent, Levels
+from analysis.dark.level import DarkCurrent, Levels
 from analysis.distribution import Distribution
 from analysis.figures import Mark, Panel, Plot, Series
 from analysis.maps import map_of

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from math import hypot, sqrt
 
 from analysis.contract import Quantity, Results
-from analysis.transfer_points import Curve, why_missing
+from analysis.photon_transfer.points import Curve, why_missing
 
 _EXPONENTIAL = "fit of the exponential photon transfer curve"
 _FROM_PAIRS = (

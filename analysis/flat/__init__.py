@@ -19,9 +19,9 @@ from analysis.contract import (
     Role,
     Version,
 )
+from analysis.flat.master import BRIGHT, DARK, Levels, Master, levels_of, master_of
+from analysis.flat.outputs import OfChannel, hand_on
 from analysis.flat_frames import by_setting, electronic_noise, offsets_of
-from analysis.flat_master import BRIGHT, DARK, Levels, Master, levels_of, master_of
-from analysis.flat_outputs import OfChannel, hand_on
 from analysis.flat_pairs import Bounds
 from campaign.geometry import Channel
 

@@ -21,8 +21,7 @@ from analysis.flat_pairs import (
     flat_difference,
     read_pair,
 )
-from analysis.statistics import QUANTISATION_VARIANCE
-from analysis.transfer_curve import (
+from analysis.photon_transfer.curve import (
     CurveFit,
     Model,
     PairGain,
@@ -32,6 +31,7 @@ from analysis.transfer_curve import (
     model_range,
     turnoff,
 )
+from analysis.statistics import QUANTISATION_VARIANCE
 from campaign.geometry import Channel
 
 Floats = NDArray[np.float64]

@@ -16,9 +16,9 @@ from analysis.contract import (
 )
 from analysis.flat_frames import by_setting
 from analysis.flat_pairs import Bounds, pair_up
-from analysis.transfer_outputs import hand_on
-from analysis.transfer_points import measure_curve
-from analysis.transfer_results import QUANTITIES, hand_back, nothing
+from analysis.photon_transfer.outputs import hand_on
+from analysis.photon_transfer.points import measure_curve
+from analysis.photon_transfer.results import QUANTITIES, hand_back, nothing
 
 MODELS = ("auto", "exponential", "quadratic", "pairs")
 """What the parameter ``model`` may be."""

@@ -9,7 +9,7 @@ from math import sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.bias_master import Half, joined
+from analysis.bias.master import Half, joined
 from analysis.checks import Check, flicker, lamp_drift, unstable
 from analysis.contract import FrameInput
 from analysis.distribution import distribution

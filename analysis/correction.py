@@ -1,0 +1,247 @@
+"""Corrections: the one chain that takes what a converter said to the charge that light made, with mask and saturation carried along.
+
+A procedure says which steps it wants, by their names; ``chain`` finds what they need among its inputs, once per channel; ``Chain.apply``
+then takes one frame after another through them, each read once. What a step has no value for stays as it was and is
+masked; a step for which nothing was found is left out and said to be (``Chain.without``).
+
+Steps are always applied in the order of ``STEPS``: the reverse of that in which the detector did it to the light.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.bias.master import halves, joined
+from analysis.contract import ContractError, FrameInput, ImageProduct, Inputs, Parameter, Take
+from analysis.masks import BITS, Mask
+from analysis.offsets import Offset, offset_of
+from campaign.geometry import Channel
+
+STEPS: Mapping[str, str] = {
+    "offset": "the level of the overscan, else of the prescan, of each frame",
+    "rows": "the level of each row's overscan instead of the whole frame's",
+    "bias": "the master bias less the offsets of its frames, from the role bias; all of its level where no offset was taken off",
+    "dark": "the master dark's rate times the exposure time",
+    "flat": "division by the master flat",
+    "defects": "the mask of known defects",
+}
+"""The steps, in the order in which they are applied, and what each takes off."""
+
+TAKES: Mapping[str, tuple[Take, ...]] = {
+    "dark": (Take("dark", "master_dark", "the dark signal of each pixel that is taken off"),),
+    "flat": (Take("flat", "master_flat", "the response of each pixel by which frames are divided"),),
+    "defects": (Take("flat", "defects", "pixels that do not respond as others do, left out"),),
+}
+"""The products of other procedures that a step takes: a procedure that offers the step declares them."""
+
+Step = Callable[["Corrected", FrameInput], None]
+"""Changes values and mask of a corrected frame in place."""
+
+
+@dataclass
+class Corrected:
+    """One channel of one frame, corrected: ``values`` (float32, ADU) and ``mask`` (int32, ``analysis.masks``) of its image's shape.
+
+    ``offset`` is what was taken off as such, None where nothing was.
+    """
+
+    values: NDArray[np.float32]
+    mask: Mask
+    offset: Offset | None = None
+
+    @property
+    def good(self) -> NDArray[np.bool_]:
+        """Where no bit is set."""
+        found: NDArray[np.bool_] = self.mask == 0
+        return found
+
+
+@dataclass(frozen=True)
+class Chain:
+    """The steps for one channel, ready to be applied to any frame of its detector.
+
+    ``without`` says for each step that was asked for and could not be had why not.
+    """
+
+    channel: Channel
+    saturation: float
+    steps: tuple[tuple[str, Step], ...]
+    without: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def words(self) -> str:
+        """The steps that are applied, for logs and notes: 'offset, bias'."""
+        return ", ".join(name for name, _ in self.steps) or "none"
+
+    def apply(self, frame: FrameInput) -> Corrected:
+        """A frame's image, corrected. Raises what reading pixels raises."""
+        raw = frame.pixels.read(self.channel, self.channel.image)
+        values = np.array(raw, dtype=np.float32)
+        mask = np.zeros(raw.shape, np.int32)
+        with np.errstate(invalid="ignore"):
+            mask[values >= np.float32(self.saturation)] = BITS["saturated"]
+        if raw.dtype.kind == "f":
+            mask[~np.isfinite(values)] |= BITS["no-value"]
+        out = Corrected(values, mask)
+        for _, step in self.steps:
+            step(out, frame)
+        return out
+
+
+def corrections(default: str) -> Parameter:
+    """The parameter by which a campaign chooses the steps of a procedure, separated by spaces."""
+    return Parameter(
+        "corrections", default, f"steps of correction, of {', '.join(STEPS)}; their order is always this"
+    )
+
+
+def takes(*steps: str) -> tuple[Take, ...]:
+    """What a procedure that offers these steps must declare as ``takes``; the same product once."""
+    return tuple(dict.fromkeys(take for step in steps for take in TAKES.get(step, ())))
+
+
+def wanted(inputs: Inputs) -> tuple[str, ...]:
+    """The steps that the parameter ``corrections`` names, in their order. Raises ContractError for one that there is not."""
+    asked = str(inputs.parameters["corrections"]).split()
+    for name in asked:
+        if name not in STEPS:
+            raise ContractError(f"corrections: {name!r} is no step; there are {', '.join(STEPS)}")
+    if {"offset", "rows"} <= set(asked):
+        raise ContractError("corrections: offset and rows take off the same; name one of them")
+    return tuple(name for name in STEPS if name in asked)
+
+
+def chain(inputs: Inputs, channel: Channel, steps: Sequence[str] | None = None) -> Chain:
+    """The chain for a channel: the steps given, else those of the parameter ``corrections``."""
+    held: list[tuple[str, Step]] = []
+    without: dict[str, str] = {}
+    for name in wanted(inputs) if steps is None else [s for s in STEPS if s in steps]:
+        found = _MAKERS[name](inputs, channel, [n for n, _ in held])
+        if isinstance(found, str):
+            without[name] = found
+        else:
+            held.append((name, found))
+    return Chain(channel, inputs.detector.geometry.saturation, tuple(held), without)
+
+
+def _offset(inputs: Inputs, channel: Channel, before: Sequence[str], *, per_row: bool = False) -> Step | str:
+    if channel.overscan is None and channel.prescan is None:
+        return "the channel has neither overscan nor prescan"
+
+    def step(out: Corrected, frame: FrameInput) -> None:
+        found = offset_of(frame, channel, per_row=per_row)
+        if found is None:
+            out.mask |= np.int32(BITS["uncorrected"])
+            return
+        out.offset = found
+        out.values -= np.asarray(found.column, np.float32)
+
+    return step
+
+
+def _rows(inputs: Inputs, channel: Channel, before: Sequence[str]) -> Step | str:
+    return _offset(inputs, channel, before, per_row=True)
+
+
+def _bias(inputs: Inputs, channel: Channel, before: Sequence[str]) -> Step | str:
+    frames = [
+        f
+        for f in inputs.frames.get("bias", ())
+        if channel.name in f.summaries and f.summaries[channel.name].n > 1
+    ]
+    if len(frames) < 2:
+        return "a master bias needs two bias frames"
+    levels = [f.summaries[channel.name].mean for f in frames]
+    if {"offset", "rows"} & set(before):  # then only by how much the image lies above the columns beside it
+        own = [offset_of(f, channel) for f in frames]
+        levels = [level - o.value for level, o in zip(levels, own, strict=True) if o is not None]
+    return _less(joined(*halves(inputs, frames, channel, 5.0)).mean + np.float32(np.mean(levels)))
+
+
+def _less(image: NDArray[np.float32]) -> Step:
+    """Takes off an image; where it has no value nothing is, and that is masked."""
+    lacking = ~np.isfinite(image)
+    filled = np.where(lacking, np.float32(0.0), image)
+
+    def step(out: Corrected, frame: FrameInput) -> None:
+        out.values -= filled
+        out.mask[lacking] |= BITS["uncorrected"]
+
+    return step
+
+
+def _plane(inputs: Inputs, take: Take, channel: Channel) -> NDArray[np.generic] | str:
+    """A channel's plane of an image that another procedure made; else why there is none."""
+    product = inputs.product(take.procedure, take.product)
+    if not isinstance(product, ImageProduct) or channel.name not in product.planes:
+        return f"there is no {take.product.replace('_', ' ')} of this channel"
+    plane = np.asarray(product.planes[channel.name])
+    if plane.shape != channel.image.shape:
+        return f"the {take.product.replace('_', ' ')} has the shape {plane.shape}, not {channel.image.shape}"
+    return plane
+
+
+def _dark(inputs: Inputs, channel: Channel, before: Sequence[str]) -> Step | str:
+    plane = _plane(inputs, TAKES["dark"][0], channel)
+    if isinstance(plane, str):
+        return plane
+    lacking = ~np.isfinite(plane)
+    rate = np.where(lacking, np.float32(0.0), plane).astype(np.float32)
+
+    def step(out: Corrected, frame: FrameInput) -> None:
+        time = frame.frame.exptime
+        if time is None:
+            out.mask |= np.int32(BITS["uncorrected"])
+            return
+        out.values -= rate * np.float32(time)
+        out.mask[lacking] |= BITS["uncorrected"]
+
+    return step
+
+
+def _flat(inputs: Inputs, channel: Channel, before: Sequence[str]) -> Step | str:
+    plane = _plane(inputs, TAKES["flat"][0], channel)
+    if isinstance(plane, str):
+        return plane
+    response = np.array(plane, dtype=np.float32)
+    with np.errstate(invalid="ignore"):
+        lacking = ~(np.isfinite(response) & (response > 0))
+    response[lacking] = 1.0
+
+    def step(out: Corrected, frame: FrameInput) -> None:
+        out.values /= response
+        out.mask[lacking] |= BITS["uncorrected"]
+
+    return step
+
+
+_OF_FLATS = {1: "dark", 2: "bright", 4: "no-value"}
+"""Bits of the flat procedure's own mask."""
+
+
+def _defects(inputs: Inputs, channel: Channel, before: Sequence[str]) -> Step | str:
+    plane = _plane(inputs, TAKES["defects"][0], channel)
+    if isinstance(plane, str):
+        return plane
+    known = np.zeros(plane.shape, np.int32)
+    for own, name in _OF_FLATS.items():
+        known[(plane.astype(np.int32) & own) != 0] |= BITS[name]
+
+    def step(out: Corrected, frame: FrameInput) -> None:
+        out.mask |= known
+
+    return step
+
+
+_MAKERS: Mapping[str, Callable[[Inputs, Channel, Sequence[str]], Step | str]] = {
+    "offset": _offset,
+    "rows": _rows,
+    "bias": _bias,
+    "dark": _dark,
+    "flat": _flat,
+    "defects": _defects,
+}
