@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 OUT := $(if $(OUTPUT),--output $(OUTPUT),)
 
 .DEFAULT_GOAL := help
-.PHONY: help site new serve archive verify test check lint format bench lock screenshot clean
+.PHONY: help site new serve archive verify test check lint format bench truth lock screenshot clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -52,6 +52,9 @@ format: $(VENV)/.ready-dev ## put the code in its usual form
 
 bench: $(VENV)/.ready-dev ## measure speed against the limit and against peers
 	$(BIN)/python -m bench
+
+truth: $(VENV)/.ready-dev ## simulate known truth and write how far the procedures are from it
+	$(BIN)/python -m bench.truth
 
 screenshot: $(VENV)/.ready-dev site ## take the README's screenshot anew from the built example
 	$(BIN)/python tests/browser/screenshot.py

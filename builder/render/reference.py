@@ -81,6 +81,7 @@ def reference_pages() -> dict[str, str]:
         "flags.md": _flags,
         "masks.md": _masks,
         "measured.md": _not_measured,  # in place of the one that ``make bench`` writes, where it was not run
+        "truth.md": _not_simulated,  # the same of ``make truth``
     }
     return {name: "\n\n".join(make()) + "\n" for name, make in makers.items()}
 
@@ -285,6 +286,14 @@ def _not_measured() -> list[str]:
         "# Measured",
         "Nothing was measured in this copy of calbook. `make bench` takes an hour or more, and writes this page: tables of times "
         "and of memory beside those of other tools, and how costs grow. What is measured is told in [](speed.md).",
+    ]
+
+
+def _not_simulated() -> list[str]:
+    return [
+        "# How do we know",
+        "Nothing was simulated in this copy of calbook. `make truth` takes an hour or more, and writes this page: every procedure on "
+        "frames whose truth is known, and how far its values are from it in units of their own uncertainties.",
     ]
 
 

@@ -3,11 +3,11 @@ from math import sqrt
 
 import numpy as np
 import pytest
-from frames_in_memory import detector, digitised, frame_input, inputs, measured, value
 from numpy.typing import NDArray
 
 from analysis.bias import PROCEDURE
 from analysis.contract import FrameInput, ImageProduct, Measurement, TableProduct
+from analysis.in_memory import detector, digitised, frame_input, inputs, measured, value
 from analysis.structure import structure
 from analysis.summary import piled_up
 from campaign.geometry import quadrants, single, with_gains

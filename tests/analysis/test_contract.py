@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from frames_in_memory import detector, digitised, frame_input, inputs
 
 from analysis.contract import (
     ALARMS,
@@ -19,6 +18,7 @@ from analysis.contract import (
     TableProduct,
 )
 from analysis.figures import Plot
+from analysis.in_memory import detector, digitised, frame_input, inputs
 from analysis.procedures import MODULES, builtin
 from campaign.geometry import quadrants
 from campaign.model import Detector

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from frames_in_memory import detector, frame_input, inputs
 
 from analysis.contract import ContractError, ImageProduct, Inputs, Procedure, Role
 from analysis.correction import STEPS, Corrected, chain, corrections, takes, wanted
+from analysis.in_memory import detector, frame_input, inputs
 from analysis.masks import BITS
 from campaign.geometry import single
 

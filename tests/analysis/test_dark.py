@@ -3,10 +3,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from frames_in_memory import detector, digitised, frame_input, inputs, measured, value
 
 from analysis.contract import FrameInput, ImageProduct, Measurement, Results, TableProduct
 from analysis.dark import PROCEDURE
+from analysis.in_memory import detector, digitised, frame_input, inputs, measured, value
 from campaign.geometry import single, with_gains
 
 GAIN, NOISE = 2.0, 2.0

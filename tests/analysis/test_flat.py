@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from frames_in_memory import detector, digitised, frame_input, inputs, measured, value
 from numpy.typing import NDArray
 
 from analysis.contract import FrameInput, ImageProduct, Measurement, Results
 from analysis.figures import ImageMap, Plot
 from analysis.flat import PROCEDURE
 from analysis.flat.master import BRIGHT, DARK, NO_VALUE
+from analysis.in_memory import detector, digitised, frame_input, inputs, measured, value
 from campaign.geometry import quadrants, single
 
 STL1001 = Path(__file__).resolve().parents[3] / "shared" / "data" / "stl1001"

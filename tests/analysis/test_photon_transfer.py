@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from frames_in_memory import detector, digitised, frame_input, inputs, measured, value
 from numpy.typing import NDArray
 
 from analysis.contract import ContractError, FrameInput, Measurement, Results, TableProduct
 from analysis.figures import Plot
+from analysis.in_memory import detector, digitised, frame_input, inputs, measured, value
 from analysis.photon_transfer import PROCEDURE
 from campaign.geometry import Region, single, with_gains
 from campaign.model import Detector

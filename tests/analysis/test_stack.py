@@ -4,13 +4,13 @@ from itertools import product
 
 import numpy as np
 import pytest
-from frames_in_memory import ArrayPixels, detector, frame_input
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
 from analysis.contract import FrameInput
+from analysis.in_memory import ArrayPixels, detector, frame_input
 from analysis.stack import (
     Stack,
     clipped_mean_stack,

@@ -2,8 +2,8 @@ from math import sqrt
 
 import numpy as np
 import pytest
-from frames_in_memory import ArrayPixels, detector, digitised, frame_input
 
+from analysis.in_memory import ArrayPixels, detector, digitised, frame_input
 from analysis.offsets import offset_of, trimmed_columns
 from analysis.summary import piled_up, summarise
 from campaign.geometry import quadrants, single

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from tests.analysis.frames_in_memory import ArrayPixels, detector, digitised, frame_input, inputs, measured
 
 from analysis import bias, dark
 from analysis.contract import FrameInput, Inputs, Made, Results
 from builder.masters import Masters, tidy
 from campaign.geometry import single
-from tests.analysis.frames_in_memory import ArrayPixels, detector, digitised, frame_input, inputs, measured
 
 CAMERA = detector(single(rows=96, columns=80, overscan=20))
 CHANNEL = CAMERA.geometry.channels[0]

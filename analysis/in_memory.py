@@ -1,4 +1,4 @@
-"""Frames for tests, held in memory: pixels over an array, and frame inputs with their summaries."""
+"""Frames held in memory: what a procedure is given, made of arrays, for its tests and for simulations of its pulls."""
 
 from __future__ import annotations
 
@@ -23,11 +23,13 @@ class ArrayPixels:
         self.reads = 0
 
     def dtype(self, channel: Channel) -> np.dtype[np.generic]:
+        """The image's own."""
         return self.image.dtype
 
     def read(
         self, channel: Channel, region: Region, out: NDArray[np.generic] | None = None
     ) -> NDArray[np.generic]:
+        """A part of the image; a view of it without ``out``."""
         self.reads += 1
         found = self.image[region.slices]
         if out is None:
@@ -37,6 +39,7 @@ class ArrayPixels:
 
 
 def detector(geometry: Geometry, name: str = "CCD1") -> Detector:
+    """A detector of that geometry."""
     return Detector(name=name, geometry=geometry)
 
 

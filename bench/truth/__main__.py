@@ -1,0 +1,50 @@
+"""Run cases of known truth, print their pulls, and write them into the guide.
+
+    python -m bench.truth [--quick] [--workers N] [PROCEDURE …]
+
+Without names all cases are run; ``--quick`` takes few realisations, prints, and writes nothing. Figures of cases that were not run now are kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+from bench.truth.case import Pulls, run
+from bench.truth.cases import cases
+from bench.truth.page import Told, told, write_page
+
+
+def one(name: str, quick: bool) -> tuple[Told, list[str]]:
+    """Run the case of that name: what the page tells of it, and what misses what is wanted."""
+    case = next(c for c in cases() if c.name == name)
+    pulls: Pulls = run(case, case.quick if quick else case.runs)
+    return told(pulls), pulls.faults(errors=4.0 if quick else 0.0)
+
+
+def main() -> int:
+    """Run what is asked for; the exit status is 1 when a figure misses what is wanted."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("procedures", nargs="*", help="names of procedures; all when none is named")
+    parser.add_argument("--quick", action="store_true", help="few realisations, nothing is written")
+    parser.add_argument("--workers", type=int, default=2, help="processes")
+    asked = parser.parse_args()
+    chosen = [c.name for c in cases() if not asked.procedures or c.procedure in asked.procedures]
+    out, missed = [], 0
+    with ProcessPoolExecutor(asked.workers) as pool:
+        for found, faults in pool.map(one, chosen, [asked.quick] * len(chosen)):
+            out.append(found)
+            missed += bool(faults)
+            print(
+                f"{found.name}\n    {found.n} values, mean pull {found.mean:+.3f} ± {found.mean_error:.3f}, scatter {found.scatter:.3f} ± "
+                f"{found.scatter_error:.3f}; bias {found.bias}{'; MISSED: ' + '; '.join(faults) if faults else ''}",
+                flush=True,
+            )
+    if not asked.quick:
+        write_page(Path(__file__).parents[2] / "site_src" / "guide", out)
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,103 @@
+"""The guide's page of pulls: for each quantity what was simulated, and whether values and uncertainties are right."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from math import inf
+from pathlib import Path
+
+from analysis.procedures import builtin
+from bench.truth.case import Pulls
+
+HEAD = """# How do we know
+
+Written by `make truth`. Frames are simulated with a known truth by code that the procedures share nothing with; the procedures measure them, many times over. The pull of a
+value is its distance from the truth in units of its own uncertainty: if uncertainties are right, pulls have mean 0 and scatter 1. Figures are those of the
+version of the procedure that stands beside them.
+"""
+
+
+@dataclass(frozen=True)
+class Told:
+    """The figures of a case, ready to be kept and shown."""
+
+    name: str
+    procedure: str
+    version: str
+    quantity: str
+    conditions: str
+    estimator: str
+    n: int
+    mean: float
+    mean_error: float
+    scatter: float
+    scatter_error: float
+    bias: str
+    wanted: str
+    met: bool
+    day: str
+
+
+def told(pulls: Pulls) -> Told:
+    """The figures of a case that was run."""
+    case = pulls.case
+    version = next(p.version for p in builtin() if p.name == case.procedure)
+    relative, (off, error) = pulls.relative, pulls.bias
+    bias = (
+        f"{off:+.3g} ± {error:.2g}"
+        if relative is None
+        else f"{100 * relative[0]:+.3g} ± {100 * relative[1]:.2g} %"
+    )
+    wanted = [
+        f"bias ≤ {limit:g}{unit}"
+        for limit, unit in ((case.pull, " σ"), (100 * case.relative, " %"), (case.absolute, ""))
+        if limit < inf
+    ]
+    joined = (" or " if case.any_of else " and ").join(wanted)
+    return Told(
+        case.name, case.procedure, version, case.quantity, case.conditions, case.estimator, pulls.n, pulls.mean, pulls.mean_error,
+        pulls.scatter, pulls.scatter_error, bias, "; ".join(filter(None, (joined, f"scatter {case.scatter[0]:g}–{case.scatter[1]:g}"))),
+        not pulls.faults(), f"{datetime.now(UTC):%Y-%m-%d}",
+    )  # fmt: skip
+
+
+def write_page(guide: Path, found: Sequence[Told]) -> None:
+    """Write ``truth.md``, and ``truth.json`` that it is made of, with the figures kept of cases that were not run now."""
+    kept = guide / "truth.json"
+    held = {t["name"]: Told(**t) for t in json.loads(kept.read_text("utf-8"))} if kept.exists() else {}
+    held |= {t.name: t for t in found}
+    order = {p.name: n for n, p in enumerate(builtin())}
+    rows = sorted((t for t in held.values() if t.procedure in order), key=lambda t: order[t.procedure])
+    kept.write_text(json.dumps([asdict(t) for t in rows], indent=1, ensure_ascii=False) + "\n", "utf-8")
+    parts = [HEAD]
+    for procedure in dict.fromkeys(t.procedure for t in rows):
+        parts.append(
+            f"## {procedure.replace('_', ' ').capitalize()}\n\n{table([t for t in rows if t.procedure == procedure])}"
+        )
+    (guide / "truth.md").write_text("\n".join(parts), "utf-8")
+
+
+def table(rows: Sequence[Told]) -> str:
+    """The figures as a Markdown table."""
+    heads = (
+        "Quantity",
+        "Simulated",
+        "Values",
+        "Bias",
+        "Mean pull",
+        "Scatter of the pulls",
+        "Wanted",
+        "Version, day",
+    )
+    lines = ["| " + " | ".join(heads) + " |", "| " + " | ".join("---" for _ in heads) + " |"]
+    for t in rows:
+        quantity = t.quantity.replace("_", " ") + (f" ({t.estimator})" if t.estimator else "")
+        cells = (
+            quantity, t.conditions, str(t.n), t.bias, f"{t.mean:+.2f} ± {t.mean_error:.2f}", f"{t.scatter:.2f} ± {t.scatter_error:.2f}",
+            t.wanted + (": reached" if t.met else ": **not reached**"), f"{t.version}, {t.day}",
+        )  # fmt: skip
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
