@@ -91,7 +91,9 @@ class TrendSite:
         self.site = Site(self.folder / "site")
         held = Kept(self.folder, "bench")
         trends = follow(report.campaign, report.blocks, report.procedures, held, engine)
-        whole = Report(report.campaign, report.blocks, report.procedures, (), (), (), report.info, trends)
+        whole = Report(
+            report.campaign, report.blocks, report.procedures, (), (), (), report.info, trends=trends
+        )
         facts = Facts(Book(whole))
         pages = 0
         for draft in trend_drafts(facts):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from builder.digests import digest
+from builder.judging import statements
 from builder.render import addresses
 from builder.report import Change, Outcome, Report
 from builder.store import StoredResult
@@ -21,6 +23,8 @@ def state_of(report: Report) -> dict[str, Any]:
         "tests": {t.test.key: [str(t.verdict), len(t.frames)] for t in report.tests()},
         "blocks": {b.block.id: b.block.status for b in report.blocks},
         "caveats": sorted({c.id for b in report.blocks for c in b.caveats}),
+        "limits": {ident: digest(text) for ident, text in statements(report.campaign.limits).items()},
+        "decisions": [[d.subject, d.decision, d.who, str(d.date)] for d in report.campaign.decisions],
     }
 
 
@@ -56,7 +60,38 @@ def changes_between(
     out += [Change("test gone", key) for key in old if key not in new]
     known = set(before.get("caveats", ()))
     out += [Change("new caveat", c, addresses.caveat(c)) for c in now["caveats"] if c not in known]
-    return out
+    return (
+        out
+        + _limits(before.get("limits"), now["limits"])
+        + _decisions(before.get("decisions"), now["decisions"])
+    )
+
+
+def _limits(before: Mapping[str, str] | None, now: Mapping[str, str]) -> list[Change]:
+    """Limits that are new, gone or say something else; none where the build before did not note them."""
+    if before is None:
+        return []
+    out = [
+        Change(
+            "new limit" if i not in before else "limit",
+            i if i not in before else f"{i} changed",
+            addresses.limit(i),
+        )
+        for i in now
+        if before.get(i) != now[i]
+    ]
+    return out + [Change("limit gone", i) for i in before if i not in now]
+
+
+def _decisions(before: Sequence[Sequence[str]] | None, now: Sequence[Sequence[str]]) -> list[Change]:
+    if before is None:
+        return []
+    known = {tuple(d) for d in before}
+    return [
+        Change("decision", f"{subject}: {decision} by {who}", addresses.CERTIFICATION)
+        for subject, decision, who, day in now
+        if (subject, decision, who, day) not in known
+    ]
 
 
 def _blocks(before: Mapping[str, str], now: Mapping[str, str]) -> list[Change]:

@@ -81,9 +81,11 @@ def sound(path: Path) -> bool:
 
 def touches(detail: object, lost: set[str]) -> bool:
     """Whether a result's detail or a summary's text names an object that was lost."""
+    if not lost:
+        return False
     if isinstance(detail, str):
         detail = json.loads(detail)
-    return bool(lost) and not lost.isdisjoint(object_names(detail))
+    return not lost.isdisjoint(object_names(detail))
 
 
 def _objects(objects: Path) -> Iterator[tuple[str, Path, float]]:

@@ -12,7 +12,7 @@ from campaign.record import Test
 
 def taken_at(frames: Iterable[Frame], test: Test, block: Block) -> datetime | None:
     """The start of the first exposure [UTC], else the record's date of the test, else the block's first day, else None."""
-    starts = [_utc(frame.date) for frame in frames if frame.date is not None]
+    starts = [_utc(date) for frame in frames if (date := frame.date) is not None]
     if starts:
         return min(starts)
     day = test.date or block.start

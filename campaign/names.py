@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import re
+from functools import lru_cache
 
 _SAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 
+@lru_cache(maxsize=65536)  # pages link to the same names again and again
 def slug(name: str) -> str:
     """A file name for a name: safe on every file system, the same for ever, different for different names.
 

@@ -148,7 +148,7 @@ def changing(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class TestChanges:
-    """In this order: a limit, then one more frame."""
+    """In this order: a limit, a decision, then one more frame."""
 
     def test_a_changed_limit_judges_anew_and_measures_nothing(self, changing: Path) -> None:
         before = rows(changing)
@@ -163,9 +163,20 @@ class TestChanges:
             if row["quantity"] == "level":
                 assert (before[ident]["verdict"], row["verdict"]) == ("pass", "fail")
                 assert row["limit_high"] == "950.0"
-        assert {c.kind for c in report.changes} == {"verdict"}
+        assert {c.kind for c in report.changes} == {"verdict", "limit"}
+        assert [c.what for c in report.changes if c.kind == "limit"] == ["LIM-1 changed"]
         told = CliRunner().invoke(app, ["why", str(changing), "B1/BIAS01"]).output
         assert "verdicts and limits" in told and "its results" not in told
+
+    def test_a_decision_is_told_once(self, changing: Path) -> None:
+        (changing / "certification.csv").write_text(
+            "date,who,decision,subject,result,reason,text\n2025-03-01,A. Person,reviewed,B1/BIAS01,,,\n",
+            "utf-8",
+        )
+        report = built(changing, now=NOW + timedelta(hours=1, minutes=30)).report
+        assert [(c.kind, c.what) for c in report.changes] == [
+            ("decision", "B1/BIAS01: reviewed by A. Person")
+        ]
 
     def test_one_new_frame_costs_its_own_test_only(self, changing: Path) -> None:
         before = rows(changing)
