@@ -29,6 +29,7 @@ BENCHMARKS = {
     "build": "Builds of the example campaign",
     "pages": "Data pages",
     "procedures": "Procedures beside a plain pass over their pixels",
+    "emva": "Gain, read noise, non-uniformity, dark current beside emva1288",
     "growth": "How costs grow",
     "engine": "Handing out work, and what the one writer does",
     "trends": "Trends of 200 series",
