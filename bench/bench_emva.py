@@ -77,10 +77,12 @@ def theirs(frames: Frames) -> dict[str, float]:
         found = get_int_imgs(images)
         return {"sum": np.sum(found["sum"]), "pvar": np.sum(found["pvar"]), "dmean": found["dmean"]}
 
-    temporal = {t: {0.0: reduced(frames.darks[t]), RATE * t: reduced(frames.flats[t])} for t in frames.flats}
-    spatial = {
-        SPATIAL_TIME: {0.0: get_int_imgs(frames.many_dark), RATE * SPATIAL_TIME: get_int_imgs(frames.many)}
+    ns = 1e9  # it counts time in nanoseconds
+    temporal = {
+        t * ns: {0.0: reduced(frames.darks[t]), RATE * t: reduced(frames.flats[t])} for t in frames.flats
     }
+    dark, lit = get_int_imgs(frames.many_dark), get_int_imgs(frames.many)
+    spatial = {SPATIAL_TIME * ns: {0.0: dark, RATE * SPATIAL_TIME: lit}}
     held = Data1288({"temporal": temporal, "spatial": spatial, "width": SIDE, "height": SIDE}, loglevel=40)
     found = Results1288(held.data, loglevel=40)
     gain = float(found.inverse_K())
