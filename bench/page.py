@@ -87,6 +87,7 @@ def figures(guide: Path, name: str, rows: Sequence[Row]) -> str:
     for row in rows:
         if row.series:
             by_size.setdefault(row.work.rpartition(" ")[2], []).append(row)
+    inches = 5.6, 3.4 * len(by_size)
     for theme, ink in (("light", "#1b1f24"), ("dark", "#e6e6e6")):
         style = {
             "text.color": ink,
@@ -96,7 +97,7 @@ def figures(guide: Path, name: str, rows: Sequence[Row]) -> str:
             "ytick.color": ink,
         }
         with plt.rc_context({**style, "svg.fonttype": "none", "font.size": 9}):
-            figure, panels = plt.subplots(len(by_size), 1, figsize=(5.6, 3.4 * len(by_size)), squeeze=False)
+            figure, panels = plt.subplots(len(by_size), 1, figsize=inches, squeeze=False)
             for panel, (size, held) in zip(panels[:, 0], by_size.items(), strict=True):
                 for row, mark in zip(held, "osD^vPX", strict=False):
                     sizes, costs = zip(*row.series, strict=True)
@@ -110,8 +111,9 @@ def figures(guide: Path, name: str, rows: Sequence[Row]) -> str:
                 guide / "figures" / f"{name}-{theme}.svg", transparent=True, metadata={"Date": None}
             )
             plt.close(figure)
+    width, height = (round(96 * side) for side in inches)  # so that text does not move when the picture comes
     alt = "Processor time against size, on logarithmic axes; the table above has the numbers"
     return "\n".join(
-        f"```{{image}} figures/{name}-{theme}.svg\n:alt: {alt}\n:class: only-{theme}\n```\n"
+        f"```{{image}} figures/{name}-{theme}.svg\n:alt: {alt}\n:class: only-{theme}\n:width: {width}\n:height: {height}\n```\n"
         for theme in ("light", "dark")
     )

@@ -52,6 +52,7 @@ def test_what_was_measured_is_shown_in_both_themes(guide: Path, tmp_path: Path) 
     for theme, ink in (("light", "#1b1f24"), ("dark", "#e6e6e6")):
         image = site / "guide" / shown[f"only-{theme}"]["src"]
         assert ink in image.read_text("utf-8") and shown[f"only-{theme}"]["alt"]
+        assert int(shown[f"only-{theme}"]["width"]) > 400 and int(shown[f"only-{theme}"]["height"]) > 300
         assert not re.search(r"<dc:date>", image.read_text("utf-8"))
 
 
