@@ -131,11 +131,13 @@ def _conditions(one: Ladder, reference: float, channel: Channel) -> tuple[str, .
     from analysis.checks import clamped
 
     frame = one.nearest(reference).frames[0]
-    summary, details = frame.summaries[channel.name], frame.details(channel)
+    summary, values = frame.summaries[channel.name], frame.region(channel, "overscan")
+    if values is None or not np.isfinite(values).any():
+        return ()
     flags = []
-    if summary.overscan_std is not None and summary.overscan_std < 0.5 and details.overscan is not None:
+    if summary.overscan_std is not None and summary.overscan_std < 0.5 and values.dtype.kind in "iu":
         flags.append("quantised")
-    if details.overscan is not None and clamped(details.overscan).raised:
+    if clamped(values).raised:
         flags.append("clamped")
     return tuple(flags)
 
@@ -259,9 +261,10 @@ The offset is the mean of the later half of the pixels after the image. Where th
     N = image columns + all elements of the register before them (serial);  N = image rows (parallel)
     O: pixels after the image, L: last image pixel, b: offset [ADU];  k: pixels summed;  N: transfers of the last image pixel
 
-First-pixel response: the first image columns after the prescan lack what they left behind, and receive less than they leave. A straight line through the columns that follow says what they should hold.
+First-pixel response: the first image columns after the prescan lack what they left behind, and receive less than they leave. A straight line through the columns that follow says
+what they should hold; these have lost a fraction CTI themselves, so that the columns' number does not enter.
 
-    CTI = Σ (E − F) / ((p + k) E₁), first k columns
+    CTI = Σ (E − F) / (p E₁), first k columns
     F: first image columns, E: their expected level, both above the prescan [ADU];  p: elements of the register before the image
 
 Trap model: the pixels after the image at all levels together, each level with a free offset.

@@ -8,7 +8,7 @@ also where charge is deferred repeatedly.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import sqrt
+from math import hypot, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,10 +46,8 @@ class Edge:
 
     @property
     def signal_error(self) -> float:
-        """Its standard error [ADU]."""
-        weights = -self.weights
-        weights[0] += 1.0
-        return self.means.error(weights)
+        """Its standard error [ADU]: noise, and the offset's; how light varies over the lines is no error of their mean."""
+        return sqrt(float(self.means.noise[0]) + self.means.error(self.weights) ** 2)
 
     @property
     def after(self) -> Floats:
@@ -57,9 +55,12 @@ class Edge:
         return self.means.values[1:] - self.offset
 
     def deferred(self, pixels: int) -> tuple[float, float]:
-        """Charge in the first pixels after the image [ADU], and its error, that of the offset included."""
-        weights = self._sum(pixels)
-        return float(self.after[:pixels].sum()), self.means.error(weights)
+        """Charge in the first pixels after the image [ADU], and its error, that of the offset included.
+
+        The error is that of its ratio to the last image pixel and that of this pixel: neither grows with a gradient of the light.
+        """
+        ratio, error = self.ratio(pixels)
+        return float(self.after[:pixels].sum()), hypot(self.signal * error, ratio * self.signal_error)
 
     def ratio(self, pixels: int, first: int = 1) -> tuple[float, float]:
         """Charge in pixels ``first`` … ``pixels`` after the image over the last image pixel, and its error.

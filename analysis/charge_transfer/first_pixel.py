@@ -1,7 +1,8 @@
 """First-pixel response: charge that is missing from the first image pixels, which no packet went before.
 
-The first image pixel after a dark prescan of p elements is moved p + 1 times and receives nothing; the k-th receives what the one before it
-left. The first k pixels together lack (p + k)·c of a uniform signal, where c is the CTI.
+The first image pixel after a dark prescan of p elements is moved p + 1 times and receives nothing: it lacks (p + 1)·c of a uniform signal, where c is
+the CTI. Each that follows receives what the one before it left, and lacks c. Against the level that the columns after show, which lacks c
+itself, the first k pixels together lack p·c, for any k.
 """
 
 from __future__ import annotations

@@ -31,11 +31,13 @@ class Means:
     """Means over lines [ADU], shape (pixels,), of the frames of one level; their ``covariance`` [ADU²], shape (pixels, pixels).
 
     ``by_frame``, shape (frames, pixels), holds those of each frame. ``lines`` were used, ``left`` is the fraction of all lines of all frames that
-    were left out (outliers, saturated, not finite).
+    were left out (outliers, saturated, not finite). ``noise`` [ADU²], shape (pixels,), is the variance of the means from differences of
+    neighbouring blocks of lines: a gradient of the light is part of ``covariance``, and no part of it.
     """
 
     values: Floats
     covariance: Floats
+    noise: Floats
     by_frame: Floats
     lines: int
     left: float
@@ -54,6 +56,7 @@ class Means:
         return Means(
             self.values - other.values,
             self.covariance + other.covariance,
+            self.noise + other.noise,
             self.by_frame - other.values,
             self.lines,
             self.left,
@@ -63,7 +66,8 @@ class Means:
         """With a variance [ADU²] more for each pixel from ``first`` on."""
         more = np.zeros(self.values.size)
         more[first:] = variance
-        return Means(self.values, self.covariance + np.diag(more), self.by_frame, self.lines, self.left)
+        covariance = self.covariance + np.diag(more)
+        return Means(self.values, covariance, self.noise + more, self.by_frame, self.lines, self.left)
 
 
 def means_of(frames: Iterable[Floats], good: Callable[[Floats], NDArray[np.bool_]]) -> Means | None:
@@ -87,24 +91,23 @@ def means_of(frames: Iterable[Floats], good: Callable[[Floats], NDArray[np.bool_
         return None
     used = count > 0
     lines = total[used] / count[used][:, np.newaxis]
-    return Means(
-        lines.mean(axis=0),
-        scatter(lines),
-        np.array(by_frame),
-        int(used.sum()),
-        1.0 - float(count.sum()) / given,
-    )
+    left = 1.0 - float(count.sum()) / given
+    return Means(lines.mean(axis=0), *scatter(lines), np.array(by_frame), int(used.sum()), left)
 
 
-def scatter(lines: Floats) -> Floats:
-    """Covariance of the mean over lines, shape (pixels, pixels), from blocks of neighbouring lines; for ``lines`` of shape (lines, pixels)."""
+def scatter(lines: Floats) -> tuple[Floats, Floats]:
+    """Covariance of the mean over lines, shape (pixels, pixels), and its noise, shape (pixels,), for ``lines`` of shape (lines, pixels).
+
+    From blocks of neighbouring lines: the covariance from their scatter about the mean, the noise from how each differs from the next.
+    """
     size = max(1, lines.shape[0] // BLOCKS)
     blocks = lines.shape[0] // size
     held = lines[: blocks * size].reshape(blocks, size, lines.shape[1]).mean(axis=1)
-    away = held - held.mean(axis=0)
+    away, steps = held - held.mean(axis=0), np.diff(held, axis=0)
+    number = lines.shape[0] / size
     # summed without BLAS, whose order of adding depends on the number of threads
-    found: Floats = np.einsum("bi,bj->ij", away, away) / (blocks - 1.0) / (lines.shape[0] / size)
-    return found
+    found: Floats = np.einsum("bi,bj->ij", away, away) / (blocks - 1.0) / number
+    return found, (steps**2).sum(axis=0) / (2.0 * (blocks - 1.0)) / number
 
 
 def good_lines(

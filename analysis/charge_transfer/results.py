@@ -131,7 +131,8 @@ def hand_back(results: Results, found: Found) -> None:
     )
     half = ladder.nearest(found.half_range)
     value, error = half.edge.ratio(1)
-    note = f"at {half.signal:.5g} ADU; a CTI of {max(half.cti, 0.0):.2g} makes {max(half.cti, 0.0) * ladder.transfers:.2g} of it at most"
+    cti = found.model.cti.value if found.model else half.cti
+    note = f"at {half.signal:.5g} ADU; a CTI of {max(cti, 0.0):.2g} makes {max(cti, 0.0) * ladder.transfers:.2g} of it"
     results.value(
         "hard_edge_response", value, error, n=half.edge.means.lines, note=note,
         flags=[*half.flags, *found.flags, *_zero(value, error)], **at,
@@ -149,9 +150,9 @@ def _cti(results: Results, found: Found, flags: Sequence[str]) -> None:
                 name, found.why_first[0], estimator=FIRST, note=found.why_first[1], flags=flags, **at
             )
             return
-        n = found.first_transfers + found.pixels - 1
+        n = found.first_transfers - 1  # the columns that tell the level lost one themselves
         value, error = found.first.missing / n, found.first.error / n
-        note = f"{n} transfers for the first {found.pixels} columns; at {found.first.level:.5g} ADU"
+        note = f"{n} transfers more than the charge before them; first {found.pixels} columns; at {found.first.level:.5g} ADU"
         if found.first.structure:
             note += (
                 f"; columns differ by {100 * found.first.structure:.2g} % beyond noise, which is in the error"

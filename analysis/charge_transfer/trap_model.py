@@ -26,7 +26,8 @@ DECAY = 2.0
 _SEEN = 4.0  # σ from which an amplitude settles its own decay
 _TRAPS = 4  # levels from which traps may be told from what grows with the signal
 _WORTH = 30.0  # by how much χ² must fall for the three parameters of a trap
-_NAMES = ("cti", "offset", "decay", "size", "share", "release")
+_TRIED = 3  # beginnings of the fit with a trap
+_UNLIKELY = 0.01  # chance of a χ² from which a fit without a trap is worth a second one with it
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def trap_model(edges: Sequence[Edge], transfers: int, common: Floats | None = No
         raise ValueError(f"{pixels} pixels after the image cannot tell an offset that decays from CTI")
     data = _Levels.of(edges, pixels, transfers, common)
     ratio = float(np.average([e.ratio(1)[0] for e in edges], weights=data.signals))
-    plain = data.fit(np.array([max(ratio, 1e-9) / transfers, 0.0, DECAY]), free=(0, 1))
+    plain = data.amplitudes(np.array([max(ratio, 1e-9) / transfers, 0.0, DECAY]))
     errors = data.errors(plain, (0, 1))
     free: tuple[int, ...] = (0, 1)
     found = plain
@@ -99,24 +100,35 @@ def trap_model(edges: Sequence[Edge], transfers: int, common: Floats | None = No
         found = min(
             (data.fit(np.array([plain[0], plain[1], d]), free) for d in (0.7, 2.0, 5.0)), key=data.chi2
         )
-    if len(edges) >= _TRAPS:
-        trap = _with_trap(data, found, free)
+    from scipy.special import chdtrc
+
+    dof = data.held.size - len(edges) - len(free)
+    if len(edges) >= _TRAPS and float(chdtrc(dof, data.chi2(found))) < _UNLIKELY:
+        trap = _with_trap(data, (0, 1, 2))
         if trap is not None and data.chi2(found) - data.chi2(trap) > _WORTH:
-            found, free = trap, (*free, 3, 4, 5)
+            found, free = trap, (0, 1, 2, 3, 4, 5)
     return _told(data, found, free, transfers)
 
 
-def _with_trap(data: _Levels, start: Floats, free: tuple[int, ...]) -> Floats | None:
-    """The best fit with a trap, from several beginnings; None where none converges."""
+def _with_trap(data: _Levels, free: tuple[int, ...]) -> Floats | None:
+    """The best fit with a trap, begun where fits linear in all amplitudes are best; None where none converges.
+
+    The CTI and the offset are refitted from there, so that a trap is not sought in what another decay of the offset leaves.
+    """
     low, high = float(data.signals.min()), float(data.signals.max())
+    begun = []
+    for decay in (0.7, 1.4, 2.8, 5.6) if 2 in free else (DECAY,):
+        for full in np.geomspace(low, high, 8)[:-1] * 1.1:
+            for release in (0.4, 0.8, 1.6, 3.2, 0.3 * data.pixels):
+                start = data.linear(decay, float(full), release)
+                if start[3] > 0:
+                    begun.append((data.chi2(start), start))
     tried = []
-    for full in (sqrt(low * high), low * 1.5):
-        for release in (0.7, 3.0, 0.3 * data.pixels):
-            size = max(float(np.median(np.abs(data.held).sum(axis=1))), 1e-6)
-            try:
-                tried.append(data.fit(np.array([*start[:3], size, size / full, release]), (*free, 3, 4, 5)))
-            except ValueError:
-                continue
+    for _, start in sorted(begun, key=lambda b: b[0])[:_TRIED]:
+        try:
+            tried.append(data.fit(start, (*free, 3, 4, 5)))
+        except ValueError:
+            continue
     return min(tried, key=data.chi2) if tried else None
 
 
@@ -181,6 +193,35 @@ class _Levels:
         out: Floats = scaled - level[:, np.newaxis] * one
         return out
 
+    def linear(self, decay: float, full: float, release: float) -> Floats:
+        """Parameters whose amplitudes fit best for a decay of the offset, and a trap that is full from the signal ``full`` [ADU] on."""
+        i = np.arange(1, self.pixels + 1, dtype=np.float64)
+        light = self.signals[:, np.newaxis]
+        released = np.expm1(1.0 / release) * np.exp(-i / release)
+        shapes = (
+            light * self.transfers * (i == 1),
+            light * np.exp(-i / decay),
+            np.minimum(light / full, 1.0) * released,
+        )
+        design = np.array([self._less_offset(shape).ravel() for shape in shapes])
+        size = np.sqrt((design**2).sum(axis=1))
+        design /= size[:, np.newaxis]
+        found = np.linalg.lstsq(design.T, self._less_offset(self.held).ravel(), rcond=None)[0] / size
+        cti, offset, trap = (float(x) for x in found)
+        return np.array([cti, offset, decay, trap, trap / full, release])
+
+    def amplitudes(self, start: Floats) -> Floats:
+        """CTI and offset that fit best for the decay given: the one is nearly, the other quite linear, so that few steps settle them."""
+        found = start.copy()
+        for _ in range(4):
+            design = np.array([self._slope(found, index).ravel() for index in (0, 1)])
+            size = np.sqrt((design**2).sum(axis=1))
+            step = np.linalg.lstsq(
+                (design / size[:, np.newaxis]).T, self.residuals(found).ravel(), rcond=None
+            )[0]
+            found[:2] += step / size
+        return found
+
     def fit(self, start: Floats, free: tuple[int, ...]) -> Floats:
         """Least squares over the ``free`` parameters, in units of their beginnings. Raises ValueError when it does not converge."""
         from scipy.optimize import least_squares
@@ -205,7 +246,7 @@ class _Levels:
         begin = np.clip(start[at], low[at] + 1e-9 * unit[at], high[at] - 1e-9 * unit[at])
         fit = least_squares(
             left, begin / unit[at], bounds=(low[at] / unit[at], high[at] / unit[at]),
-            xtol=1e-12, ftol=1e-12, gtol=1e-12, max_nfev=400,
+            xtol=1e-10, ftol=1e-10, gtol=1e-10, max_nfev=200,
         )  # fmt: skip
         if fit.status < 0 or not np.isfinite(fit.x).all():
             raise ValueError("the fit of deferred charge did not converge")
