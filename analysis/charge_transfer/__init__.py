@@ -16,6 +16,7 @@ from analysis.charge_transfer.register import (
     Floats,
     first_transfers,
     lines_before,
+    trailing,
     transfers,
 )
 from analysis.charge_transfer.results import QUANTITIES, Found, electronic_share, hand_back, of_each_level
@@ -130,9 +131,10 @@ def _conditions(one: Ladder, reference: float, channel: Channel) -> tuple[str, .
         return ()
     from analysis.checks import clamped
 
-    frame = one.nearest(reference).frames[0]
-    summary, values = frame.summaries[channel.name], frame.region(channel, "overscan")
-    if values is None or not np.isfinite(values).any():
+    frame, region = one.nearest(reference).frames[0], trailing(channel, one.direction)
+    assert region is not None  # there is a level
+    summary, values = frame.summaries[channel.name], frame.pixels.read(channel, region)
+    if not np.isfinite(values).any():
         return ()
     flags = []
     if summary.overscan_std is not None and summary.overscan_std < 0.5 and values.dtype.kind in "iu":
