@@ -86,6 +86,13 @@ class Edge:
         found: Floats = np.einsum("ij,jk,lk->il", turn, self.means.covariance, turn)
         return found
 
+    @property
+    def pixel_errors(self) -> Floats:
+        """Standard errors of the pixels after the image [ADU], that of the offset left out."""
+        # rounding may leave a variance of nothing below zero
+        errors: Floats = np.sqrt(np.maximum(np.diag(self.residual_covariance()), 0.0))
+        return errors
+
     def _sum(self, pixels: int, first: int = 1) -> Floats:
         weights = -self.weights * (pixels - first + 1)
         weights[first : pixels + 1] += 1.0

@@ -60,7 +60,7 @@ def _profiles(found: Found, label: str) -> Panel:
     series = []
     for level in _some(found.ladder.levels):
         after, signal = level.edge.after, level.signal
-        error = np.sqrt(np.diag(level.edge.residual_covariance())) / signal
+        error = level.edge.pixel_errors / signal
         x = np.arange(1, after.size + 1, dtype=np.float64)
         shown = after > 0
         name = f"{signal:.3g} ADU"
@@ -129,7 +129,7 @@ def _edge_response(found: Sequence[Found]) -> Panel:
     for one in of:
         edge = one.ladder.nearest(one.half_range).edge
         x = np.arange(1, edge.after.size + 1, dtype=np.float64)
-        error = np.sqrt(np.diag(edge.residual_covariance())) / edge.signal
+        error = edge.pixel_errors / edge.signal
         series.append(Series(x, edge.after / edge.signal, _label(one, of), one.ladder.channel, error))
     marks = (Mark("offset", y=0.0),)
     return Panel(
@@ -142,7 +142,7 @@ def _profile_table(found: Sequence[Found]) -> TableProduct:
     columns: dict[str, list[object]] = {name: [] for name in names}
     for ladder, level in all_levels([f.ladder for f in found]):
         after = level.edge.after
-        error = np.sqrt(np.diag(level.edge.residual_covariance()))
+        error = level.edge.pixel_errors
         columns["channel"] += [ladder.channel] * after.size
         columns["setting"] += [ladder.setting] * after.size
         columns["direction"] += [ladder.direction] * after.size

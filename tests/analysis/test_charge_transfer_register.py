@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from analysis.charge_transfer.eper import cti_of
 from analysis.charge_transfer.register import (
@@ -51,6 +53,14 @@ def test_charge_deferred_more_often_than_pixels_summed_is_put_back() -> None:
         up = cti_of(ratio * 1.01, 0.0, 4096, pixels)[0]
         assert error == pytest.approx(up - value, rel=0.02)
     assert cti_of(-1e-4, 1e-5, 100, 2) == pytest.approx((-1e-6, 1e-7))
+
+
+@given(st.floats(1e-7, 3e-4), st.integers(100, 900), st.integers(1, 4))
+def test_any_register_gives_back_its_cti(cti: float, elements: int, pixels: int) -> None:
+    out = moved(np.full(elements, 1.0), cti, 6)
+    ratio = out[elements : elements + pixels].sum() / out[elements - 1]
+    # the last pixel itself lost c; transfers are few hundred, so that a Poisson distribution is off by N·c² at most
+    assert cti_of(ratio, 0.0, elements, pixels)[0] == pytest.approx(cti, rel=3 * cti + 1e-6)
 
 
 @pytest.mark.parametrize("prescan", [10, 51])
