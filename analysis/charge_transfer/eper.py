@@ -206,11 +206,12 @@ def cti_of(ratio: float, error: float, transfers: int, pixels: int) -> tuple[flo
     """CTI and its error from the ratio of deferred charge in the first ``pixels`` to the last image pixel.
 
     Charge deferred more than ``pixels`` times lies beyond those summed (at N·c = 0.2 half a per cent of two); it is put back by inverting the
-    sum of P(X ≥ i), X Poisson distributed with mean N·c.
+    sum of P(X ≥ i), X Poisson distributed with mean N·c. Where more than half of a packet lies behind, no register works like that, and the plain
+    ratio is told.
     """
     from scipy.special import gammainc, pdtr
 
-    if ratio <= 0:
+    if ratio <= 0 or ratio > 0.5:
         return ratio / transfers, error / transfers
     counts = np.arange(1, pixels + 1)
     mean = ratio

@@ -14,7 +14,7 @@ from analysis.figures import Mark, Panel, Plot, Series
 
 FIGURES = ("serial_profiles", "parallel_profiles", "cti_by_level", "deferred_charge", "edge_response")
 
-_DRAWN = 6  # levels of a profile panel at most: more lines than that cannot be told apart
+_DRAWN = 5  # levels of a profile panel at most: more points than that cannot be told apart
 
 
 def hand_on(results: Results, found: Sequence[Found]) -> None:
@@ -59,23 +59,18 @@ def _some(levels: Sequence[Level]) -> list[Level]:
 def _profiles(found: Found, label: str) -> Panel:
     series = []
     for level in _some(found.ladder.levels):
-        after, signal = level.edge.after, level.signal
-        error = level.edge.pixel_errors / signal
+        after, error, signal = level.edge.after, level.edge.pixel_errors, level.signal
+        shown = (
+            after > error
+        )  # the rest is noise about the offset, of which a logarithm shows the upper half only
         x = np.arange(1, after.size + 1, dtype=np.float64)
-        shown = after > 0
-        name = f"{signal:.3g} ADU"
-        series.append(Series(x[shown], after[shown] / signal, name, yerr=error[shown]))
-        if found.model:
-            law = found.model.after(signal, after.size) / signal
-            series.append(Series(x[law > 0], law[law > 0], f"{name}, fit", style="line"))
+        series.append(
+            Series(x[shown], after[shown] / signal, f"{signal:.3g} ADU", yerr=error[shown] / signal)
+        )
     what = "overscan column" if found.ladder.direction == "serial" else "overscan row"
     return Panel(
-        f"{what}, from the image",
-        "above offset, over last image pixel",
-        tuple(series),
-        title=label,
-        yscale="log",
-    )
+        f"{what}, from the image", "above offset, over last image pixel", tuple(series), title=label, yscale="log"
+    )  # fmt: skip
 
 
 def _by_level(found: Sequence[Found], direction: Direction) -> Panel:
@@ -89,16 +84,16 @@ def _by_level(found: Sequence[Found], direction: Direction) -> Panel:
                 series.append(
                     Series(
                         [x.signal for x in held],
-                        [x.cti for x in held],
+                        [1e6 * x.cti for x in held],
                         name,
                         one.ladder.channel,
-                        [x.error for x in held],
+                        [1e6 * x.error for x in held],
                     )
                 )
     if of:
         marks.append(Mark("reference", x=of[0].level.signal))
     return Panel(
-        "last image pixel above offset [ADU]", f"{direction} CTI by edge response", tuple(series), tuple(marks), title=direction,
+        "last image pixel above offset [ADU]", f"{direction} CTI by edge response [10⁻⁶]", tuple(series), tuple(marks), title=direction,
         xscale="log",
     )  # fmt: skip
 

@@ -79,8 +79,7 @@ def lines_after(frame: FrameInput, channel: Channel, direction: Direction) -> Fl
     else:
         last = image.y0 if upper else image.y1 - 1
         edge = Region(last, last + 1, region.x0, region.x1)
-    parts = [_turned(frame.pixels.read(channel, part), channel, direction) for part in (edge, region)]
-    return np.concatenate(parts, axis=1)
+    return _joined(frame, channel, direction, edge, region)
 
 
 def lines_before(frame: FrameInput, channel: Channel, first: int) -> tuple[Floats, int]:
@@ -95,8 +94,20 @@ def lines_before(frame: FrameInput, channel: Channel, first: int) -> tuple[Float
     first = min(first, image.shape[1])
     x0 = image.x1 - first if channel.corner.endswith("right") else image.x0
     regions = (Region(y0, y1, pre.x0, pre.x1), Region(y0, y1, x0, x0 + first))
-    parts = [_turned(frame.pixels.read(channel, part), channel, "serial") for part in regions]
-    return np.concatenate(parts, axis=1), pre.shape[1]
+    return _joined(frame, channel, "serial", *regions), pre.shape[1]
+
+
+def _joined(frame: FrameInput, channel: Channel, direction: Direction, one: Region, other: Region) -> Floats:
+    """Two regions of the same lines side by side in the order of reading; by one read where they touch in that order, because files are read by rows."""
+    forwards = not (
+        channel.corner.endswith("right") if direction == "serial" else channel.corner.startswith("upper")
+    )
+    low, high = (one, other) if forwards else (other, one)
+    touch = low.x1 == high.x0 if direction == "serial" else low.y1 == high.y0
+    regions = [Region(low.y0, high.y1, low.x0, high.x1)] if touch else [one, other]
+    return np.concatenate(
+        [_turned(frame.pixels.read(channel, r), channel, direction) for r in regions], axis=1
+    )
 
 
 def _turned(values: NDArray[np.generic], channel: Channel, direction: Direction) -> Floats:
