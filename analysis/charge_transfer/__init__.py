@@ -151,7 +151,7 @@ offset's error) counts at its weight. Frames that differ by more than this make 
 
 The offset is the mean of the later half of the pixels after the image. Where those that follow the summed ones stand out by four errors, an exponential with an offset is fitted to all but the summed ones instead.
 
-    CTI ≈ Σ (O − b) / (N (L − b)), first k pixels;  exactly Σ P(X ≥ i) = Σ (O − b) / (L − b), i = 1 … k, X Poisson with mean N CTI
+    CTI ≈ Σ (O − b) / (N (L − b)), first k pixels;  exactly Σ P(X ≥ i) = Σ (O − b) / (L − b), i = 1 … k, X Poisson with mean N CTI (and L lacks a fraction CTI)
     N = image columns + all elements of the register before them (serial);  N = image rows (parallel)
     O: pixels after the image, L: last image pixel, b: offset [ADU];  k: pixels summed;  N: transfers of the last image pixel
 

@@ -13,14 +13,13 @@ from math import hypot, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.charge_transfer.lines import Means
+from analysis.charge_transfer.lines import Means, excess
 
 Floats = NDArray[np.float64]
 
 TAIL = 4.0
 """σ from which the pixels after those summed are believed to hold a tail."""
 _NEAR = 3  # pixels after those summed that would show a tail
-_BEYOND = 0.01  # chance below which late pixels are believed to differ by more than noise
 
 
 @dataclass(frozen=True)
@@ -145,13 +144,9 @@ def _structured(means: Means, late: slice, plain: Floats) -> tuple[Means, float]
 
 
 def _widened(means: Means, squares: float, noise: float, dof: int) -> tuple[Means, float]:
-    """Means whose trailing pixels bear what squares of residuals exceed those of ``noise`` by, where chance does not explain it."""
-    from scipy.special import chdtrc
-
-    if noise <= 0 or dof < 1 or float(chdtrc(dof, squares / noise * dof)) > _BEYOND:
-        return means, 0.0
-    more = (squares - noise) / dof
-    return means.widened(more, 1), sqrt(more)
+    """Means whose trailing pixels bear the variance that residuals have beyond noise, and its root."""
+    more = excess(squares, noise, dof)
+    return (means.widened(more, 1), sqrt(more)) if more else (means, 0.0)
 
 
 def _with_tail(means: Means, summed: int, offset: float, plain: Floats) -> Edge:
@@ -192,14 +187,10 @@ def _with_tail(means: Means, summed: int, offset: float, plain: Floats) -> Edge:
     out = np.eye(pixels.size) - jacobian @ hat
     scaled = means.covariance[1 + summed :, 1 + summed :] / np.outer(sigma, sigma)
     noise = float(np.einsum("ij,jk,ik->", out, scaled, out))
-    wide, structure = _widened_by(means, float(left @ left), noise, pixels.size - 3, float(np.mean(sigma**2)))
+    unit = float(np.mean(sigma**2))  # squares here are in units of the pixels' own variance
+    wide, structure = _widened(means, unit * float(left @ left), unit * noise, pixels.size - 3)
     amplitude = float(fit.x[1] * np.exp(pixels[0] / decay))
     return Edge(wide, float(fit.x[0]), weights, (amplitude, decay), structure)
-
-
-def _widened_by(means: Means, squares: float, noise: float, dof: int, unit: float) -> tuple[Means, float]:
-    """As ``_widened`` for squares in units of the pixels' own variance ``unit`` [ADU²]."""
-    return _widened(means, squares * unit, noise * unit, dof)
 
 
 def cti_of(ratio: float, error: float, transfers: int, pixels: int) -> tuple[float, float]:
@@ -207,7 +198,7 @@ def cti_of(ratio: float, error: float, transfers: int, pixels: int) -> tuple[flo
 
     Charge deferred more than ``pixels`` times lies beyond those summed (at N·c = 0.2 half a per cent of two); it is put back by inverting the
     sum of P(X ≥ i), X Poisson distributed with mean N·c. Where more than half of a packet lies behind, no register works like that, and the plain
-    ratio is told.
+    ratio is told. The last image pixel itself has lost a fraction c more than it received, which is allowed for.
     """
     from scipy.special import gammainc, pdtr
 
@@ -223,4 +214,5 @@ def cti_of(ratio: float, error: float, transfers: int, pixels: int) -> tuple[flo
         mean = min(max(mean + step, 0.1 * mean), 10.0 * mean)
         if abs(step) <= 1e-14 * mean:
             break
-    return mean / transfers, error / max(slope, 1e-6) / transfers
+    cti = mean / transfers
+    return cti / (1.0 + cti), error / max(slope, 1e-6) / transfers

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.charge_transfer.lines import Means
+from analysis.charge_transfer.lines import Means, excess
 
 Floats = NDArray[np.float64]
 
@@ -60,15 +60,6 @@ def first_pixels(means: Means, prescan: int, summed: int) -> FirstPixels:
     left = means.values[prescan + summed :] - design @ (solve @ means.values[prescan + summed :])
     out = np.eye(x.size) - design @ solve
     noise = float(np.einsum("ij,jk,ik->", out, means.covariance[prescan + summed :, prescan + summed :], out))
-    more = _beyond(float(left @ left), noise, x.size - 2)
+    more = excess(float(left @ left), noise, x.size - 2)
     error = means.widened(more, prescan).error((lacking - value * (expected[0] - dark)) / level)
     return FirstPixels(value, error, level, float(np.sqrt(more)) / level)
-
-
-def _beyond(squares: float, noise: float, dof: int) -> float:
-    """Variance [ADU²] of columns beyond noise, where chance does not explain their scatter."""
-    from scipy.special import chdtrc
-
-    if noise <= 0 or float(chdtrc(dof, squares / noise * dof)) > 0.01:
-        return 0.0
-    return (squares - noise) / dof

@@ -25,6 +25,8 @@ BLOCKS = 256
 FEWEST = 8
 """Lines below which nothing can be said of their scatter."""
 
+_BEYOND = 0.01  # chance below which pixels are believed to differ by more than noise
+
 
 @dataclass(frozen=True)
 class Means:
@@ -108,6 +110,20 @@ def scatter(lines: Floats) -> tuple[Floats, Floats]:
     # summed without BLAS, whose order of adding depends on the number of threads
     found: Floats = np.einsum("bi,bj->ij", away, away) / (blocks - 1.0) / number
     return found, (steps**2).sum(axis=0) / (2.0 * (blocks - 1.0)) / number
+
+
+def excess(squares: float, noise: float, dof: int) -> float:
+    """Variance of one pixel [ADU²] that pixels have beyond noise, 0 where chance explains their scatter.
+
+    ``squares`` are those of residuals, summed, ``noise`` what noise lets one expect of them, both [ADU²], ``dof`` their degrees of freedom. Few pixels
+    often underestimate their scatter: it is widened by Student's t to 68 % confidence.
+    """
+    from scipy.special import chdtrc, stdtrit
+
+    if noise <= 0 or dof < 1 or float(chdtrc(dof, squares / noise * dof)) > _BEYOND:
+        return 0.0
+    widening = float(stdtrit(dof, 0.841344746068543))
+    return (squares * widening**2 - noise) / dof
 
 
 def good_lines(
