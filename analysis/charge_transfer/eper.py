@@ -137,15 +137,25 @@ def _structured(means: Means, late: slice, plain: Floats) -> tuple[Means, float]
     n = late.stop - late.start
     if n < 3:
         return means, 0.0
-    away = means.values[late] - float(plain @ means.values)
-    held = means.covariance[late, late]
-    noise = float(np.trace(held) - held.sum() / n)
-    return _widened(means, float(away @ away), noise, n - 1)
+    out = np.eye(n) - 1.0 / n
+    return _widened(
+        means, means.values[late], means.by_frame[:, late], means.covariance[late, late], out, n - 1
+    )
 
 
-def _widened(means: Means, squares: float, noise: float, dof: int) -> tuple[Means, float]:
-    """Means whose trailing pixels bear the variance that residuals have beyond noise, and its root."""
-    more = excess(squares, noise, dof)
+def _widened(
+    means: Means, values: Floats, by_frame: Floats, covariance: Floats, out: Floats, dof: int
+) -> tuple[Means, float]:
+    """Means whose trailing pixels bear the variance that residuals have beyond noise, and its root.
+
+    ``out`` makes residuals of ``values``, shape (pixels,), and of those of each frame. What is the same in all frames shows in the mean's residuals; what
+    differs from frame to frame (drift of rows) shows in those of each, of which there are more.
+    """
+    noise = float(np.einsum("ij,jk,ik->", out, covariance, out))
+    steady = float((np.einsum("ij,j->i", out, values) ** 2).sum())
+    frames = len(by_frame)
+    each = float((np.einsum("ij,fj->fi", out, by_frame) ** 2).sum()) / frames**2
+    more = max(excess(steady, noise, dof), excess(each, noise, frames * dof, dof))
     return (means.widened(more, 1), sqrt(more)) if more else (means, 0.0)
 
 
@@ -182,13 +192,12 @@ def _with_tail(means: Means, summed: int, offset: float, plain: Floats) -> Edge:
     hat = np.linalg.pinv(jacobian)
     weights = np.zeros(means.values.size)
     weights[1 + summed :] = hat[0] / sigma
-    left = (held - fit.x[0] - fit.x[1] * shape(decay)) / sigma
-    # what noise leaves in the residuals, the covariance between pixels included
-    out = np.eye(pixels.size) - jacobian @ hat
-    scaled = means.covariance[1 + summed :, 1 + summed :] / np.outer(sigma, sigma)
-    noise = float(np.einsum("ij,jk,ik->", out, scaled, out))
-    unit = float(np.mean(sigma**2))  # squares here are in units of the pixels' own variance
-    wide, structure = _widened(means, unit * float(left @ left), unit * noise, pixels.size - 3)
+    # residuals about the fit that is linear here, as those of each frame
+    out = np.eye(pixels.size) - (sigma[:, np.newaxis] * jacobian) @ (hat / sigma)
+    behind = slice(1 + summed, means.values.size)
+    left = held - fit.x[0] - fit.x[1] * shape(decay)
+    each = means.by_frame[:, behind] - held + left
+    wide, structure = _widened(means, left, each, means.covariance[behind, behind], out, pixels.size - 3)
     amplitude = float(fit.x[1] * np.exp(pixels[0] / decay))
     return Edge(wide, float(fit.x[0]), weights, (amplitude, decay), structure)
 

@@ -112,18 +112,19 @@ def scatter(lines: Floats) -> tuple[Floats, Floats]:
     return found, (steps**2).sum(axis=0) / (2.0 * (blocks - 1.0)) / number
 
 
-def excess(squares: float, noise: float, dof: int) -> float:
+def excess(squares: float, noise: float, dof: int, pixels: int | None = None) -> float:
     """Variance of one pixel [ADU²] that pixels have beyond noise, 0 where chance explains their scatter.
 
-    ``squares`` are those of residuals, summed, ``noise`` what noise lets one expect of them, both [ADU²], ``dof`` their degrees of freedom. Few pixels
-    often underestimate their scatter: it is widened by Student's t to 68 % confidence.
+    ``squares`` are those of residuals, summed, ``noise`` what noise lets one expect of them, both [ADU²], ``dof`` how many degrees of freedom
+    they come from and ``pixels`` how many they are a sum of (the same unless frames were pooled). Few pixels often underestimate
+    their scatter: it is widened by Student's t to 68 % confidence.
     """
     from scipy.special import chdtrc, stdtrit
 
     if noise <= 0 or dof < 1 or float(chdtrc(dof, squares / noise * dof)) > _BEYOND:
         return 0.0
     widening = float(stdtrit(dof, 0.841344746068543))
-    return (squares * widening**2 - noise) / dof
+    return (squares * widening**2 - noise) / (pixels or dof)
 
 
 def good_lines(
