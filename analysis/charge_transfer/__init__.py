@@ -120,7 +120,7 @@ PROCEDURE = Procedure(
         ),
         FigureSpec(
             "deferred_charge", "Deferred charge against level",
-            "Charge in the first pixels after the image, with the fit. A straight line of slope one is CTI and electronics; a step that levels off is a trap of that size.",
+            "Charge in the first pixels after the image, with the fit. A straight line of slope one is CTI and electronics; a step that levels off is a trap of that size. Charge that does not exceed its error is not shown.",
             (
                 PanelSpec("Charge in the first overscan columns [ADU] against the level of the last image column [ADU], both logarithmic."),
                 PanelSpec("Charge in the first overscan rows [ADU] against the level of the last image row [ADU], both logarithmic."),

@@ -105,7 +105,8 @@ def _deferred(found: Sequence[Found], direction: Direction) -> Panel:
         label, held = _label(one, of), one.ladder.levels
         both = [(level.signal, *level.edge.deferred(one.pixels)) for level in held]
         x, y, e = (np.array(v) for v in zip(*both, strict=True))
-        series.append(Series(x[y > 0], y[y > 0], label, one.ladder.channel, e[y > 0]))
+        shown = y > e
+        series.append(Series(x[shown], y[shown], label, one.ladder.channel, e[shown]))
         if one.model and len(held) > 1:
             line = np.geomspace(x.min(), x.max(), 40)
             law = np.array([one.model.after(float(s), one.pixels).sum() for s in line])
