@@ -12,6 +12,7 @@ lost, so a has to sum up to zero over all lags; what it does not is taken off wh
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from math import sqrt
 
 import numpy as np
@@ -88,21 +89,34 @@ def solved(area: Floats) -> Floats:
     return found
 
 
+@cache
+def _responses(lags: int) -> Floats:
+    """K [pixel²] of each element of a alone, shape ((lags + 1)², lags + 1, lags + 1)."""
+    return solved(np.eye((lags + 1) ** 2).reshape(-1, lags + 1, lags + 1))
+
+
 def kernel_of(area: Floats, errors: Floats) -> Kernel:
     """The kernel of area coefficients ± errors [1/e⁻], quarters of one shape, whose errors are independent."""
     lags = area.shape[0] - 1
     even, taken = zero_sum(area, errors)
     units = np.eye((lags + 1) ** 2).reshape(-1, lags + 1, lags + 1)
-    response = solved(units)  # K of each element alone
-    weights = multiplicity(lags)
-    shares = weights * errors**2
-    whole = float((weights * shares).sum())
-    # errors of what is left when the sum is taken off: V − V m mᵀ V / mᵀ V m, carried to K
-    variance = np.einsum("nij,n->ij", response**2, (errors**2).ravel())
+    return Kernel(solved(even), errors_of(units, errors), even, taken)
+
+
+def errors_of(weights: Floats, errors: Floats) -> Floats:
+    """Standard errors of sums Σ w K over a quarter of a kernel, for many ``weights`` of shape (n, lags + 1, lags + 1), in the quarter's shape if n fits.
+
+    Errors of the coefficients of area are independent; what the zero sum takes off is not: V − V m mᵀ V / mᵀ V m, carried to K.
+    """
+    lags = errors.shape[0] - 1
+    by_area = np.einsum("nij,kij->kn", _responses(lags), weights)
+    shares = (multiplicity(lags) * errors**2).ravel()
+    whole = float((multiplicity(lags).ravel() * shares).sum())
+    variance = np.einsum("kn,n->k", by_area**2, (errors**2).ravel())
     if whole > 0:
-        common = np.einsum("nij,n->ij", response, shares.ravel())
-        variance = variance - common**2 / whole
-    return Kernel(solved(even), np.sqrt(np.maximum(variance, 0.0)), even, taken)
+        variance = variance - np.einsum("kn,n->k", by_area, shares) ** 2 / whole
+    found: Floats = np.sqrt(np.maximum(variance, 0.0))
+    return found.reshape(errors.shape) if found.size == errors.size else found
 
 
 def sum_error(errors: Floats) -> float:

@@ -34,12 +34,13 @@ def convolved(one: Floats, other: Floats, reach: int) -> Floats:
     """The quarter, to lag ``reach``, of the convolution of two matrices that are given by theirs."""
     n = 2 * (one.shape[0] + other.shape[0]) + reach
     side = 1 << int(n - 1).bit_length()
-    product = _transform(one, side) * _transform(other, side)
+    product = transformed(one, side) * transformed(other, side)
     found: Floats = np.fft.irfft2(product, s=(side, side))[: reach + 1, : reach + 1]
     return found
 
 
-def _transform(quarter: Floats, side: int) -> NDArray[np.complex128]:
+def transformed(quarter: Floats, side: int) -> NDArray[np.complex128]:
+    """The Fourier transform, as ``rfft2`` orders it, of the whole on a periodic square of that side."""
     whole, lags = unfolded(quarter), quarter.shape[0] - 1
     held = np.zeros((side, side))
     held[: 2 * lags + 1, : 2 * lags + 1] = whole

@@ -54,7 +54,9 @@ def redistributed(charge: Image, quarter: NDArray[np.floating], order: int = 2) 
     from analysis.brighter_fatter import redistribution_kernels as kernels
 
     k = np.ascontiguousarray(quarter, np.float32)
-    level = np.float32(charge.mean(dtype=np.float64))  # K ⊗ a constant has no gradient: without it rounding is small
+    level = np.float32(
+        charge.mean(dtype=np.float64)
+    )  # K ⊗ a constant has no gradient: without it rounding is small
     bright = float(np.abs(charge).max())
     light = np.array(charge, np.float32, order="C")
     bent, moved, second = (np.empty_like(light) for _ in range(3))
