@@ -259,7 +259,7 @@ def _judged(fit: AreaFit, matrices: Floats, counts: Floats) -> AreaFit:
     from scipy.special import chdtrc
 
     model = fit.law(fit.levels)
-    squares = ((matrices - model) / _sigmas(model, counts)) ** 2
+    squares: Floats = ((matrices - model) / _sigmas(model, counts)) ** 2
     n, side = len(fit.levels), fit.lags + 1
     near = squares[:, :2, :2]
     lost = 1 if fit.fitted_gain else 0
@@ -273,7 +273,12 @@ def _judged(fit: AreaFit, matrices: Floats, counts: Floats) -> AreaFit:
     if chance < 1e-3:
         errors = errors * sqrt(max(chi2 / dof, near_chi2 / near_dof, 1.0))
     # all lags at once are the power at long waves, which charge that is only moved about leaves that of the light: more than the variance
-    excess = float(np.max(fit.levels / fit.gain / model[:, 0, 0]))
+    w, slope = 1.0 / _sigmas(model, counts)[:, 1, 1] ** 2, fit.levels**2
+    share = (
+        w * (slope - (w * slope).sum() / w.sum())
+    ) ** 2 / w  # of each level in the error of a coefficient, squared
+    light = fit.levels / fit.gain + fit.noise[0, 0]
+    excess = sqrt(float((share * (light / model[:, 0, 0]) ** 2).sum() / share.sum()))
     from analysis.brighter_fatter.kernel import sum_error
 
     return replace(

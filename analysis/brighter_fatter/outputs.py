@@ -216,7 +216,7 @@ def _areas(curves: Sequence[Curve]) -> TableProduct:
             ("across", borders.across), ("down", borders.down), ("kernel", kernel.values), ("kernel_error", kernel.errors),
         ):  # fmt: skip
             columns[name] += values.ravel().tolist()
-    per = {name: "1 / electron" for name in ("a", "a_error", "zero_sum", "across", "down")}
+    per = dict.fromkeys(("a", "a_error", "zero_sum", "across", "down"), "1 / electron")
     units = {
         **per, "rows": "pix", "columns": "pix", "noise": "adu2",
         "kernel": "pix2 / electron", "kernel_error": "pix2 / electron",

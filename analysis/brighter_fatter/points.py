@@ -118,7 +118,7 @@ def _covariances(
         image = np.subtract(raw, np.float32(offset), dtype=np.float32)
         with np.errstate(invalid="ignore"):
             bad = ~(np.abs(image - np.float32(level)) < np.float32(0.5 * level))
-            bad |= raw >= bounds.saturation
+            bad |= image >= np.float32(bounds.saturation - offset)
         lit.append(image if corrector is None else corrector(image, bad))
         lost |= bad
     weights = np.float32(levels[1] / mean), np.float32(levels[0] / mean)
