@@ -74,7 +74,7 @@ PROCEDURE = Procedure(
         Parameter("estimator", "astier", "of the coefficients of area: astier, guyonnet or coulton"),
         Parameter("lags", 8, "largest lag of covariances and kernel", "pixels", 2, 16),
         Parameter("background", 2, "degree of the surface that is taken off each difference", "", 0, 5),
-        Parameter("order", 2, "order of the correction: 1 as published by Coulton et al.; 2: borders move all the time", "", 1, 2),
+        Parameter("order", 2, "order of the correction that is checked: 1 as published by Coulton et al.; 2: borders move all the time, as in the chain of corrections", "", 1, 2),
         Parameter("max_level", 0.0, "highest level above the offset that is used; 0: up to the turnoff of the variance", "ADU", 0.0),
         Parameter("half_well", 32768.0, "peak of the point source whose growth is predicted", "ADU", 1.0),
         Parameter("spot_fwhm", 2.0, "full width at half maximum of that point source", "pixels", 0.5, 20.0),

@@ -58,7 +58,7 @@ class AreaFit:
     @property
     def lags(self) -> int:
         """The largest lag."""
-        return self.area.shape[0] - 1
+        return int(self.area.shape[0]) - 1
 
     def law(self, levels: Floats) -> Floats:
         """Covariances [ADU²] at levels [ADU], shape (levels, lags + 1, lags + 1)."""

@@ -133,11 +133,9 @@ def covariances_of(
 
     ``lost`` is grown by outliers beyond ``sigma``, ``difference`` loses its surface. Raises ValueError when no pixel is left.
     """
+    _lose_outliers(difference, lost, sigma)  # first the bright ones, whose charge would be taken for a surface
     terms = _flattened(difference, lost, degree)
-    spread = _spread(difference, lost)
-    with np.errstate(invalid="ignore"):
-        out = (np.abs(difference) > np.float32(sigma * spread)) & ~lost
-    _grow(lost, out)
+    _lose_outliers(difference, lost, sigma)
     found = covariances(difference, lost, lags=lags)
     matrix, counts = 0.5 * found.matrix, found.pairs
     if not (counts > 0).all():
@@ -151,18 +149,20 @@ def covariances_of(
     return matrix, counts
 
 
-def _spread(difference: Image, lost: Mask) -> float:
-    """Standard deviation of the good pixels about zero, without outliers, from some of them."""
+def _lose_outliers(difference: Image, lost: Mask, sigma: float) -> None:
+    """Lose pixels beyond ``sigma`` of the median, and what is near them; σ is that of some of the pixels without outliers, half a step at least."""
     step = max(1, int((difference.size / 60_000) ** 0.5))
     sample = difference[::step, ::step][~lost[::step, ::step]].astype(np.float64)
     if sample.size < 2:
         raise ValueError("too few good pixels are left")
-    spread = 1.4826 * float(np.median(np.abs(sample)))
+    middle = float(np.median(sample))
+    away = np.abs(sample - middle)
+    spread = max(1.4826 * float(np.median(away)), 0.5)
     for _ in range(3):
-        kept = sample[np.abs(sample) <= 5.0 * max(spread, 0.5)]
-        if kept.size:
-            spread = float(np.sqrt((kept**2).mean()))
-    return max(spread, 0.5)
+        kept = away[away <= 5.0 * spread]
+        spread = max(float(np.sqrt((kept**2).mean())), 0.5) if kept.size else spread
+    with np.errstate(invalid="ignore"):
+        _grow(lost, (np.abs(difference - np.float32(middle)) > np.float32(sigma * spread)) & ~lost)
 
 
 def _grow(lost: Mask, outliers: Mask) -> None:

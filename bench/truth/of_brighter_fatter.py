@@ -148,4 +148,4 @@ CASES: tuple[Case, ...] = (
 
 def full_size(seed: int) -> Inputs:
     """Flats of one detector of four channels of 2048 × 2048 pixels, a pair at each of five levels: inputs of realistic size, for speed."""
-    return _frames(seed, _geometry(2048), _LEVELS[::2] + (47e3,), 1, 20e3)
+    return _frames(seed, _geometry(2048), (*_LEVELS[::2], 47e3), 1, 20e3)
