@@ -14,12 +14,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import hypot, sqrt
+from math import sqrt
 
 import numpy as np
 
 from analysis.brighter_fatter.points import Point
-from analysis.brighter_fatter.quarter import Floats, convolved, total, transformed
+from analysis.brighter_fatter.quarter import Floats, convolved, multiplicity, total
+from analysis.brighter_fatter.uncertainty import (
+    coefficient_covariance,
+    gain_response,
+    power_of,
+    response_of,
+)
 
 ESTIMATORS = ("astier", "guyonnet", "coulton")
 """What the parameter ``estimator`` may be; the first is the default."""
@@ -35,7 +41,7 @@ class AreaFit:
 
     ``area`` ± ``errors`` [1/e⁻]; ``noise`` [ADU²] the covariances without light; ``gain`` ± ``gain_error`` [e⁻/ADU], ``fitted_gain`` if it is of this fit.
     ``chi2`` with ``dof`` degrees of freedom over all lags; ``near_chi2`` and ``near_dof`` of lags 0 and 1; ``chance`` of more than either.
-    Where that is below 0.001 errors are enlarged by χ²/dof. ``sum_error`` [1/e⁻] is that of the sum over all lags; ``gain_covariance`` [1/ADU] that of
+    Where that is below 0.001 errors are enlarged by χ²/dof. ``covariance`` [1/e⁻²] is that of all coefficients, row by row, ``gain_covariance`` [1/ADU] that of
     gain and a₀₀.
     """
 
@@ -52,7 +58,7 @@ class AreaFit:
     near_chi2: float
     near_dof: int
     chance: float
-    sum_error: float
+    covariance: Floats
     gain_covariance: float = 0.0
 
     @property
@@ -65,8 +71,7 @@ class AreaFit:
         x = np.asarray(levels, np.float64)
         if self.estimator == "astier":
             return covariance_law(x, self.gain, self.area, self.noise)
-        out = self.area * (x**2)[:, np.newaxis, np.newaxis] + self.noise
-        out[:, 0, 0] += x / self.gain
+        out = _parabolas(x, self.gain, self.area, self.noise)
         if self.estimator == "guyonnet":
             scale = out[:, 0, 0] * x * self.gain
             first = out[:, 0, 0].copy()
@@ -81,12 +86,9 @@ def covariance_law(levels: Floats, gain: float, area: Floats, noise: Floats) -> 
     The paper stops at the third order; here the series is summed, as each Fourier component of the charge Q obeys dC/dQ = 1 + 2 ã C.
     """
     lags = area.shape[0] - 1
-    side = 1 << max(5, int(4 * lags).bit_length())
-    mean = gain * np.asarray(levels, np.float64)[:, np.newaxis, np.newaxis]
-    x = 2.0 * transformed(area, side).real * mean
-    small = np.abs(x) < 1e-9
-    grown = mean / gain**2 * np.where(small, 1.0 + 0.5 * x, np.expm1(x) / np.where(small, 1.0, x))
-    out: Floats = np.fft.irfft2(grown, s=(side, side))[:, : lags + 1, : lags + 1] + noise
+    power = power_of(area, levels, gain, 0.0)
+    side = power.shape[1]
+    out: Floats = np.fft.irfft2(power, s=(side, side))[:, : lags + 1, : lags + 1] + noise
     return out
 
 
@@ -145,14 +147,10 @@ def _iterated(
     lags = matrices.shape[1] - 1
     area, noise = np.zeros((lags + 1, lags + 1)), np.zeros((lags + 1, lags + 1))
     inverse = 1.0 / gain[0] if gain else float(np.median(matrices[:, 0, 0] / levels))
-    errors, error_u, together = np.zeros_like(area), 0.0, 0.0
+    error_u, slope, weights = 0.0, np.zeros_like(matrices), np.zeros_like(matrices)
     for count in range(_ROUNDS):
         g = 1.0 / inverse
-        model = (
-            covariance_law(levels, g, area, noise)
-            if order == 3
-            else AreaFit("coulton", area, errors, noise, g, 0, False, levels, 0, 0, 0, 0, 1, 0).law(levels)
-        )
+        model = covariance_law(levels, g, area, noise) if order == 3 else _parabolas(levels, g, area, noise)
         if count == 0:
             model[:, 0, 0] = matrices[:, 0, 0]
         if not (np.isfinite(model).all() and (model[:, 0, 0] > 0).all()):
@@ -162,17 +160,16 @@ def _iterated(
             model[:, 0, 0] = levels * inverse
         left, slope = matrices - model, _slopes(levels, g, area, order)
         before = area[0, 0] * g * levels.max()
-        step, deviation = _per_lag(slope, left, weights)
+        step = _per_lag(slope, left, weights)
         area += step[0]
         noise += step[1]
-        errors = deviation
         area[0, 0] -= step[0][0, 0]
         noise[0, 0] -= step[1][0, 0]
-        core, covariance, shift = _central(levels, slope, left, weights, gain is None)
+        core, variance = _central(levels, slope, left, weights, gain is None)
         inverse += core[0]
         area[0, 0] += core[1]
         noise[0, 0] += core[2]
-        errors[0, 0], error_u, together = sqrt(covariance[1, 1]), sqrt(covariance[0, 0]), covariance[0, 1]
+        error_u = sqrt(variance)
         if not (inverse > 0 and np.isfinite(area).all()):
             raise ValueError("the fit did not converge to a positive gain")
         if np.abs(area).max() * levels.max() / inverse > _STRONGEST:
@@ -184,13 +181,38 @@ def _iterated(
         raise ValueError("the fit did not converge")
     if gain is not None:
         error_u = gain[1] / gain[0] ** 2
-        errors[0, 0], together = hypot(errors[0, 0], shift * error_u), shift * error_u**2
     g = 1.0 / inverse
-    made = AreaFit(
-        "astier" if order == 3 else "coulton", area, errors, noise, g, error_u * g**2, gain is None, levels,
-        0.0, 0, 0.0, 0, 1.0, 0.0, -together * g**2,
-    )  # fmt: skip
-    return _judged(made, matrices, counts)
+    name = "astier" if order == 3 else "coulton"
+    made = _bare(name, area, noise, (g, error_u * g**2), gain is None, levels)
+    at = (slice(None), min(1, lags), min(1, lags))  # any lag will do: all are fitted alike
+    w, d = weights[at], slope[at]
+    factors = w * (d - (w * d).sum() / w.sum())
+    response = (
+        response_of(area, levels, g) if order == 3 else _alike(levels**2, power_of(area, levels, g, 0.0))
+    )
+    return _judged(made, matrices, counts, factors, response)
+
+
+def _alike(values: Floats, shape_of: Floats) -> Floats:
+    """One value by level for all waves."""
+    return np.broadcast_to(values[:, np.newaxis, np.newaxis], shape_of.shape)
+
+
+def _bare(
+    name: str, area: Floats, noise: Floats, gain: tuple[float, float], fitted: bool, levels: Floats
+) -> AreaFit:
+    """A fit that nothing is known of yet but its parameters."""
+    none = np.zeros_like(area)
+    return AreaFit(
+        name, area, none, noise, *gain, fitted, levels, 0.0, 0, 0.0, 0, 1.0, np.zeros((area.size,) * 2)
+    )
+
+
+def _parabolas(levels: Floats, gain: float, area: Floats, noise: Floats) -> Floats:
+    """Covariances [ADU²] to first order: δ_ij μ/g + a_ij μ² + N_ij."""
+    out: Floats = area * (levels**2)[:, np.newaxis, np.newaxis] + noise
+    out[:, 0, 0] += levels / gain
+    return out
 
 
 def _slopes(levels: Floats, gain: float, area: Floats, order: int) -> Floats:
@@ -222,38 +244,34 @@ def _own(quarter: Floats, lags: int) -> Floats:
     return out
 
 
-def _per_lag(slope: Floats, left: Floats, weights: Floats) -> tuple[tuple[Floats, Floats], Floats]:
-    """Steps of a_ij and N_ij that reduce what is left most, and the standard errors of a_ij, lag by lag."""
+def _per_lag(slope: Floats, left: Floats, weights: Floats) -> tuple[Floats, Floats]:
+    """Steps of a_ij and N_ij that reduce what is left most, lag by lag."""
     s0, s1, s2 = weights.sum(0), (weights * slope).sum(0), (weights * slope**2).sum(0)
     y0, y1 = (weights * left).sum(0), (weights * slope * left).sum(0)
     determinant = s0 * s2 - s1**2
-    return ((s0 * y1 - s1 * y0) / determinant, (s2 * y0 - s1 * y1) / determinant), np.sqrt(s0 / determinant)
+    return (s0 * y1 - s1 * y0) / determinant, (s2 * y0 - s1 * y1) / determinant
 
 
 def _central(
     levels: Floats, slope: Floats, left: Floats, weights: Floats, free: bool
-) -> tuple[Floats, Floats, float]:
-    """Steps of 1/g, a₀₀ and N₀₀ from the variances, their covariance, and ∂a₀₀/∂(1/g) where the gain is given."""
+) -> tuple[Floats, float]:
+    """Steps of 1/g, a₀₀ and N₀₀ from the variances, and the variance of 1/g; zero where the gain is given."""
     w, y = weights[:, 0, 0], left[:, 0, 0]
     columns = np.stack([levels, slope[:, 0, 0], np.ones_like(levels)], axis=1)
     scale = np.abs(columns).max(axis=0)
-    used = columns / scale
-    if not free:
-        used = used[:, 1:]
-    normal = np.einsum("n,ni,nj->ij", w, used, used)
-    inverse = np.linalg.inv(normal)
+    used = (columns / scale)[:, 0 if free else 1 :]
+    inverse = np.linalg.inv(np.einsum("n,ni,nj->ij", w, used, used))
     step = np.einsum("ij,n,nj,n->i", inverse, w, used, y)
-    shift = np.einsum("ij,n,nj,n->i", inverse, w, used, -levels)
     if not free:
-        step, shift = np.concatenate([[0.0], step]), np.concatenate([[0.0], shift])
-        padded = np.zeros((3, 3))
-        padded[1:, 1:] = inverse
-        inverse = padded
-    return step / scale, inverse / np.outer(scale, scale), float(shift[1] / scale[1])
+        return np.concatenate([[0.0], step]) / scale, 0.0
+    return step / scale, float(inverse[0, 0] / scale[0] ** 2)
 
 
-def _judged(fit: AreaFit, matrices: Floats, counts: Floats) -> AreaFit:
-    """The fit with its χ², its errors enlarged where that is too large, and the error of its sum."""
+def _judged(fit: AreaFit, matrices: Floats, counts: Floats, factors: Floats, response: Floats) -> AreaFit:
+    """The fit with its χ² and its errors, enlarged where χ² is too large.
+
+    ``factors`` are those with which levels enter each coefficient, ``response`` how a level's covariances answer to it.
+    """
     from dataclasses import replace
 
     from scipy.special import chdtrc
@@ -269,35 +287,34 @@ def _judged(fit: AreaFit, matrices: Floats, counts: Floats) -> AreaFit:
         float(chdtrc(dof, chi2)) if dof > 0 else 1.0,
         float(chdtrc(near_dof, near_chi2)) if near_dof > 0 else 1.0,
     )
-    errors = fit.errors
+    power = power_of(fit.area, fit.levels, fit.gain, max(float(fit.noise[0, 0]), 0.0))
+    covariance = coefficient_covariance(factors, counts[:, 0, 0], power, response, fit.lags)
+    by_gain = gain_response(factors, fit.levels, response, fit.lags)
+    inverse_error = fit.gain_error / fit.gain**2
+    covariance += np.outer(by_gain, by_gain) * inverse_error**2
+    if not np.isfinite(covariance).all():
+        raise ValueError("the fit did not converge: its errors are beyond bounds")
     if chance < 1e-3:
-        errors = errors * sqrt(max(chi2 / dof, near_chi2 / near_dof, 1.0))
-    # all lags at once are the power at long waves, which charge that is only moved about leaves that of the light: more than the variance
-    w, slope = 1.0 / _sigmas(model, counts)[:, 1, 1] ** 2, fit.levels**2
-    share = (
-        w * (slope - (w * slope).sum() / w.sum())
-    ) ** 2 / w  # of each level in the error of a coefficient, squared
-    light = fit.levels / fit.gain + fit.noise[0, 0]
-    excess = sqrt(float((share * (light / model[:, 0, 0]) ** 2).sum() / share.sum()))
-    from analysis.brighter_fatter.kernel import sum_error
-
+        covariance *= max(chi2 / dof, near_chi2 / max(near_dof, 1), 1.0)
+    errors = np.sqrt(np.diagonal(covariance)).reshape(side, side)
+    together = -float(by_gain[0, 0]) * fit.gain_error**2 / fit.gain**2
     return replace(
         fit, errors=errors, chi2=chi2, dof=dof, near_chi2=near_chi2, near_dof=near_dof, chance=chance,
-        sum_error=sum_error(errors) * max(excess, 1.0),
+        covariance=covariance, gain_covariance=together,
     )  # fmt: skip
 
 
 def _sloped(fit: AreaFit, levels: Floats, matrices: Floats, counts: Floats) -> AreaFit:
     """Guyonnet's: slopes of covariances against variance times level; a₀₀ that of the parabola."""
-    from dataclasses import replace
-
     model = fit.law(levels)
     weights = 1.0 / _sigmas(model, counts) ** 2
-    slope = np.broadcast_to((model[:, 0, 0] * levels * fit.gain)[:, np.newaxis, np.newaxis], matrices.shape)
-    (area, noise), errors = _per_lag(slope, matrices, weights)
-    area[0, 0], noise[0, 0], errors[0, 0] = fit.area[0, 0], fit.noise[0, 0], fit.errors[0, 0]
-    made = replace(fit, estimator="guyonnet", area=area, noise=noise, errors=errors)
-    return _judged(made, matrices, counts)
+    each = model[:, 0, 0] * levels * fit.gain
+    area, noise = _per_lag(_alike(each, matrices), matrices, weights)
+    area[0, 0], noise[0, 0] = fit.area[0, 0], fit.noise[0, 0]
+    made = _bare("guyonnet", area, noise, (fit.gain, fit.gain_error), fit.fitted_gain, levels)
+    w = weights[:, -1, -1]
+    factors = w * (each - (w * each).sum() / w.sum())
+    return _judged(made, matrices, counts, factors, _alike(each, power_of(area, levels, fit.gain, 0.0)))
 
 
 def _averaged(
@@ -309,27 +326,21 @@ def _averaged(
     noise: float | None,
 ) -> AreaFit:
     """Coulton's: the mean over levels of covariances over the level's square, the variance less that of light and of noise."""
-    from dataclasses import replace
-
     g, error = gain or (fit.gain, fit.gain_error)
-    floor = fit.noise[0, 0] if noise is None else noise
+    floor = float(fit.noise[0, 0]) if noise is None else noise
     m = levels[:, np.newaxis, np.newaxis]
     above = matrices.copy()
     above[:, 0, 0] -= levels / g + floor
     weights = m**4 / _sigmas(fit.law(levels), counts) ** 2
     area = (weights * above / m**2).sum(0) / weights.sum(0)
-    errors = 1.0 / np.sqrt(weights.sum(0))
-    w = weights[:, 0, 0]
-    common = float((w / levels).sum() / w.sum()) * error / g**2  # what the gain is off is off at all levels
-    errors[0, 0] = hypot(errors[0, 0], common)
     held = np.zeros_like(area)
     held[0, 0] = floor
-    made = replace(
-        fit, estimator="coulton", area=area, errors=errors, noise=held, gain=g, gain_error=error, fitted_gain=gain is None
-    )  # fmt: skip
-    return _judged(made, matrices, counts)
+    made = _bare("coulton", area, held, (g, error), gain is None, levels)
+    factors = weights[:, -1, -1] / levels**2
+    return _judged(made, matrices, counts, factors, _alike(levels**2, power_of(area, levels, g, 0.0)))
 
 
 def kernel_sum(fit: AreaFit) -> tuple[float, float]:
     """The sum of the coefficients over all lags and its error [1/e⁻]: zero where charge is moved and none is lost."""
-    return total(fit.area), fit.sum_error
+    weights = multiplicity(fit.lags).ravel()
+    return total(fit.area), sqrt(max(float(np.einsum("i,ij,j->", weights, fit.covariance, weights)), 0.0))

@@ -171,7 +171,7 @@ def _fitted(curve: Curve, estimator: str, floor: float | None) -> Curve:
     borders = borders_of(fit.area, fit.errors)
     # Guyonnet's coefficients of area are those of borders that follow a smooth law
     area = borders.area if estimator == "guyonnet" else fit.area
-    return replace(curve, fit=fit, borders=borders, kernel=kernel_of(area, fit.errors))
+    return replace(curve, fit=fit, borders=borders, kernel=kernel_of(area, fit.covariance))
 
 
 def _without_points(curve: Curve) -> Curve:

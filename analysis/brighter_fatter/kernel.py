@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from math import sqrt
 
 import numpy as np
 
@@ -60,15 +59,15 @@ class Kernel:
         return out
 
 
-def zero_sum(area: Floats, errors: Floats) -> tuple[Floats, float]:
+def zero_sum(area: Floats, covariance: Floats) -> tuple[Floats, float]:
     """The matrix nearest to ``area``, in units of its errors, that sums up to zero over all lags; and the sum taken off.
 
-    The least change takes from each element in proportion to the square of its error: nearly all from the many far lags, next to nothing from the
+    ``covariance`` [1/e⁻²] is that of the quarter's elements, row by row. The least change takes nearly all from the many far lags, next to nothing from the
     centre. (Taking it all from the centre, as is done elsewhere, puts the noise of all lags into the one element that matters most.)
     """
     weights = multiplicity(area.shape[0] - 1)
     off = total(area)
-    shares = weights * errors**2
+    shares = np.einsum("ij,j->i", covariance, weights.ravel()).reshape(area.shape)
     whole = float((weights * shares).sum())
     if whole <= 0:  # without errors all give alike
         return area - off / float(weights.sum()), off
@@ -95,30 +94,25 @@ def _responses(lags: int) -> Floats:
     return solved(np.eye((lags + 1) ** 2).reshape(-1, lags + 1, lags + 1))
 
 
-def kernel_of(area: Floats, errors: Floats) -> Kernel:
-    """The kernel of area coefficients ± errors [1/e⁻], quarters of one shape, whose errors are independent."""
-    lags = area.shape[0] - 1
-    even, taken = zero_sum(area, errors)
-    units = np.eye((lags + 1) ** 2).reshape(-1, lags + 1, lags + 1)
-    return Kernel(solved(even), errors_of(units, errors), even, taken)
+def kernel_of(area: Floats, covariance: Floats) -> Kernel:
+    """The kernel of a quarter of area coefficients [1/e⁻] with their ``covariance`` [1/e⁻²], row by row."""
+    even, taken = zero_sum(area, covariance)
+    units = np.eye(area.size).reshape(-1, *area.shape)
+    return Kernel(solved(even), errors_of(units, covariance).reshape(area.shape), even, taken)
 
 
-def errors_of(weights: Floats, errors: Floats) -> Floats:
-    """Standard errors of sums Σ w K over a quarter of a kernel, for many ``weights`` of shape (n, lags + 1, lags + 1), in the quarter's shape if n fits.
+def errors_of(weights: Floats, covariance: Floats) -> Floats:
+    """Standard errors of sums Σ w K over a quarter of a kernel, for n sets of ``weights``, shape (n, lags + 1, lags + 1).
 
-    Errors of the coefficients of area are independent; what the zero sum takes off is not: V − V m mᵀ V / mᵀ V m, carried to K.
+    What the zero sum takes off is taken off the covariance too, V − V m mᵀ V / mᵀ V m, which then is carried to K.
     """
-    lags = errors.shape[0] - 1
+    lags = weights.shape[-1] - 1
     by_area = np.einsum("nij,kij->kn", _responses(lags), weights)
-    shares = (multiplicity(lags) * errors**2).ravel()
-    whole = float((multiplicity(lags).ravel() * shares).sum())
-    variance = np.einsum("kn,n->k", by_area**2, (errors**2).ravel())
+    m = multiplicity(lags).ravel()
+    shares = np.einsum("ij,j->i", covariance, m)
+    whole = float((m * shares).sum())
+    variance = np.einsum("kn,nm,km->k", by_area, covariance, by_area, optimize=False)
     if whole > 0:
         variance = variance - np.einsum("kn,n->k", by_area, shares) ** 2 / whole
     found: Floats = np.sqrt(np.maximum(variance, 0.0))
-    return found.reshape(errors.shape) if found.size == errors.size else found
-
-
-def sum_error(errors: Floats) -> float:
-    """Standard error of the sum over all lags [1/e⁻] of independent elements."""
-    return sqrt(float(((multiplicity(errors.shape[0] - 1) * errors) ** 2).sum()))
+    return found

@@ -133,7 +133,9 @@ def covariances_of(
 
     ``lost`` is grown by outliers beyond ``sigma``, ``difference`` loses its surface. Raises ValueError when no pixel is left.
     """
-    _lose_outliers(difference, lost, sigma)  # first the bright ones, whose charge would be taken for a surface
+    _lose_outliers(
+        difference, lost, sigma
+    )  # first the bright ones, whose charge would be taken for a surface
     terms = _flattened(difference, lost, degree)
     _lose_outliers(difference, lost, sigma)
     found = covariances(difference, lost, lags=lags)

@@ -11,7 +11,7 @@ from analysis.brighter_fatter.spot import Growth, growth
 from analysis.brighter_fatter.straightness import ratio
 from analysis.contract import Inputs, Quantity, Results
 
-_FIT = "fit of Astier's law without b to covariances of pairs against level; error from the fit"
+_FIT = "fit of Astier's law without b to covariances of pairs against level; error from the flats' power spectrum"
 _GROWTH = "second moments of a Gaussian spot under the kernel, to second order in the charge; errors of all coefficients carried through"
 _AFTER = (
     "parabola fitted to covariances of pairs corrected by the kernel of the other half of the pairs, less what a right correction leaves; "
@@ -24,7 +24,7 @@ QUANTITIES = (
     Quantity("a01", "a₀₁", "1/e⁻", "Relative change of a pixel's area by each electron in its neighbour in the same column (parallel)", _FIT),
     Quantity(
         "kernel_sum", "Σa", "1/e⁻", "Sum of the coefficients of area over all lags before it is forced to zero: no charge may be lost",
-        "sum of the fitted coefficients; error from theirs, enlarged for the power at long waves", "health",
+        "sum of the fitted coefficients; error from their covariance, that of the flats' power spectrum", "health",
     ),
     Quantity(
         "kernel_sum_significance", "Σa/σ", "σ", "The sum before it is forced to zero over its error",
@@ -171,7 +171,7 @@ def _widths(inputs: Inputs, results: Results, curve: Curve) -> None:
     note = f"spot of full width {width:g} pixels of {pitch:g} µm, peak {peak:g} ADU"
     for axis, letter in ((1, "x"), (0, "y")):
         found: Growth | None = growth(
-            kernel, fit.errors, (fit.gain, fit.gain_error), peak=peak, width=width, pitch=pitch, axis=axis
+            kernel, fit.covariance, (fit.gain, fit.gain_error), peak=peak, width=width, pitch=pitch, axis=axis
         )
         pairs = (("fwhm", "value", "error"), ("fwhm_slope", "slope", "slope_error"))
         for quantity, what, uncertain in pairs:

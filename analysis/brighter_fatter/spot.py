@@ -35,7 +35,7 @@ class Growth:
 
 def growth(
     kernel: Kernel,
-    errors: Floats,
+    covariance: Floats,
     gain: tuple[float, float],
     *,
     peak: float,
@@ -45,14 +45,14 @@ def growth(
 ) -> Growth | None:
     """The growth along ``axis`` (1: along rows, x) of a spot of full width ``width`` [pixels] whose peak is ``peak`` [ADU].
 
-    ``errors`` [1/e⁻] are those of the coefficients of area, ``gain`` ± error [e⁻/ADU], ``pitch`` [µm]. None when the kernel would shrink the spot to nothing.
+    ``covariance`` [1/e⁻²] is that of the coefficients of area, ``gain`` ± error [e⁻/ADU], ``pitch`` [µm]. None when the kernel would shrink the spot to nothing.
     """
     lags, s = kernel.values.shape[0] - 1, width / FWHM
     weights = moment_weights(s, lags, axis) * peak * gain[0]
     first = float((weights * kernel.values).sum())
     second = _second_order(kernel.image, s, peak * gain[0], axis)
     moved, steepness = first + second, first + 2.0 * second
-    error = hypot(float(errors_of(weights[np.newaxis], errors)[0]), first * gain[1] / gain[0])
+    error = hypot(float(errors_of(weights[np.newaxis], covariance)[0]), first * gain[1] / gain[0])
     if s**2 + moved <= 0:
         return None
     scale, now, per = FWHM * pitch, sqrt(s**2 + moved), 1e4 / peak

@@ -92,7 +92,7 @@ def straightness(
     independent = all(len({p.exptime for p in half}) >= max(needed, 3) for half in (ours, theirs))
     if independent:
         fit = fit_area(ours, estimator, gain, noise)
-        kernel = kernel_of(fit.area, fit.errors)
+        kernel = kernel_of(fit.area, fit.covariance)
     worst: list[int] = []
     measured = [
         p

@@ -11,7 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from analysis.brighter_fatter.area import ESTIMATORS, AreaFit, covariance_law, fit_area, fit_first_order, kernel_sum
+from analysis.brighter_fatter.area import (
+    ESTIMATORS,
+    AreaFit,
+    covariance_law,
+    fit_area,
+    fit_first_order,
+    kernel_sum,
+)
 from analysis.brighter_fatter.borders import areas_of, borders_of
 from analysis.brighter_fatter.kernel import errors_of, kernel_of, solved, zero_sum
 from analysis.brighter_fatter.points import Point, covariances_of
@@ -27,13 +34,19 @@ LEVELS = np.array([3e3, 1e4, 2e4, 3.5e4, 5e4, 7e4, 9e4])  # e⁻
 Floats = NDArray[np.float64]
 
 
+def diagonal(errors: Floats) -> Floats:
+    """The covariance of independent coefficients."""
+    return np.diag(np.ravel(errors) ** 2)
+
+
 def points(levels: Floats = LEVELS, gain: float = GAIN, area: Floats = AREA) -> list[Point]:
     """Points without noise, by the simulator's closed law."""
     out = []
     for level in levels:
         matrix = pixel_area.covariance(area, float(level), LAGS) / gain**2
         matrix[0, 0] += NOISE
-        counts = np.full(matrix.shape, 65536, np.int64)
+        counts = np.full(matrix.shape, 131072, np.int64)  # of both signs of mixed lags
+        counts[0] = counts[:, 0] = 65536
         out.append(Point("a", "b", float(level), float(level / gain), matrix, counts))
     return out
 
@@ -53,7 +66,9 @@ def test_the_law_is_that_of_the_simulator() -> None:
     """Written twice, from the paper and for the simulator: to all orders the same."""
     law = covariance_law(LEVELS / GAIN, GAIN, QUARTER, np.zeros_like(QUARTER))
     for n, level in enumerate(LEVELS):
-        np.testing.assert_allclose(law[n] * GAIN**2, pixel_area.covariance(AREA, level, LAGS), atol=1e-7 * level)
+        np.testing.assert_allclose(
+            law[n] * GAIN**2, pixel_area.covariance(AREA, level, LAGS), atol=1e-7 * level
+        )
 
 
 @pytest.mark.parametrize("gain", [None, (GAIN, 1e-3)])
@@ -88,10 +103,10 @@ def test_estimators_of_first_order_are_right_where_there_is_little_charge() -> N
     assert high["coulton"] < high["guyonnet"] < -0.03 < -1e-6 < high["astier"]
 
 
-def test_a_given_gain_carries_its_error_into_the_centre_alone() -> None:
+def test_a_given_gain_carries_its_error_into_the_centre() -> None:
     sharp, vague = (fit_area(points(), "astier", (GAIN, e)) for e in (0.0, 0.02))
     assert vague.errors[0, 0] > 2 * sharp.errors[0, 0]
-    np.testing.assert_allclose(vague.errors[0, 1:], sharp.errors[0, 1:])
+    np.testing.assert_allclose(vague.errors[0, 1:], sharp.errors[0, 1:], rtol=0.05)  # next to nothing of it
     shifted = fit_area(points(), "astier", (GAIN * 1.001, 0.0))
     by = (shifted.area[0, 0] - sharp.area[0, 0]) / (0.001 * GAIN) * 0.02
     assert np.hypot(sharp.errors[0, 0], by) == pytest.approx(vague.errors[0, 0], rel=0.05)
@@ -134,12 +149,23 @@ def test_pulls_of_the_fit_are_standard_normal() -> None:
         fit = fit_area(noisy(rng))
         near = (fit.area - QUARTER) / fit.errors
         value, error = kernel_sum(fit)
-        pulls.append([near[0, 0], near[0, 1], near[1, 0], near[3, 2], (fit.gain - GAIN) / fit.gain_error, value / error])
+        pulls.append(
+            [
+                near[0, 0],
+                near[0, 1],
+                near[1, 0],
+                near[3, 2],
+                (fit.gain - GAIN) / fit.gain_error,
+                value / error,
+            ]
+        )
     found = np.array(pulls)
     assert (np.abs(found.mean(0)) < 4 / sqrt(150)).all()
     scatter = found.std(0)
     assert (np.abs(scatter[:5] - 1) < 4 / sqrt(300)).all()
-    assert 0.6 < scatter[5] < 1.0  # real covariances of all lags scatter together, by the power at long waves
+    assert (
+        0.6 < scatter[5] < 1.0
+    )  # those of real flats scatter together, by the power at long waves: see the cases of truth
 
 
 def test_a_fit_that_misses_the_points_says_so_and_enlarges_its_errors() -> None:
@@ -156,7 +182,7 @@ def test_a_fit_that_misses_the_points_says_so_and_enlarges_its_errors() -> None:
 
 
 def test_the_kernel_solves_its_equation_exactly() -> None:
-    kernel = kernel_of(QUARTER, np.full_like(QUARTER, 1e-9))
+    kernel = kernel_of(QUARTER, diagonal(np.full_like(QUARTER, 1e-9)))
     k = np.pad(kernel.image, 1)
     around = k[2:, 1:-1] + k[:-2, 1:-1] + k[1:-1, 2:] + k[1:-1, :-2] - 4 * k[1:-1, 1:-1]
     np.testing.assert_allclose(-around, unfolded(QUARTER), atol=1e-19)
@@ -184,13 +210,13 @@ def test_zero_sum_costs_the_centre_next_to_nothing() -> None:
     ours, theirs = [], []
     for _ in range(300):
         drawn = QUARTER + rng.normal(size=QUARTER.shape) * errors
-        even, taken = zero_sum(drawn, errors)
+        even, taken = zero_sum(drawn, diagonal(errors))
         assert abs(total(even)) < 1e-18
         assert taken == pytest.approx(total(drawn))
         ours.append(even[0, 0] - QUARTER[0, 0])
         theirs.append(drawn[0, 0] - taken - QUARTER[0, 0])
     assert np.std(ours) < 1.2 * errors[0, 0] < 4 * errors[0, 0] < np.std(theirs)
-    plain, taken = zero_sum(QUARTER + 1e-9, np.zeros_like(QUARTER))
+    plain, taken = zero_sum(QUARTER + 1e-9, diagonal(np.zeros_like(QUARTER)))
     np.testing.assert_allclose(plain, QUARTER, atol=1e-20)
     assert taken == pytest.approx(289e-9)
 
@@ -198,20 +224,22 @@ def test_zero_sum_costs_the_centre_next_to_nothing() -> None:
 def test_errors_of_the_kernel_are_those_of_its_scatter() -> None:
     rng = np.random.default_rng(6)
     errors = np.full_like(QUARTER, 3e-8)
-    drawn = [kernel_of(QUARTER + rng.normal(size=QUARTER.shape) * errors, errors) for _ in range(400)]
+    drawn = [
+        kernel_of(QUARTER + rng.normal(size=QUARTER.shape) * errors, diagonal(errors)) for _ in range(400)
+    ]
     scatter = np.std([k.values for k in drawn], axis=0)
     assert (np.abs(scatter / drawn[0].errors - 1)[:6, :6] < 5 / sqrt(800)).all()
     weights = rng.normal(size=(1, *QUARTER.shape))
     sums = [float((weights * k.values).sum()) for k in drawn]
-    assert abs(np.std(sums) / errors_of(weights, errors)[0] - 1) < 4 / sqrt(800)
+    assert abs(np.std(sums) / errors_of(weights, diagonal(errors))[0] - 1) < 4 / sqrt(800)
 
 
 def test_doubtful_kernels_are_told() -> None:
     small = np.full_like(QUARTER, 1e-11)
-    assert "not the smallest" in kernel_of(-QUARTER, small).faults()[0]
+    assert "not the smallest" in kernel_of(-QUARTER, diagonal(small)).faults()[0]
     cut = QUARTER.copy()
     cut[:, -1] += 3e-8
-    assert any("cut too short" in f for f in kernel_of(cut, small).faults())
+    assert any("cut too short" in f for f in kernel_of(cut, diagonal(small)).faults())
 
 
 # --- borders
@@ -250,7 +278,7 @@ def test_areas_of_borders_lose_only_what_leaves_at_the_edge(seed: int) -> None:
 
 @pytest.mark.parametrize("axis", [0, 1])
 def test_a_spot_grows_as_it_does_when_exposed(axis: int) -> None:
-    kernel = kernel_of(QUARTER, np.full_like(QUARTER, 1e-9))
+    kernel = kernel_of(QUARTER, diagonal(np.full_like(QUARTER, 1e-9)))
     width, pitch, peak = 2.0, 12.0, 32768.0
     scale = 2 * sqrt(2 * log(2))
     y, x = np.mgrid[-40:40, -40:40].astype(float)
@@ -262,18 +290,37 @@ def test_a_spot_grows_as_it_does_when_exposed(axis: int) -> None:
         more = (charge * place).sum() / charge.sum() - (spot * place).sum() / spot.sum()
         return float(scale * pitch * (sqrt((width / scale) ** 2 + more) - width / scale))
 
-    found = growth(kernel, np.full_like(QUARTER, 1e-9), (GAIN, 0.02), peak=peak, width=width, pitch=pitch, axis=axis)
+    found = growth(
+        kernel,
+        diagonal(np.full_like(QUARTER, 1e-9)),
+        (GAIN, 0.02),
+        peak=peak,
+        width=width,
+        pitch=pitch,
+        axis=axis,
+    )
     assert found is not None
     assert found.value == pytest.approx(exposed(peak), rel=3e-3)
     assert found.slope == pytest.approx((exposed(peak + 500) - exposed(peak - 500)) * 10, rel=0.01)
     assert found.error == pytest.approx(0.01 * found.value, rel=0.1)  # nearly all of the gain's per cent
-    wide = growth(kernel, np.full_like(QUARTER, 1e-9), (GAIN, 0.02), peak=peak, width=2 * width, pitch=pitch, axis=axis)
+    wide = growth(
+        kernel,
+        diagonal(np.full_like(QUARTER, 1e-9)),
+        (GAIN, 0.02),
+        peak=peak,
+        width=2 * width,
+        pitch=pitch,
+        axis=axis,
+    )
     assert wide is not None and 0 < wide.value < found.value
 
 
 def test_a_kernel_that_would_take_all_width_away_is_told() -> None:
-    kernel = kernel_of(-1e3 * QUARTER, np.full_like(QUARTER, 1e-9))
-    assert growth(kernel, QUARTER * 0 + 1e-9, (1.0, 0.0), peak=3e4, width=1.0, pitch=12.0, axis=0) is None
+    kernel = kernel_of(-1e3 * QUARTER, diagonal(np.full_like(QUARTER, 1e-9)))
+    assert (
+        growth(kernel, diagonal(QUARTER * 0 + 1e-9), (1.0, 0.0), peak=3e4, width=1.0, pitch=12.0, axis=0)
+        is None
+    )
 
 
 # --- covariances of a difference
@@ -292,7 +339,9 @@ def test_taking_a_surface_off_does_not_lower_covariances() -> None:
     assert abs(mean[0, 0] - 1) < 4 * error[0, 0]
     off = np.ones((4, 4), bool)
     off[0, 0] = False
-    assert abs(mean[off].mean()) < 4 * np.sqrt((error[off] ** 2).sum()) / off.sum() < 6 / 1600  # else it could not tell
+    assert (
+        abs(mean[off].mean()) < 4 * np.sqrt((error[off] ** 2).sum()) / off.sum() < 6 / 1600
+    )  # else it could not tell
 
 
 def test_tilts_and_outliers_do_not_make_covariances() -> None:
@@ -307,7 +356,9 @@ def test_tilts_and_outliers_do_not_make_covariances() -> None:
     lost = np.zeros(noise.shape, bool)
     found, fewer = covariances_of(spoilt, lost, lags=3)
     error = 200.0 / np.sqrt(fewer)
-    assert (np.abs(found - clean)[0, 1:] < 3 * error[0, 1:]).all() and abs(found[0, 0] - clean[0, 0]) < 4 * error[0, 0]
+    assert (np.abs(found - clean)[0, 1:] < 3 * error[0, 1:]).all() and abs(
+        found[0, 0] - clean[0, 0]
+    ) < 4 * error[0, 0]
     assert fewer[0, 0] < counts[0, 0] - 200 * 20 and lost.sum() > 200 * 20
 
 

@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from builder.simulate.effects.pixel_area import area_matrix, covariance, divergence, expose, potential, spectrum
+from builder.simulate.effects.pixel_area import (
+    area_matrix,
+    covariance,
+    divergence,
+    expose,
+    potential,
+    spectrum,
+)
 
 AREA = area_matrix(4e-7, 3e-7, 3.0, 4)
 LEVEL = 60e3
