@@ -30,16 +30,12 @@ correction, which is that of a steady light, is right for it to first order only
 
 @dataclass(frozen=True)
 class Redistributed:
-    """A corrected image [e⁻], how many ``rounds`` it took, and the largest ``change`` [e⁻] of the last."""
+    """A corrected image [e⁻], how many ``rounds`` it took, the largest ``change`` [e⁻] of the last, and whether that is next to nothing."""
 
     charge: Image
     rounds: int
     change: float
-
-    @property
-    def converged(self) -> bool:
-        """Whether the last round changed next to nothing."""
-        return self.rounds < ROUNDS
+    converged: bool
 
 
 def redistributed(charge: Image, quarter: NDArray[np.floating], order: int = 2) -> Redistributed:
@@ -60,8 +56,8 @@ def redistributed(charge: Image, quarter: NDArray[np.floating], order: int = 2) 
     bright = float(np.abs(charge).max())
     light = np.array(charge, np.float32, order="C")
     bent, moved, second = (np.empty_like(light) for _ in range(3))
-    rounds, change = 0, np.inf
-    while rounds < ROUNDS and change > CONVERGED + 1e-6 * bright:
+    rounds, change, enough = 0, np.inf, CONVERGED + 1e-6 * bright
+    while rounds < ROUNDS and (rounds == 0 or enough < change < 1e3 * bright):
         kernels.potential(light - level, k, bent)
         bent *= np.float32(0.5)
         if order == 2:
@@ -73,7 +69,7 @@ def redistributed(charge: Image, quarter: NDArray[np.floating], order: int = 2) 
         change = float(np.abs(moved - light).max())
         light, moved = moved, light
         rounds += 1
-    return Redistributed(light, rounds, change)
+    return Redistributed(light, rounds, change, bool(change <= enough))
 
 
 def filled(values: Image, lost: NDArray[np.bool_], reach: int = 2) -> Image:

@@ -64,6 +64,8 @@ def corrector_of(kernel: Kernel, gain: float, order: int, worst: list[int]) -> C
     def correct(image: Image, bad: NDArray[np.bool_]) -> Image:
         lost = bad & ~np.isfinite(image)
         found = redistributed(filled(image, lost) * np.float32(gain), kernel.values, order)
+        if not found.converged:
+            raise ValueError("the correction does not converge")
         worst.append(found.rounds)
         out = found.charge / np.float32(gain)
         out[lost] = np.nan

@@ -104,7 +104,7 @@ def _drawn(rng: np.random.Generator, expected: NDArray[np.floating], level: floa
     if level < _FEW:
         return rng.poisson(np.maximum(expected, 0.0)).astype(np.float32)
     noise = rng.standard_normal(expected.shape, dtype=np.float32)
-    drawn: Charge = np.add(expected, noise * np.sqrt(np.maximum(expected, 0.0)), dtype=np.float32)
+    drawn: Charge = (expected + noise * np.sqrt(np.maximum(expected, 0.0))).astype(np.float32)
     return drawn
 
 
