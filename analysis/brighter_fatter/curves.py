@@ -120,8 +120,8 @@ def measure_curve(
 
 
 def _used(inputs: Inputs, channel: Channel, points: Sequence[Point]) -> tuple[Point, ...]:
-    """Clean points below the turnoff of the variance, and below the level asked for, by level."""
-    clean = sorted((p for p in points if p.clean), key=lambda p: p.level)
+    """Clean points below the turnoff of the variance, and below the level asked for, as they were taken."""
+    clean = [p for p in points if p.clean]
     top = inputs.number("max_level") or np.inf
     found = inputs.used.get((FULL_WELL.procedure, FULL_WELL.quantity), {}).get(channel.name)
     if found is not None and found.value is not None:

@@ -179,8 +179,8 @@ def _kernel(curves: Sequence[Curve], order: int) -> ImageProduct:
     cards: dict[str, tuple[str | float | int | bool, str]] = {
         "KUNIT": ("pixel2/electron", "unit of K: images in electrons"),
         "KLAW": ("F + 1/2 div(L grad(K*L))", "L, the corrected image, by iteration"),
-        "KORDER": (order, "order of the correction, 2: borders move all the time"),
-        "KCONV": (CONVERGED, "iterate until no pixel changes by more [electron]"),
+        "KORDER": (order, "order of the correction that was checked"),
+        "KCONV": (CONVERGED, "until no pixel changes by more [electron]"),
         "KROUNDS": (ROUNDS, "or after so many rounds"),
     }
     shown = _first_settings(curves)

@@ -62,14 +62,12 @@ def corrector_of(kernel: Kernel, gain: float, order: int, worst: list[int]) -> C
     """What corrects a flat [ADU]; the rounds it takes are noted in ``worst``."""
 
     def correct(image: Image, bad: NDArray[np.bool_]) -> Image:
-        lost = bad & ~np.isfinite(image)
-        found = redistributed(filled(image, lost) * np.float32(gain), kernel.values, order)
+        # pixels that are left out anyway count as the light around them: a dead one must not spoil its neighbours
+        found = redistributed(filled(image, bad) * np.float32(gain), kernel.values, order)
         if not found.converged:
             raise ValueError("the correction does not converge")
         worst.append(found.rounds)
-        out = found.charge / np.float32(gain)
-        out[lost] = np.nan
-        return out
+        return found.charge / np.float32(gain)
 
     return correct
 

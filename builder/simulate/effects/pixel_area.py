@@ -102,7 +102,8 @@ def divergence(light: NDArray[np.floating], bent: NDArray[np.floating]) -> NDArr
 def _drawn(rng: np.random.Generator, expected: NDArray[np.floating], level: float) -> Charge:
     """Electrons that arrive where that many are expected; many are drawn from a normal distribution of the same mean and variance."""
     if level < _FEW:
-        return rng.poisson(np.maximum(expected, 0.0)).astype(np.float32)
+        few: Charge = rng.poisson(np.maximum(expected, 0.0)).astype(np.float32)
+        return few
     noise = rng.standard_normal(expected.shape, dtype=np.float32)
     drawn: Charge = (expected + noise * np.sqrt(np.maximum(expected, 0.0))).astype(np.float32)
     return drawn
