@@ -38,9 +38,12 @@ class Redistributed:
     converged: bool
 
 
-def redistributed(charge: Image, quarter: NDArray[np.floating], order: int = 2) -> Redistributed:
+def redistributed(
+    charge: Image, quarter: NDArray[np.floating], order: int = 2, close: float = CONVERGED
+) -> Redistributed:
     """An image of finite charges [e⁻], shape (rows, columns), as the light made it; ``quarter`` of K [pixel²/e⁻].
 
+    It ends when no pixel changes by more than ``close`` [e⁻], plus a millionth of the brightest.
     Raises ValueError when the image is no larger than the kernel's lags, or ``order`` is neither 1 nor 2.
     """
     if order not in REMAINDER:
@@ -50,13 +53,12 @@ def redistributed(charge: Image, quarter: NDArray[np.floating], order: int = 2) 
     from analysis.brighter_fatter import redistribution_kernels as kernels
 
     k = np.ascontiguousarray(quarter, np.float32)
-    level = np.float32(
-        charge.mean(dtype=np.float64)
-    )  # K ⊗ a constant has no gradient: without it rounding is small
+    # a constant's K ⊗ F has no gradient: without it rounding is small
+    level = np.float32(charge.mean(dtype=np.float64))
     bright = float(np.abs(charge).max())
     light = np.array(charge, np.float32, order="C")
     bent, moved, second = (np.empty_like(light) for _ in range(3))
-    rounds, change, enough = 0, np.inf, CONVERGED + 1e-6 * bright
+    rounds, change, enough = 0, np.inf, close + 1e-6 * bright
     while rounds < ROUNDS and (rounds == 0 or enough < change < 1e3 * bright):
         kernels.potential(light - level, k, bent)
         bent *= np.float32(0.5)

@@ -24,6 +24,8 @@ Image = NDArray[np.float32]
 
 _NEAR = 1
 """Lags that are looked at after the correction."""
+_CLOSE = 0.5
+"""Where the correction of a flat ends [e⁻]: a hundredth of its noise, of one pixel of millions."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ def corrector_of(kernel: Kernel, gain: float, order: int, worst: list[int]) -> C
 
     def correct(image: Image, bad: NDArray[np.bool_]) -> Image:
         # pixels that are left out anyway count as the light around them: a dead one must not spoil its neighbours
-        found = redistributed(filled(image, bad) * np.float32(gain), kernel.values, order)
+        found = redistributed(filled(image, bad) * np.float32(gain), kernel.values, order, _CLOSE)
         if not found.converged:
             raise ValueError("the correction does not converge")
         worst.append(found.rounds)
