@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from analysis.bias.master import halves, joined
 from analysis.contract import ContractError, FrameInput, ImageProduct, Inputs, Parameter, Take
+from analysis.conversion import conversion
 from analysis.masks import BITS, Mask
 from analysis.offsets import Offset, offset_of
 from campaign.geometry import Channel
@@ -26,6 +27,7 @@ STEPS: Mapping[str, str] = {
     "rows": "the level of each row's overscan instead of the whole frame's",
     "bias": "the master bias less the offsets of its frames, from the role bias; all of its level where no offset was taken off",
     "dark": "the master dark's rate times the exposure time",
+    "brighter-fatter": "charge put back over the borders that charge had moved, by the kernel of the brighter-fatter effect",
     "flat": "division by the master flat",
     "defects": "the mask of known defects",
 }
@@ -33,10 +35,16 @@ STEPS: Mapping[str, str] = {
 
 TAKES: Mapping[str, tuple[Take, ...]] = {
     "dark": (Take("dark", "master_dark", "the dark signal of each pixel that is taken off"),),
+    "brighter-fatter": (
+        Take("brighter_fatter", "kernel", "the kernel by which charge is put back to where it fell"),
+    ),
     "flat": (Take("flat", "master_flat", "the response of each pixel by which frames are divided"),),
     "defects": (Take("flat", "defects", "pixels that do not respond as others do, left out"),),
 }
-"""The products of other procedures that a step takes: a procedure that offers the step declares them."""
+"""The products of other procedures that a step takes: a procedure that offers the step declares them.
+
+The step brighter-fatter needs a gain too: who offers it declares ``analysis.conversion.GAIN`` among its ``uses``.
+"""
 
 Step = Callable[["Corrected", FrameInput], None]
 """Changes values and mask of a corrected frame in place."""
@@ -203,6 +211,46 @@ def _dark(inputs: Inputs, channel: Channel, before: Sequence[str]) -> Step | str
     return step
 
 
+def _brighter_fatter(inputs: Inputs, channel: Channel, before: Sequence[str]) -> Step | str:
+    """Corrects by the kernel, in electrons; see ``analysis.brighter_fatter.redistribution``.
+
+    Charge is conserved to rounding; none crosses the image's edges, at which it is taken to go on mirrored. A pixel without a value stays without one, and counts
+    as the mean of its good neighbours for the others. A saturated one counts as what it holds: it and what is beside it are put right only in part.
+    """
+    if not {"offset", "rows", "bias"} & set(before):
+        return "the offset must be taken off before"
+    take = TAKES["brighter-fatter"][0]
+    product = inputs.product(take.procedure, take.product)
+    if not isinstance(product, ImageProduct) or channel.name not in product.planes:
+        return "there is no kernel of this channel"
+    kernel = np.asarray(product.planes[channel.name], np.float64)
+    lags = kernel.shape[0] // 2
+    if kernel.ndim != 2 or kernel.shape != (2 * lags + 1, 2 * lags + 1) or not np.isfinite(kernel).all():
+        return f"a kernel of shape {kernel.shape} is none"
+    quarter = kernel[lags:, lags:]
+    if not (quarter[0, 0] < 0 and quarter[0, 0] == quarter.min()):
+        return "the kernel is not one of charge that repels charge: its centre is not its smallest element"
+    if lags >= min(channel.image.shape):
+        return f"the kernel is larger than an image of shape {channel.image.shape}"
+    found = conversion(inputs, channel)
+    if found is None:
+        return "no gain is known, and the kernel is for electrons"
+    gain = np.float32(found.gain)
+    from analysis.brighter_fatter.redistribution import filled, redistributed
+
+    def step(out: Corrected, frame: FrameInput) -> None:
+        lost = ~np.isfinite(out.values)
+        charge = filled(out.values, lost) * gain
+        made = redistributed(charge, quarter)
+        if not made.converged:
+            out.mask |= np.int32(BITS["uncorrected"])
+            return
+        moved = made.charge / gain
+        np.copyto(out.values, moved, where=~lost)
+
+    return step
+
+
 def _flat(inputs: Inputs, channel: Channel, before: Sequence[str]) -> Step | str:
     plane = _plane(inputs, TAKES["flat"][0], channel)
     if isinstance(plane, str):
@@ -242,6 +290,7 @@ _MAKERS: Mapping[str, Callable[[Inputs, Channel, Sequence[str]], Step | str]] = 
     "rows": _rows,
     "bias": _bias,
     "dark": _dark,
+    "brighter-fatter": _brighter_fatter,
     "flat": _flat,
     "defects": _defects,
 }

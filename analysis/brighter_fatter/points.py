@@ -1,0 +1,225 @@
+"""Covariances of pairs of flats: one point per pair, frame by frame from the file, never more than two frames in memory.
+
+The pair is checked and its level measured as photon transfer does. Then the weighted difference, less what varies slowly over it, is correlated with
+itself at all lags. Taking off a surface of p coefficients takes p times the difference's power at long waves, over the number of pixels, from every
+covariance alike (the mean alone takes one): a part in ten thousand of the variance, which is a hundredth of a covariance. It is put back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.brighter_fatter.quarter import Floats, multiplicity
+from analysis.contract import FrameInput
+from analysis.covariance import covariances
+from analysis.flat_frames import Offsets
+from analysis.flat_pairs import (
+    Bounds,
+    Difference,
+    NoLightError,
+    checks_of_frame,
+    flat_difference,
+    read_pair,
+)
+from analysis.statistics import clip_factor
+from campaign.geometry import Channel
+
+Image = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+Corrector = Callable[[Image, Mask], Image]
+"""Corrects a flat less its offset [ADU], given where it has no value or is saturated."""
+
+_NEAR = 2  # lags whose covariances tell the power at long waves well enough for a small correction
+_GROWN = 2  # pixels about an outlier that are left out with it: cosmic rays have feet below the clip
+_BLOCK = 32  # side of the blocks that settle the surface
+
+
+@dataclass(frozen=True)
+class Point:
+    """A pair of flats: exposures, exposure time [s], checks, and the covariances of one frame.
+
+    ``level`` [ADU]: harmonic mean of both levels above the offset. ``matrix`` [ADU²] and ``counts`` (pairs of pixels) are quarters, shape (lags + 1,
+    lags + 1); None where there are none, and ``failure`` then says why, ``reason`` in code.
+    """
+
+    first: str
+    second: str
+    exptime: float
+    level: float = 0.0
+    matrix: Floats | None = None
+    counts: NDArray[np.int64] | None = None
+    flags: tuple[str, ...] = ()
+    failure: str = ""
+    reason: str = ""
+
+    @property
+    def clean(self) -> bool:
+        """Whether it has covariances and no flag."""
+        return self.matrix is not None and not self.flags
+
+
+def measure_points(
+    channel: Channel,
+    pairs: Sequence[tuple[FrameInput, FrameInput]],
+    offsets: Offsets,
+    bounds: Bounds,
+    lags: int,
+    degree: int,
+    corrector: Corrector | None = None,
+) -> tuple[Point, ...]:
+    """The points of pairs, whose frames' ``offsets`` are in order; frames are corrected first when there is a ``corrector``.
+
+    Raises what reading pixels raises.
+    """
+    error = offsets.error if offsets.source == "overscan" else 0.0
+    out = []
+    for i, (first, second) in enumerate(pairs):
+        names = (first.frame.exposure, second.frame.exposure, first.frame.exptime or 0.0)
+        a, b = read_pair(first, second, channel, channel.image)
+        zero = offsets.values[2 * i], offsets.values[2 * i + 1]
+        try:
+            checks = [c for f in (first, second) for c in checks_of_frame(f, channel, bounds)]
+            found = flat_difference(a, b, zero, error, bounds, checks)
+            if found.flags:
+                out.append(Point(*names, found.level, None, None, found.flags, found.note))
+                continue
+            matrix, counts = _covariances(a, b, zero, found, bounds, lags, degree, corrector)
+        except NoLightError as why:
+            out.append(Point(*names, failure=str(why), reason="unphysical"))
+        except ValueError as why:
+            full = any(f.summaries[channel.name].saturated > 0 for f in (first, second))
+            reason, flags = ("saturated", ("saturated",)) if full else ("too-few-pixels", ())
+            out.append(Point(*names, flags=flags, failure=str(why), reason=reason))
+        else:
+            out.append(Point(*names, found.level, matrix, counts))
+    return tuple(out)
+
+
+def _covariances(
+    a: NDArray[np.generic],
+    b: NDArray[np.generic],
+    zero: tuple[float, float],
+    found: Difference,
+    bounds: Bounds,
+    lags: int,
+    degree: int,
+    corrector: Corrector | None,
+) -> tuple[Floats, NDArray[np.int64]]:
+    """The covariances of one frame of a pair that passed its checks. Raises ValueError when no pixel is left."""
+    mean = found.level / (1.0 - 0.25 * found.drift**2)
+    levels = mean * (1.0 - 0.5 * found.drift), mean * (1.0 + 0.5 * found.drift)
+    lost = np.zeros(a.shape, np.bool_)
+    lit = []
+    for raw, offset, level in zip((a, b), zero, levels, strict=True):
+        image = np.subtract(raw, np.float32(offset), dtype=np.float32)
+        with np.errstate(invalid="ignore"):
+            bad = ~(np.abs(image - np.float32(level)) < np.float32(0.5 * level))
+            bad |= image >= np.float32(bounds.saturation - offset)
+        lit.append(image if corrector is None else corrector(image, bad))
+        lost |= bad
+    weights = np.float32(levels[1] / mean), np.float32(levels[0] / mean)
+    difference = lit[0] * weights[0] - lit[1] * weights[1]
+    return covariances_of(difference, lost, bounds.sigma, lags, degree)
+
+
+def covariances_of(
+    difference: Image, lost: Mask, sigma: float = 5.0, lags: int = 8, degree: int = 2
+) -> tuple[Floats, NDArray[np.int64]]:
+    """Covariances of *one* frame [ADU²], and the pairs of pixels they rest on, from a pair's difference; quarters of (lags + 1, lags + 1).
+
+    ``lost`` is grown by outliers beyond ``sigma``, ``difference`` loses its surface. Raises ValueError when no pixel is left.
+    """
+    _lose_outliers(
+        difference, lost, sigma
+    )  # first the bright ones, whose charge would be taken for a surface
+    terms = _flattened(difference, lost, degree)
+    _lose_outliers(difference, lost, sigma)
+    found = covariances(difference, lost, lags=lags)
+    matrix, counts = 0.5 * found.matrix, found.pairs
+    if not (counts > 0).all():
+        raise ValueError("too few good pixels are left")
+    near = matrix[: _NEAR + 1, : _NEAR + 1]
+    power = max(float((multiplicity(near.shape[0] - 1) * near).sum()), float(matrix[0, 0]))
+    matrix += power * terms / int(counts[0, 0])
+    factor = clip_factor(sigma) ** 2
+    matrix /= factor**2
+    matrix[0, 0] *= factor
+    return matrix, counts
+
+
+def _lose_outliers(difference: Image, lost: Mask, sigma: float) -> None:
+    """Lose pixels beyond ``sigma`` of the median, and what is near them; σ is that of some of the pixels without outliers, half a step at least."""
+    step = max(1, int((difference.size / 60_000) ** 0.5))
+    sample = difference[::step, ::step][~lost[::step, ::step]].astype(np.float64)
+    if sample.size < 2:
+        raise ValueError("too few good pixels are left")
+    middle = float(np.median(sample))
+    away = np.abs(sample - middle)
+    spread = max(1.4826 * float(np.median(away)), 0.5)
+    for _ in range(3):
+        kept = away[away <= 5.0 * spread]
+        spread = max(float(np.sqrt((kept**2).mean())), 0.5) if kept.size else spread
+    with np.errstate(invalid="ignore"):
+        _grow(lost, (np.abs(difference - np.float32(middle)) > np.float32(sigma * spread)) & ~lost)
+
+
+def _grow(lost: Mask, outliers: Mask) -> None:
+    """Lose outliers and what is within a few pixels of them."""
+    y, x = np.nonzero(outliers)
+    for dy in range(-_GROWN, _GROWN + 1):
+        for dx in range(-_GROWN, _GROWN + 1):
+            v, u = np.clip(y + dy, 0, lost.shape[0] - 1), np.clip(x + dx, 0, lost.shape[1] - 1)
+            lost[v, u] = True
+
+
+def _flattened(difference: Image, lost: Mask, degree: int) -> int:
+    """Take a surface of ``degree`` off in place, settled by medians of blocks; returns how many coefficients it has."""
+    rows, columns = difference.shape
+    down, across = max(1, rows // _BLOCK), max(1, columns // _BLOCK)
+    height, width = rows // down, columns // across
+    cut = difference[: down * height, : across * width]
+    values = np.where(lost[: down * height, : across * width], np.float32(0.0), cut)
+    good = ~lost[: down * height, : across * width]
+    blocks = values.reshape(down, height, across, width)
+    count = good.reshape(down, height, across, width).sum(axis=(1, 3)).astype(np.float64)
+    total = blocks.sum(axis=1, dtype=np.float32).sum(axis=2, dtype=np.float64)
+    y = (np.arange(down) + 0.5) * height / rows * 2.0 - 1.0
+    x = (np.arange(across) + 0.5) * width / columns * 2.0 - 1.0
+    used = count >= 0.25 * height * width
+    if not used.any():
+        raise ValueError("too few good pixels are left")
+    mean = np.divide(total, count, out=np.zeros_like(total), where=count > 0)
+    while degree and (degree + 1) * (degree + 2) // 2 * 2 > int(used.sum()):
+        degree -= 1
+    powers = [(i, j) for i in range(degree + 1) for j in range(degree + 1 - i)]
+    # outlying blocks (a cosmic ray's) weigh little: twice re-weighted by their residuals
+    basis = np.stack([np.outer(y**i, x**j)[used] for i, j in powers], axis=1)
+    target, weight = mean[used], np.sqrt(count[used])
+    keep = np.ones(target.size, np.bool_)
+    for _ in range(3):
+        found = _least_squares(basis[keep] * weight[keep, np.newaxis], target[keep] * weight[keep])
+        left = np.abs((target - basis @ found) * weight)
+        bound = 5.0 * 1.4826 * float(np.median(left[keep]))
+        fresh = left <= bound if bound > 0 else np.ones_like(keep)
+        if fresh.sum() < 2 * len(powers):
+            break
+        keep = fresh
+    yy = np.linspace(-1.0, 1.0, 2 * rows + 1)[1::2]
+    xx = np.linspace(-1.0, 1.0, 2 * columns + 1)[1::2]
+    for j in range(degree + 1):
+        of = sum(c * yy**i for c, (i, k) in zip(found, powers, strict=True) if k == j)
+        difference -= np.asarray(of, np.float32)[:, np.newaxis] * (xx**j).astype(np.float32)
+    return len(powers)
+
+
+def _least_squares(basis: Floats, target: Floats) -> Floats:
+    """Least squares of few coefficients by normal equations, summed in one order."""
+    normal = np.einsum("ni,nj->ij", basis, basis)
+    found: Floats = np.linalg.solve(
+        normal + 1e-12 * np.trace(normal) * np.eye(len(normal)), np.einsum("ni,n->i", basis, target)
+    )
+    return found
