@@ -1,0 +1,1 @@
+"""Effects of detectors and lamps, one module each: pure functions that share no code with ``analysis``."""
