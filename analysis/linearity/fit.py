@@ -26,7 +26,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 _ROUNDS = 30
-_SETTLED = 1e-10  # of the errors
+_SETTLED = 1e-6  # of the errors
 _WORST = 1e10  # condition beyond which parameters cannot be told from each other
 _RARE = 1e-3
 

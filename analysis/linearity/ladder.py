@@ -95,10 +95,10 @@ def _why_none(points: Sequence[Point]) -> tuple[str, str]:
         saturated = any("saturated" in p.flags for p in points)
         note = f"all {len(points)} flats are saturated or clamped"
         return "saturated" if saturated else "too-few-pixels", note
-    failed = next((p for p in points if p.reason), None)
+    failed = next((p for p in points if p.failure), None)
     if failed is None:
         return "too-few-frames", "no flat can be used"
-    return failed.reason, failed.failure
+    return failed.reason or "too-few-pixels", failed.failure
 
 
 def _below_full(points: list[Point]) -> tuple[list[Point], list[Point]]:

@@ -54,7 +54,8 @@ def drift_terms(clock: Floats, degree: int, duration: tuple[float, float]) -> Fl
     """
     low, high = duration
     at = 2.0 * (clock - low) / (high - low) - 1.0 if high > low else np.zeros(clock.size)
-    return np.polynomial.legendre.legvander(at, degree)[:, 1:]
+    terms: Floats = np.asarray(np.polynomial.legendre.legvander(at, degree)[:, 1:], np.float64)
+    return terms
 
 
 @dataclass(frozen=True)

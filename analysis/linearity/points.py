@@ -80,11 +80,12 @@ def tile_edges(pixels: int, side: int) -> NDArray[np.int64]:
 
 @dataclass
 class _Tiles:
-    """What one flat's pixels told, before the flats are compared: the tiles' means [ADU] and the error of its offset."""
+    """What one flat's pixels told, before the flats are compared: the tiles' means [ADU], the error of its offset, the share of pixels without a value."""
 
     point: Point
     means: Floats
-    offset_error: float
+    offset_error: float = 0.0
+    masked: float = 0.0
 
 
 def measure_points(
@@ -109,6 +110,15 @@ def measure_points(
     out: list[Point] = [one.point for one in read]
     for group in dict.fromkeys(groups):
         held = [i for i, one in enumerate(read) if one.point.group == group and one.point.usable]
+        usual = min((read[i].masked for i in held), default=0.0)
+        for i in held:
+            # where pixels lack a value for being bright (saturated, beyond a table of corrections) the others are no fair sample
+            if (lost := read[i].masked - usual) > bounds.pile_fraction:
+                out[i] = replace(
+                    out[i],
+                    failure=f"{100 * lost:.2g} % of its pixels have no value, beyond those that never have",
+                )
+        held = [i for i in held if out[i].usable]
         if held:
             for i, point in zip(held, _levels([read[i] for i in held]), strict=True):
                 out[i] = point
@@ -121,12 +131,15 @@ def _read(frame: FrameInput, point: Point, chain: Chain, side: int, bounds: Boun
     channel = chain.channel
     known = frame.summaries.get(channel.name)
     if known is None or known.n == 0:
-        return _Tiles(replace(point, reason="too-few-pixels", failure="no finite pixel"), nothing, 0.0)
+        return _Tiles(replace(point, reason="too-few-pixels", failure="no finite pixel"), nothing)
     raised = [c for c in checks_of_frame(frame, channel, bounds) if c.raised]
     image = chain.apply(frame)
     if raised:
-        return _Tiles(_flagged(point, raised, image.values), nothing, 0.0)
-    image.values[image.mask != 0] = np.nan
+        return _Tiles(_flagged(point, raised, image.values), nothing)
+    bad = image.mask != 0
+    masked = float(np.count_nonzero(bad)) / bad.size
+    if masked:
+        image.values[bad] = np.nan
     from analysis import tile_kernels
 
     ny, nx = image.values.shape
@@ -135,8 +148,8 @@ def _read(frame: FrameInput, point: Point, chain: Chain, side: int, bounds: Boun
     means = tile_kernels.cell_means(image.values, ys, xs, step, bounds.sigma).ravel()
     error = image.offset.error if image.offset is not None else 0.0
     if not np.isfinite(means).any():
-        return _Tiles(replace(point, reason="too-few-pixels", failure="no good pixel"), nothing, 0.0)
-    return _Tiles(point, means, error)
+        return _Tiles(replace(point, reason="too-few-pixels", failure="no good pixel"), nothing)
+    return _Tiles(point, means, error, masked)
 
 
 def _flagged(point: Point, raised: Sequence[Check], values: NDArray[np.float32]) -> Point:
