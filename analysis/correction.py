@@ -168,10 +168,12 @@ def _less(image: NDArray[np.float32]) -> Step:
     """Takes off an image; where it has no value nothing is, and that is masked."""
     lacking = ~np.isfinite(image)
     filled = np.where(lacking, np.float32(0.0), image)
+    some = bool(lacking.any())
 
     def step(out: Corrected, frame: FrameInput) -> None:
         out.values -= filled
-        out.mask[lacking] |= BITS["uncorrected"]
+        if some:
+            out.mask[lacking] |= BITS["uncorrected"]
 
     return step
 

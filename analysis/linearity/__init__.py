@@ -76,7 +76,6 @@ def _ladder(inputs: Inputs, channel: Channel, setting: str, frames: Sequence[Fra
     field = str(inputs.parameters["time_field"])
     told = [(f, told_time(f, field)) for f in frames]
     timed = [(f, t) for f, t in told if t is not None and t > 0]
-    ladder = Ladder(channel.name, setting, ())
     if not timed:
         known = not frames or any(t is not None for _, t in told)
         return Ladder(
@@ -85,7 +84,9 @@ def _ladder(inputs: Inputs, channel: Channel, setting: str, frames: Sequence[Fra
         )  # fmt: skip
     corrected = chain(inputs, channel)
     steps = [name for name, _ in corrected.steps]
-    said = tuple(f"without the step {name}: {why}" for name, why in corrected.without.items())
+    said = [f"without the step {name}: {why}" for name, why in corrected.without.items()]
+    if len(timed) < len(frames):
+        said.append(f"{len(frames) - len(timed)} flats have no exposure time and are left out")
     if not {"offset", "rows", "bias"} & set(steps):
         return Ladder(
             channel.name,
@@ -93,7 +94,7 @@ def _ladder(inputs: Inputs, channel: Channel, setting: str, frames: Sequence[Fra
             (),
             reason="no-overscan",
             note="nothing tells the offset of the flats",
-            said=said,
+            said=tuple(said),
         )
     used = [f for f, _ in timed]
     when, unit = clocks(used)
@@ -104,9 +105,16 @@ def _ladder(inputs: Inputs, channel: Channel, setting: str, frames: Sequence[Fra
             pile_fraction=inputs.number("pile_fraction"),
         ),
     )  # fmt: skip
-    ladder = Ladder(channel.name, setting, tuple(points), unit, said=said)
+    damaged = any(f.summaries[channel.name].not_finite for f in used if channel.name in f.summaries)
     return reduced(
-        ladder,
+        Ladder(
+            channel.name,
+            setting,
+            tuple(points),
+            unit,
+            said=tuple(said),
+            flags=("bad-pixels",) if damaged else (),
+        ),
         Wanted(
             cast(Estimator, inputs.parameters["estimator"]),
             int(inputs.number("knots")),

@@ -14,6 +14,7 @@ Floats = NDArray[np.float64]
 
 _APART = 1.05  # in exposure time: rungs closer than this tell no slope
 _FULL_SLOPE = 0.5  # of the usual rate: a detector that is filling up
+_FILLING = 0.85  # of the usual rate, where the next rung is beyond
 _LOST = 0.1  # relative: as far below the usual rate as peers call full
 
 
@@ -21,21 +22,23 @@ def full_from(times: Floats, levels: Floats) -> float:
     """The exposure time from which the rungs of one light are beyond full well; infinity where none is.
 
     Rungs, (n,), need no order. Above half of the highest level, a rung is beyond from which on the level rises by less than half of the usual
-    rate (the median of the lower rungs), or that lies more than 10 % below it: no smooth curve describes both sides.
+    rate, or that lies more than 10 % below it: no smooth curve describes both sides. The usual rate is that between the lowest rung and the
+    highest of the lower half, which an offset of the shutter does not change.
     """
     order = np.argsort(times, kind="stable")
     t, n = times[order], levels[order]
-    lower = n <= 0.5 * n.max()
-    usual = float(np.median((n / t)[lower])) if lower.any() else float((n / t)[0])
-    for i in range(1, t.size):
-        if n[i] <= 0.5 * n.max():
-            continue
+    half = int(np.flatnonzero(n <= max(0.5 * n.max(), n[0]))[-1])
+    usual = float((n[half] - n[0]) / (t[half] - t[0])) if t[half] > t[0] else float(n[0] / t[0])
+    steep = np.ones(t.size)
+    for i in range(half + 1, t.size):
         before = np.flatnonzero(t[:i] * _APART <= t[i])
         if before.size == 0:
             continue
         j = before[-1]
-        steep = (n[i] - n[j]) / (t[i] - t[j])
-        if steep < _FULL_SLOPE * usual or n[i] < (1.0 - _LOST) * usual * t[i]:
+        steep[i] = (n[i] - n[j]) / (t[i] - t[j]) / usual
+        if steep[i] < _FULL_SLOPE or n[i] < (1.0 - _LOST) * (n[0] + usual * (t[i] - t[0])):
+            while i > half + 1 and steep[i - 1] < _FILLING:
+                i -= 1  # the well filled up on the way to this rung
             return float(t[i])
     return np.inf
 

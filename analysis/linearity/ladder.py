@@ -73,7 +73,7 @@ def reduced(ladder: Ladder, wanted: Wanted) -> Ladder:
         )
     kept, groups = _joined(kept, said)
     ladder = replace(ladder, beyond=tuple(p for p in beyond if p.group in groups), said=tuple(said))
-    flags: list[str] = []
+    flags = list(ladder.flags)
     for _ in range(_SEARCHES):
         found = _fitted(kept, groups, wanted)
         if isinstance(found, tuple):
@@ -84,7 +84,7 @@ def reduced(ladder: Ladder, wanted: Wanted) -> Ladder:
             break
         names = ", ".join(p.exposure for p, off in zip(kept, stray, strict=True) if off)
         said.append(f"left out, far from others of the same exposure time: {names}")
-        flags = ["unstable"]
+        flags.append("unstable")
         kept = [p for p, off in zip(kept, stray, strict=True) if not off]
     return ladder
 
