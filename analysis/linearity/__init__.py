@@ -98,7 +98,7 @@ def _ladder(inputs: Inputs, channel: Channel, setting: str, frames: Sequence[Fra
         )
     used = [f for f, _ in timed]
     when, unit = clocks(used)
-    points = measure_points(
+    points, shapes = measure_points(
         used, _lights(inputs, used), [t for _, t in timed], when, corrected, int(inputs.number("tile")),
         Bounds(
             inputs.number("clip"), int(inputs.number("tile")), inputs.detector.geometry.saturation,
@@ -122,6 +122,7 @@ def _ladder(inputs: Inputs, channel: Channel, setting: str, frames: Sequence[Fra
             int(inputs.number("lamp_degree")),
             _shutter(inputs),
             common_offset_error(inputs.frames.get("bias", ()), channel, steps),
+            shapes,
         ),
     )
 
@@ -223,6 +224,7 @@ Light and level, fitted to all flats at once by weighted least squares:
     (N − o) [1 + c(N)] = rⱼ (t + t₀) ℓ(when),    c(N) = Σ cₘ Bₘ(N)
     N: level above the offset [ADU];  o: error of the offset, held to zero within its own;  rⱼ: rate of light j [ADU/s]
     t: time told to the shutter [s];  t₀: time that it is open longer [s];  ℓ: lamp, exponential of a polynomial in time
+    where a light is uneven, N [1 + c(N)] stands for the mean of sN [1 + c(sN)] over its shape s, tile by tile
     B: cubic spline of even knots in level, or powers of the level, of mean zero over the levels measured
 
 Every error is enlarged by the scatter of the light from frame to frame, which repeated exposures show beyond their pixels' noise:

@@ -58,6 +58,16 @@ class Basis:
         out: Floats = self._plain(np.asarray(levels, np.float64)) - self._plain(grid).mean(axis=0)
         return out
 
+    def over(self, levels: Floats, shape: Floats) -> Floats:
+        """What the functions are for mean levels (n,) [ADU] of a channel whose parts are ``shape`` (k,) times as bright, of mean one: (n, size).
+
+        A bent response makes a mean level depend on how unevenly the channel is lit: light is proportional to Σ sN [1 + c(sN)], not to N [1 + c(N)].
+        """
+        out = np.zeros((levels.size, self.size))
+        for part in shape:
+            out += part * self(part * np.asarray(levels, np.float64))
+        return out / shape.size
+
 
 def basis_of(levels: Floats, estimator: Estimator, knots: int, degree: int, most: int) -> Basis:
     """The functions that rungs at ``levels`` [ADU] can tell: at most ``most``, and at most what is asked for.

@@ -11,8 +11,8 @@ so that the curve's errors contain those of the lamp and the shutter.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from math import sqrt
 
 import numpy as np
@@ -35,7 +35,7 @@ _RARE = 1e-3
 class Terms:
     """What is fitted: the groups in order, the curve's functions, whether the shutter is (else ``shutter`` [s] is taken), the drift's degree.
 
-    ``offset_error`` [ADU] is what the offset of all levels may be off; 0 for nothing.
+    ``offset_error`` [ADU] is what the offset of all levels may be off; 0 for nothing. ``shapes`` say how unevenly each group lights the channel.
     """
 
     groups: tuple[str, ...]
@@ -44,6 +44,18 @@ class Terms:
     fit_shutter: bool
     shutter: float = 0.0
     offset_error: float = 0.0
+    shapes: Mapping[str, Floats] = field(default_factory=dict)
+
+    def basis_at(self, levels: Floats, group: Ints) -> Floats:
+        """The curve's functions for mean levels (n,) [ADU] of groups by number, (n, size)."""
+        out = np.empty((levels.size, self.basis.size))
+        for j, name in enumerate(self.groups):
+            at = group == j
+            out[at] = self.basis.over(levels[at], self.shapes.get(name, _EVEN))
+        return out
+
+
+_EVEN = np.ones(1)
 
 
 @dataclass(frozen=True)
@@ -146,7 +158,7 @@ def _solve(ladder: _Ladder, terms: Terms, errors: Floats) -> _Solved:
         at = ladder.group == j
         held[j] = float(np.median(np.log(ladder.level[at] / (ladder.time[at] + terms.shutter))))
     held[-1] = terms.shutter
-    basis = terms.basis(ladder.level)
+    basis = terms.basis_at(ladder.level, ladder.group)
     free = np.ones(held.size, np.bool_)
     free[-2], free[-1] = terms.offset_error > 0, terms.fit_shutter
     which = np.zeros((ladder.level.size, groups))

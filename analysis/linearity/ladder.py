@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -24,7 +24,7 @@ _SEARCHES = 4  # for flats that strayed, each after a fit without those found be
 
 @dataclass(frozen=True)
 class Wanted:
-    """How a ladder is reduced: see the parameters of the procedure. ``shutter`` [s] is None where it is to be fitted."""
+    """How a ladder is reduced: see the parameters of the procedure. ``shutter`` [s] is None where it is to be fitted, ``shapes`` those of the lights."""
 
     estimator: Estimator
     knots: int
@@ -32,6 +32,7 @@ class Wanted:
     lamp_degree: int
     shutter: float | None
     offset_error: float = 0.0
+    shapes: Mapping[str, Floats] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -153,6 +154,7 @@ def _fitted(points: list[Point], groups: list[str], wanted: Wanted) -> Fit | tup
         fits_shutter,
         wanted.shutter or 0.0,
         wanted.offset_error,
+        wanted.shapes,
     )
     try:
         return fit_ladder(points, rung, terms)

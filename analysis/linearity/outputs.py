@@ -97,7 +97,7 @@ def _response(drawn: Sequence[Drawn]) -> Plot:
             # rates belong to the curve's own scale: on that of the line their light is the corrected level
             scale = _scale(one)
             above.append(Series(time, level, name, one.channel, error))
-            ends = np.array([0.0, time.max()])
+            ends = np.array([time.min(), time.max()])
             above.append(
                 Series(ends, ends * fit.rates[j] * scale, f"{name}: line", one.channel, style="line")
             )

@@ -19,6 +19,7 @@ from campaign.geometry import Channel
 Floats = NDArray[np.float64]
 
 _LEAST_ERROR = 1e-7  # relative: single precision, in which pixels are corrected, tells no more
+_STEPS = 16
 _OF_TILE = 256  # pixels of a tile that settle its median and where its clipping begins
 
 
@@ -96,18 +97,20 @@ def measure_points(
     chain: Chain,
     side: int,
     bounds: Bounds,
-) -> list[Point]:
-    """The points of a channel, in the order of ``frames``, each read once; ``groups``, ``times`` and ``when`` are theirs.
+) -> tuple[list[Point], dict[str, Floats]]:
+    """The points of a channel, in the order of ``frames``, each read once, and the shape of each light; ``groups``, ``times`` and ``when`` are the frames'.
 
     A level is the sum of the tiles' means over that of the shape which the flats of its group have in common, so that a tile without a
     good pixel moves nothing. The error is from the scatter of the tiles about that shape. A flat makes part of the shape itself: with noise of photons
-    and w its share of all the light, that takes the fraction w off the squared scatter, which is given back.
+    and w its share of all the light, that takes the fraction w off the squared scatter, which is given back. A shape is told by ``_STEPS`` values at
+    most, of mean one: how bright equal parts of the channel are.
     """
     read = [
         _read(frame, Point(frame.frame.exposure, group, time, float(at)), chain, side, bounds)
         for frame, group, time, at in zip(frames, groups, times, when, strict=True)
     ]
     out: list[Point] = [one.point for one in read]
+    shapes: dict[str, Floats] = {}
     for group in dict.fromkeys(groups):
         held = [i for i, one in enumerate(read) if one.point.group == group and one.point.usable]
         usual = min((read[i].masked for i in held), default=0.0)
@@ -120,9 +123,10 @@ def measure_points(
                 )
         held = [i for i in held if out[i].usable]
         if held:
-            for i, point in zip(held, _levels([read[i] for i in held]), strict=True):
+            points, shapes[group] = _levels([read[i] for i in held])
+            for i, point in zip(held, points, strict=True):
                 out[i] = point
-    return out
+    return out, shapes
 
 
 def _read(frame: FrameInput, point: Point, chain: Chain, side: int, bounds: Bounds) -> _Tiles:
@@ -160,8 +164,8 @@ def _flagged(point: Point, raised: Sequence[Check], values: NDArray[np.float32])
     return replace(point, level=level, flags=flags, failure="; ".join(c.note for c in raised))
 
 
-def _levels(read: Sequence[_Tiles]) -> list[Point]:
-    """Levels and errors of the flats of one group."""
+def _levels(read: Sequence[_Tiles]) -> tuple[list[Point], Floats]:
+    """Levels and errors of the flats of one group, and their shape."""
     tiles = np.array([one.means for one in read])
     there = np.isfinite(tiles)
     filled = np.where(there, tiles, 0.0)
@@ -170,7 +174,7 @@ def _levels(read: Sequence[_Tiles]) -> list[Point]:
     lit = np.maximum((there * light[:, np.newaxis]).sum(axis=0), 1e-300)
     shape = filled.sum(axis=0) / lit
     if not light.sum() > 0:
-        return [replace(one.point, reason="unphysical", failure="no light") for one in read]
+        return [replace(one.point, reason="unphysical", failure="no light") for one in read], np.ones(1)
     out = []
     total = float(np.maximum(light, 0.0).sum())
     for one, row, have in zip(read, tiles, there, strict=True):
@@ -185,6 +189,13 @@ def _levels(read: Sequence[_Tiles]) -> list[Point]:
         scatter = sqrt(float(off @ off) / max(n - 1, 1) / (1.0 - share) / n)
         error = max(hypot(scatter, one.offset_error), _LEAST_ERROR * level)
         out.append(replace(one.point, level=level, error=error, tiles=n))
+    return out, _in_steps(shape[there.any(axis=0)])
+
+
+def _in_steps(shape: Floats) -> Floats:
+    """The middles of equal parts of the sorted values, over their mean."""
+    steps = np.quantile(shape, (np.arange(_STEPS) + 0.5) / _STEPS)
+    out: Floats = steps / steps.mean()
     return out
 
 

@@ -68,6 +68,8 @@ class Campaign:
     shutter: float = 0.006  # s
     drift: tuple[float, ...] = (-0.015, 0.008)
     scatter: float = 0.0
+    gradient: float = 0.03
+    full: float = FULL  # ADU at 100 %
     repeats: int = 2
     stability: float = 50.0  # %
     two_lights: bool = False
@@ -99,9 +101,11 @@ def shots(campaign: Campaign) -> list[Shot]:
         if campaign.two_lights:
             of = [faint] * (percent <= 25.0) + [bright] * (percent >= 15.0)
         for light in of:
-            time = round(0.01 * percent * FULL / light.rate, 4)
+            time = round(0.01 * percent * campaign.full / light.rate, 4)
             ladder += [replace(light, told=time)] * campaign.repeats
-            ladder.append(replace(bright, told=round(0.01 * campaign.stability * FULL / campaign.rate, 4)))
+            ladder.append(
+                replace(bright, told=round(0.01 * campaign.stability * campaign.full / campaign.rate, 4))
+            )
     return ladder
 
 
@@ -117,7 +121,7 @@ class Scene:
         """Drawn anew for each detector."""
         shape = campaign.geometry.shape
         pixels = 1.0 + 0.01 * rng.standard_normal(shape)
-        pixels *= np.linspace(0.97, 1.03, shape[0])[:, np.newaxis]
+        pixels *= np.linspace(1.0 - campaign.gradient, 1.0 + campaign.gradient, shape[0])[:, np.newaxis]
         for channel in campaign.geometry.channels:
             pixels[channel.image.slices] /= pixels[channel.image.slices].mean()
         return cls(pixels, 1.5 * np.sin(np.arange(shape[1]) / 9.0)[np.newaxis, :] + np.zeros(shape))
@@ -170,7 +174,7 @@ def frames_of(campaign: Campaign, seed: int) -> dict[str, list[FrameInput]]:
 
 
 def top_level(campaign: Campaign, response: Sequence[float]) -> float:
-    """Mean level [ADU] of the highest rung."""
+    """Mean level [ADU] of the highest rung: of what pixels read, which is not what the mean pixel reads."""
     ladder = shots(campaign)
     course = drift(np.arange(len(ladder), dtype=np.float64), len(ladder) - 1.0, campaign.drift)
     highest = max(s.rate * s.told for s in ladder)
@@ -179,7 +183,11 @@ def top_level(campaign: Campaign, response: Sequence[float]) -> float:
         for s, c in zip(ladder, course, strict=True)
         if s.rate * s.told >= 0.999 * highest
     ]
-    return float(polynomial(np.array(light), response).mean())
+    box = campaign.geometry.channels[campaign.responses.index(tuple(response))].image
+    rows = np.linspace(1.0 - campaign.gradient, 1.0 + campaign.gradient, campaign.geometry.shape[0])[
+        box.y0 : box.y1
+    ]
+    return float(polynomial(np.outer(light, rows / rows.mean()), response).mean())
 
 
 def true_deviation(response: Sequence[float], levels: Floats, low: float, high: float) -> Floats:
@@ -277,6 +285,10 @@ ALMOST = replace(PLAIN, responses=SLIGHT)
 UNSTEADY = replace(PLAIN, scatter=3e-4)
 EARLY = replace(PLAIN, responses=((-0.025,), (-0.03, 0.008), (-0.01, -0.014), (0.02, 0.004)))
 
+TILTED = replace(
+    PLAIN, responses=((-0.03,), (-0.05, 0.02), (0.01, -0.035), (0.025, -0.01)), gradient=0.4, full=42_000.0
+)
+
 _LADDER = "19 rungs × 2 of 0.5 … 100 % of 58,000 ADU, repeated 50 % frames, lamp drift 1.5 %, shutter 6 ms, channels of 128²"
 _WIDE = (0.85, 1.15)
 
@@ -296,6 +308,7 @@ CASES: tuple[Case, ...] = (
     _maximum(PEAKS, f"{_LADDER}; two extremes of all but equal size"),
     _maximum(ALMOST, f"{_LADDER}; deviations of 0.03 %"),
     _maximum(UNSTEADY, f"{_LADDER}; light scatters by 0.03 %"),
+    _maximum(TILTED, f"{_LADDER}, up to 42,000 ADU; light falls by 40 % over each channel"),
     Case(
         "linearity", "reference_deviation", _LADDER, partial(found, PLAIN, "reference_deviation", true_reference),
         runs=150, quick=6, pull=0.2, scatter=_WIDE, estimator="spline",
