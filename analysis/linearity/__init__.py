@@ -24,9 +24,10 @@ from analysis.flat_frames import by_setting
 from analysis.flat_pairs import Bounds
 from analysis.linearity.curve import Estimator
 from analysis.linearity.ladder import Ladder, Wanted, reduced
+from analysis.linearity.lines import Lines
 from analysis.linearity.outputs import hand_on
 from analysis.linearity.points import clocks, common_offset_error, measure_points, told_time
-from analysis.linearity.results import QUANTITIES, Lines, hand_back
+from analysis.linearity.results import QUANTITIES, hand_back
 from campaign.geometry import Channel
 
 ESTIMATORS = ("spline", "polynomial")

@@ -63,10 +63,9 @@ class Basis:
 
         A bent response makes a mean level depend on how unevenly the channel is lit: light is proportional to Σ sN [1 + c(sN)], not to N [1 + c(N)].
         """
-        out = np.zeros((levels.size, self.size))
-        for part in shape:
-            out += part * self(part * np.asarray(levels, np.float64))
-        return out / shape.size
+        parts = self(np.outer(shape, levels).ravel()).reshape(shape.size, levels.size, self.size)
+        out: Floats = (shape[:, np.newaxis, np.newaxis] * parts).mean(axis=0)
+        return out
 
 
 def basis_of(levels: Floats, estimator: Estimator, knots: int, degree: int, most: int) -> Basis:

@@ -116,6 +116,7 @@ class _Ladder:
     group: Ints
     terms: Floats
     rung: Ints
+    basis: Floats
 
 
 def fit_ladder(points: Sequence[Point], rung: Ints, terms: Terms) -> Fit:
@@ -124,13 +125,15 @@ def fit_ladder(points: Sequence[Point], rung: Ints, terms: Terms) -> Fit:
     The scatter of the light from frame to frame is what repeated exposures scatter beyond their pixels' noise; it is part of every error.
     """
     names = {name: i for i, name in enumerate(terms.groups)}
+    level, group = np.array([p.level for p in points]), np.array([names[p.group] for p in points], np.int64)
     ladder = _Ladder(
-        np.array([p.level for p in points]),
+        level,
         np.array([p.error / p.level for p in points]),
         np.array([p.time for p in points]),
-        np.array([names[p.group] for p in points], np.int64),
+        group,
         drift_terms(np.array([p.clock for p in points]), terms.degree, duration_of(points)),
         rung,
+        terms.basis_at(level, group),
     )
     scatter, dof = 0.0, 0
     for _ in range(3):
@@ -158,7 +161,7 @@ def _solve(ladder: _Ladder, terms: Terms, errors: Floats) -> _Solved:
         at = ladder.group == j
         held[j] = float(np.median(np.log(ladder.level[at] / (ladder.time[at] + terms.shutter))))
     held[-1] = terms.shutter
-    basis = terms.basis_at(ladder.level, ladder.group)
+    basis = ladder.basis
     free = np.ones(held.size, np.bool_)
     free[-2], free[-1] = terms.offset_error > 0, terms.fit_shutter
     which = np.zeros((ladder.level.size, groups))

@@ -220,6 +220,23 @@ def test_times_and_units_of_light_do_not_matter() -> None:
     assert number(ten, "shutter_offset") == pytest.approx(10 * number(one, "shutter_offset"), rel=1e-3)
 
 
+def test_uneven_light_does_not_bend_the_curve() -> None:
+    """Light that falls to a half over the channel: the mean of what pixels read is not what the mean pixel reads, by far more than allowed here."""
+    shots = Shots(bent(0.06), stability=None)
+    fall = np.linspace(0.6, 1.4, 24)[:, np.newaxis] * np.ones((24, 32))
+    flats = []
+    for n, time in enumerate(shots.told(TIMES)):
+        image = np.full(shots.geometry.shape, 1000.0)
+        image[shots.geometry.channels[0].image.slices] += np.vectorize(shots.response)(4000.0 * time * fall)
+        flats.append(frame_input(image.astype(np.float32), shots.detector, "flat", n, time))
+    found = run(shots, flats, shutter="0", tile=4)
+    top = number(found, "max_level")
+    truth = deviation(0.06, np.linspace(LOW, top, 2001), LOW, top)
+    assert number(found, "max_deviation") == pytest.approx(100 * np.abs(truth).max(), abs=5e-3)
+    mean = np.array([f.summaries["A"].mean - 1000.0 for f in flats])
+    assert np.abs(mean / [shots.response(4000.0 * t) for t in TIMES] - 1.0).max() > 1e-3
+
+
 def test_levels_may_have_any_scale() -> None:
     one = run(Shots(bent(0.03)))
     geometry = replace(single(rows=24, columns=32, overscan=12), saturation=655350.0)
