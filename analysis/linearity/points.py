@@ -20,6 +20,7 @@ Floats = NDArray[np.float64]
 
 _LEAST_ERROR = 1e-7  # relative: single precision, in which pixels are corrected, tells no more
 _STEPS = 16
+_FEW_TILES = 8  # of which too few are left free when a parabola is fitted
 _OF_TILE = 256  # pixels of a tile that settle its median and where its clipping begins
 
 
@@ -74,8 +75,8 @@ def told_time(frame: FrameInput, field: str) -> float | None:
 
 
 def tile_edges(pixels: int, side: int) -> NDArray[np.int64]:
-    """The edges of tiles of about ``side`` pixels, at least four of them where there are pixels for so many."""
-    count = max(round(pixels / side), min(4, max(1, pixels // 4)))
+    """The edges of tiles of about ``side`` pixels, at least eight of them where there are pixels for so many."""
+    count = max(round(pixels / side), min(8, max(1, pixels // 4)))
     return np.linspace(0, pixels, count + 1).round().astype(np.int64)
 
 
@@ -101,7 +102,7 @@ def measure_points(
     """The points of a channel, in the order of ``frames``, each read once, and the shape of each light; ``groups``, ``times`` and ``when`` are the frames'.
 
     A level is the sum of the tiles' means over that of the shape which the flats of its group have in common, so that a tile without a
-    good pixel moves nothing. The error is from the scatter of the tiles about that shape. A flat makes part of the shape itself: with noise of photons
+    good pixel moves nothing. The error is from the scatter of the tiles about that shape, bent as a response bends it. A flat makes part of the shape itself: with noise of photons
     and w its share of all the light, that takes the fraction w off the squared scatter, which is given back. A shape is told by ``_STEPS`` values at
     most, of mean one: how bright equal parts of the channel are.
     """
@@ -184,12 +185,26 @@ def _levels(read: Sequence[_Tiles]) -> tuple[list[Point], Floats]:
             out.append(replace(one.point, level=level, reason="unphysical", failure="not above the offset"))
             continue
         n = int(have.sum())
-        off = row[have] - level * of_shape
+        left, free = _scatter(row[have] - level * of_shape, of_shape)
         share = min(level / total, 0.9)
-        scatter = sqrt(float(off @ off) / max(n - 1, 1) / (1.0 - share) / n)
+        scatter = sqrt(left / free / (1.0 - share) / n)
         error = max(hypot(scatter, one.offset_error), _LEAST_ERROR * level)
         out.append(replace(one.point, level=level, error=error, tiles=n))
     return out, _in_steps(shape[there.any(axis=0)])
+
+
+def _scatter(off: Floats, shape: Floats) -> tuple[float, int]:
+    """Sum of squares that tiles' deviations [ADU] from their shape leave, and its degrees of freedom.
+
+    A bent response sags more where there is more light: what follows the shape (as a parabola) is that, and no noise.
+    """
+    if off.size < _FEW_TILES:
+        return float(off @ off), max(off.size - 1, 1)
+    at = (shape - shape.mean()) / max(float(shape.std()), 1e-12)
+    terms = shape[:, np.newaxis] * np.column_stack([np.ones(at.size), at, at**2])
+    coefficients, *_ = np.linalg.lstsq(terms, off, rcond=1e-10)
+    left = off - terms @ coefficients
+    return float(left @ left), off.size - 3
 
 
 def _in_steps(shape: Floats) -> Floats:

@@ -232,7 +232,8 @@ def test_uneven_light_does_not_bend_the_curve() -> None:
     found = run(shots, flats, shutter="0", tile=4)
     top = number(found, "max_level")
     truth = deviation(0.06, np.linspace(LOW, top, 2001), LOW, top)
-    assert number(found, "max_deviation") == pytest.approx(100 * np.abs(truth).max(), abs=5e-3)
+    # what is left is the fall within a tile of four rows: (4 · 0.8/24)²/12 of a deviation of 6 %
+    assert number(found, "max_deviation") == pytest.approx(100 * np.abs(truth).max(), abs=9e-3)
     mean = np.array([f.summaries["A"].mean - 1000.0 for f in flats])
     assert np.abs(mean / [shots.response(4000.0 * t) for t in TIMES] - 1.0).max() > 1e-3
 

@@ -232,7 +232,9 @@ def test_an_error_that_all_levels_share_is_part_of_all_errors() -> None:
 
 def test_tiles_cover_what_there_is() -> None:
     assert tile_edges(2048, 64).size == 33
-    assert tile_edges(44, 64).tolist() == [0, 11, 22, 33, 44]
+    assert tile_edges(16, 64).tolist() == [0, 4, 8, 12, 16] and tile_edges(80, 64).tolist() == list(
+        range(0, 81, 10)
+    )
     assert tile_edges(3, 64).tolist() == [0, 3]
 
 
