@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from analysis.correction import STEPS, Corrected, chain, takes
 from analysis.in_memory import detector, frame_input, inputs, measured, value
 from analysis.linearity import PROCEDURE
 from analysis.masks import BITS
+from builder.products import ecsv_bytes, read_product
 from campaign.geometry import single
 
 GEOMETRY = single(rows=16, columns=24, overscan=12)
@@ -116,6 +118,18 @@ def test_corrected_frames_have_no_deviation_left(k: float) -> None:
     # the pixels of the brightest flat that lie above its mean have no correction: what is left of it is no fair sample
     assert any("have no value, beyond those that never have" in line for line in second.log)
     assert number(second, "max_level") < number(first, "max_level") * 1.05
+
+
+def test_a_table_that_was_written_and_read_corrects_as_before(tmp_path: Path) -> None:
+    shots = Shots(bent(0.03))
+    table = run(shots).products["correction"]
+    assert isinstance(table, TableProduct)
+    path = tmp_path / "correction.ecsv"
+    path.write_bytes(ecsv_bytes(table, [], []))
+    levels = np.linspace(0.0, 50_000.0, CHANNEL.image.size).reshape(CHANNEL.image.shape)
+    kept, read = (corrected(levels, given(product)) for product in (table, read_product(path, "ecsv")))
+    np.testing.assert_array_equal(kept.values, read.values)
+    np.testing.assert_array_equal(kept.mask, read.mask)
 
 
 @settings(deadline=None, max_examples=20)
