@@ -328,7 +328,8 @@ CASES: tuple[Case, ...] = (
     ),
     Case(
         "linearity", "lamp_drift", _LADDER, partial(found, PLAIN, "lamp_drift", lambda r: 100.0 * sum(PLAIN.drift)),
-        runs=150, quick=6, pull=0.2, scatter=_WIDE,
+        runs=150, quick=6, pull=0.2, relative=0.002, any_of=True,  # a parabola is not quite the exponential of one: 0.0005 % of the light
+         scatter=_WIDE,
     ),
     Case(
         "linearity", "lamp_scatter", f"{_LADDER}; light scatters by 0.03 %",
