@@ -16,7 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.bias.master import halves, joined
-from analysis.contract import ContractError, FrameInput, ImageProduct, Inputs, Parameter, Take
+from analysis.contract import (
+    ContractError,
+    FrameInput,
+    ImageProduct,
+    Inputs,
+    Parameter,
+    TableProduct,
+    Take,
+)
 from analysis.conversion import conversion
 from analysis.masks import BITS, Mask
 from analysis.offsets import Offset, offset_of
@@ -26,6 +34,7 @@ STEPS: Mapping[str, str] = {
     "offset": "the level of the overscan, else of the prescan, of each frame",
     "rows": "the level of each row's overscan instead of the whole frame's",
     "bias": "the master bias less the offsets of its frames, from the role bias; all of its level where no offset was taken off",
+    "nonlinearity": "what the linearity procedure's table says is to be added at each level; nothing below zero, no value above the highest level measured",
     "dark": "the master dark's rate times the exposure time",
     "brighter-fatter": "charge put back over the borders that charge had moved, by the kernel of the brighter-fatter effect",
     "flat": "division by the master flat",
@@ -34,6 +43,7 @@ STEPS: Mapping[str, str] = {
 """The steps, in the order in which they are applied, and what each takes off."""
 
 TAKES: Mapping[str, tuple[Take, ...]] = {
+    "nonlinearity": (Take("linearity", "correction", "what has to be added to levels to make them linear"),),
     "dark": (Take("dark", "master_dark", "the dark signal of each pixel that is taken off"),),
     "brighter-fatter": (
         Take("brighter_fatter", "kernel", "the kernel by which charge is put back to where it fell"),
@@ -174,10 +184,51 @@ def _less(image: NDArray[np.float32]) -> Step:
     """Takes off an image; where it has no value nothing is, and that is masked."""
     lacking = ~np.isfinite(image)
     filled = np.where(lacking, np.float32(0.0), image)
+    some = bool(lacking.any())
 
     def step(out: Corrected, frame: FrameInput) -> None:
         out.values -= filled
-        out.mask[lacking] |= BITS["uncorrected"]
+        if some:
+            out.mask[lacking] |= BITS["uncorrected"]
+
+    return step
+
+
+_CODES = 1 << 16
+"""Levels at which the non-linearity step holds its correction: steps of one ADU for a 16-bit converter."""
+
+
+def _nonlinearity(inputs: Inputs, channel: Channel, before: Sequence[str]) -> Step | str:
+    """The table's correction at each pixel's level; that of the setting of ``inputs``, else of the first: it is the electronics'.
+
+    It is held at even levels and taken at the nearest: half a step is off by as much as the correction changes over it, some thousandths of an ADU.
+    """
+    if not {"offset", "rows", "bias"} & set(before):
+        return "levels are not above the offset: it was not taken off"
+    product = inputs.product("linearity", "correction")
+    if not isinstance(product, TableProduct):
+        return "there is no table of corrections"
+    mine = np.asarray(product.columns["channel"]) == channel.name
+    settings = np.asarray(product.columns["setting"])
+    if not mine.any():
+        return "the table of corrections has nothing of this channel"
+    chosen = inputs.setting if (settings[mine] == inputs.setting).any() else settings[mine][0]
+    mine &= settings == chosen
+    levels, values = (np.asarray(product.columns[n], np.float64)[mine] for n in ("level", "correction"))
+    top = float(levels[-1])
+    held = np.interp(np.linspace(0.0, top, _CODES), levels, values).astype(np.float32)
+    per_step = np.float32((_CODES - 1) / top)
+
+    def step(out: Corrected, frame: FrameInput) -> None:
+        with np.errstate(invalid="ignore"):
+            above = out.values > np.float32(top)
+        place = np.nan_to_num(out.values * per_step + np.float32(0.5), nan=0.0, posinf=0.0, neginf=0.0)
+        np.clip(place, 0.0, _CODES - 1, out=place)
+        added = held[place.astype(np.intp)]
+        if above.any():
+            added[above] = 0.0
+            out.mask[above] |= BITS["uncorrected"]
+        out.values += added
 
     return step
 
@@ -289,6 +340,7 @@ _MAKERS: Mapping[str, Callable[[Inputs, Channel, Sequence[str]], Step | str]] = 
     "offset": _offset,
     "rows": _rows,
     "bias": _bias,
+    "nonlinearity": _nonlinearity,
     "dark": _dark,
     "brighter-fatter": _brighter_fatter,
     "flat": _flat,

@@ -12,6 +12,7 @@ MODULES = (
     "dark",
     "flat",
     "photon_transfer",
+    "linearity",
     "brighter_fatter",
     "charge_transfer",
 )
