@@ -177,9 +177,12 @@ def read_product(path: Path, form: Literal["fits", "ecsv"]) -> Product:
         from astropy.table import Table
 
         table = Table.read(path, format="ascii.ecsv")
+        missing = {"f": np.nan, "U": ""}  # an empty text is masked when it is read
         return TableProduct(
             {
-                str(n): np.ma.filled(table[n], np.nan) if table[n].dtype.kind == "f" else np.asarray(table[n])
+                str(n): np.ma.filled(table[n], missing[table[n].dtype.kind])
+                if table[n].dtype.kind in missing
+                else np.asarray(table[n])
                 for n in table.colnames
             },
             {str(n): str(table[n].unit or "") for n in table.colnames},
