@@ -177,7 +177,7 @@ def read_product(path: Path, form: Literal["fits", "ecsv"]) -> Product:
         from astropy.table import Table
 
         table = Table.read(path, format="ascii.ecsv")
-        missing = {"f": np.nan, "U": ""}  # an empty text is masked when it is read
+        missing: dict[str, float | str] = {"f": np.nan, "U": ""}  # an empty text is masked when it is read
         return TableProduct(
             {
                 str(n): np.ma.filled(table[n], missing[table[n].dtype.kind])
