@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from math import sqrt
+from math import hypot, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from analysis.contract import FrameInput, Inputs
 from analysis.dark.level import levels_of
 from analysis.defects.chance import beyond, beyond_with_shot_noise
 from analysis.defects.found import Evidence, picked
-from analysis.defects.local import Local, local
+from analysis.defects.local import Local, local, noise_of_mean
 from analysis.read_noise import clipping_noise
 from analysis.stack import Reader, clipped_mean_stack, reader
 from campaign.geometry import Channel, Region
@@ -69,7 +69,7 @@ def of_darks(
     biases: Sequence[FrameInput],
     gain: float | None,
 ) -> Evidence:
-    """Hot, warm and unstable pixels of a channel, by its darks; ``structure`` [ADU] is that of the bias, ``gain`` in e⁻/ADU."""
+    """Hot, warm and unstable pixels of a channel, by its darks; ``structure`` [ADU] is that of the ``biases``, ``gain`` in e⁻/ADU."""
     given = inputs.frames.get("dark", ())
     used = darks_used(given, channel)
     if used is None:
@@ -79,10 +79,12 @@ def of_darks(
     summaries = [f.summaries[channel.name] for f in used.frames]
     if any(s.saturated > 0.5 * s.n for s in summaries):
         return _nothing("saturated", "most pixels of the darks are saturated")
-    halves = _halves(used, channel, gain)
+    halves, noise = _halves(used, channel, gain)
     if structure is not None:
         share = float(np.mean([used.time / t for t in used.times]))
         halves = [Half(h.mean - np.float32(share) * structure, h.count) for h in halves]
+        if noise is not None:
+            noise = hypot(noise, share * clipping_noise(biases, channel) / sqrt(len(biases)))
     master = halves[0] if len(halves) == 1 else joined(*halves)
     rates = master.mean / np.float32(used.time)
     n = len(used.frames)
@@ -107,7 +109,8 @@ def of_darks(
     if gain is not None:
         levels = levels_of(used.frames, biases, channel)
         charge = gain * max(sum(levels.levels), 0.0) if levels.based else 0.0
-    _above(inputs, out, around, master.count, used, gain, charge)
+    own = None if noise is None else noise / used.time
+    _above(inputs, out, around, master.count, used, gain, charge, own)
     _changing(inputs, out, halves, around, used, gain, side)
     return out
 
@@ -116,15 +119,15 @@ def _nothing(reason: str, note: str) -> Evidence:
     return Evidence(missing=dict.fromkeys(("hot", "warm", "unstable"), (reason, note)))
 
 
-def _halves(used: Darks, channel: Channel, gain: float | None) -> list[Half]:
-    """The master [ADU in the longest time, less each frame's level], in its first and second half where there are frames for both.
+def _halves(used: Darks, channel: Channel, gain: float | None) -> tuple[list[Half], float | None]:
+    """The master [ADU in the longest time, less each frame's level], in its first and second half where there are frames for both; and the noise of the whole.
 
     Halves in time, not odd and even: what changed once in between differs between them.
     """
     noise = clipping_noise(used.frames, channel)
     cut = len(used.frames) // 2
     parts = [slice(0, cut), slice(cut, None)] if cut >= _OF_HALF else [slice(None)]
-    out = []
+    out, noises = [], []
     for part in parts:
         frames, times = used.frames[part], used.times[part]
         levels = [f.summaries[channel.name].mean for f in frames]
@@ -141,7 +144,10 @@ def _halves(used: Darks, channel: Channel, gain: float | None) -> list[Half]:
             readers, channel.image, sigma=CLIP, noise=noise * scale, gain=gain, offsets=offsets
         )
         out.append(Half(stack.mean, stack.count.astype(np.float32)))
-    return out
+        noises.append(noise_of_mean(stack.variance, len(frames)))
+    shares = [(part.stop or len(used.frames)) - (part.start or 0) for part in parts]
+    known = [n * share / len(used.frames) for n, share in zip(noises, shares, strict=True) if n is not None]
+    return out, hypot(*known) if known else None
 
 
 def _scaled(
@@ -160,8 +166,12 @@ def _above(
     used: Darks,
     gain: float | None,
     charge: float,
+    noise: float | None,
 ) -> None:
-    """Warm and hot pixels: beyond the threshold in σ of the pixels around them, and in e⁻/s where a gain is known."""
+    """Warm and hot pixels: beyond the threshold in σ of the pixels around them, and in e⁻/s where a gain is known.
+
+    By how much they might differ on measuring again is the ``noise`` [ADU/s] and their own shot noise, and not the pattern.
+    """
     sigma = inputs.number("sigma")
     # the threshold in rate is told in e⁻/s; without a gain hot is a matter of σ, and warm of nothing but noise
     least = 0.0 if gain is None else inputs.number("warm_rate") / gain
@@ -173,7 +183,9 @@ def _above(
     assert out.image is not None and out.no_value is not None
     excess = out.image[y, x].astype(np.float64) - level
     significance = excess / scatter
-    own = scatter if gain is None else np.sqrt(scatter**2 + np.maximum(excess, 0) / (gain * used.time * n))
+    own = scatter if noise is None else np.full(y.size, noise)
+    if gain is not None:
+        own = np.sqrt(own**2 + np.maximum(excess, 0) / (gain * used.time * n))
     low = np.maximum(sigma * scatter, least)
     high = (
         inputs.number("hot_sigma") * scatter

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from analysis.contract import FrameInput, Inputs
 from analysis.defects.chance import beyond
 from analysis.defects.found import Evidence, picked
-from analysis.defects.local import Local, local, relative_to
+from analysis.defects.local import Local, local, noise_of_mean, relative_to
 from analysis.flat_frames import Offsets, by_setting, offsets_of
 from analysis.read_noise import clipping_noise
 from analysis.stack import clipped_mean_stack, reader
@@ -76,7 +76,7 @@ def of_flats(
         return _nothing(reason, notes.get(reason, ""))
     best = max(groups, key=lambda g: g.level * len(g.frames))
     side = int(inputs.number("side"))
-    image, count = _master(best, channel, structure)
+    image, count, noise = _master(best, channel, structure)
     n = len(best.frames)
     around = local(image, side, _ROUNDING / sqrt(n))
     if around is None or around.level <= 0:
@@ -91,8 +91,8 @@ def of_flats(
     out.note = f"{n} flats of {best.level:.4g} ADU"
     if n < 3:
         out.note += "; cosmic rays of so few frames may count as bright"
-    _odd(inputs, out, around, count, n)
-    _bent(inputs, out, groups, best, channel, structure, response)
+    _odd(inputs, out, around, count, n, noise)
+    _bent(inputs, out, groups, best, channel, structure, response, noise)
     return out
 
 
@@ -102,8 +102,8 @@ def _nothing(reason: str, note: str) -> Evidence:
 
 def _master(
     group: Group, channel: Channel, structure: NDArray[np.float32] | None
-) -> tuple[NDArray[np.float32], NDArray[np.uint16]]:
-    """The mean of a group's flats above their offsets [ADU], and how many values each pixel has of it.
+) -> tuple[NDArray[np.float32], NDArray[np.uint16], float | None]:
+    """The mean of a group's flats above their offsets [ADU], how many values each pixel has of it, and the noise of one [ADU].
 
     Frames are aligned by their levels, so that light that changes by a per cent does not clip; what that leaves of a
     pattern of p is p per cent, which is far below any threshold.
@@ -116,11 +116,16 @@ def _master(
     image = stack.mean + np.float32(group.level)
     if structure is not None:
         image -= structure
-    return image, stack.count
+    return image, stack.count, noise_of_mean(stack.variance, len(group.frames))
 
 
-def _odd(inputs: Inputs, out: Evidence, around: Local, count: NDArray[np.uint16], n: int) -> None:
-    """Pixels whose response lies beyond the threshold in σ and beyond that in fractions of the level around them."""
+def _odd(
+    inputs: Inputs, out: Evidence, around: Local, count: NDArray[np.uint16], n: int, noise: float | None
+) -> None:
+    """Pixels whose response lies beyond the threshold in σ and beyond that in fractions of the level around them.
+
+    By how much they might differ on measuring again is the ``noise`` [ADU] alone, in proportion to the root of the response, and not the pattern.
+    """
     sigma = inputs.number("sigma")
     low, high, dead = (inputs.number(p) for p in ("dark", "bright", "dead"))
     with np.errstate(invalid="ignore"):
@@ -135,8 +140,9 @@ def _odd(inputs: Inputs, out: Evidence, around: Local, count: NDArray[np.uint16]
     bound_low, bound_high = np.minimum(low, 1.0 - sigma * scatter), np.maximum(high, 1.0 + sigma * scatter)
     of_dead = response <= np.minimum(dead, bound_low)
     under, over = response < bound_low, response > bound_high
-    to_low, to_high = (bound_low - response) / scatter, (response - bound_high) / scatter
-    to_dead = (np.minimum(dead, bound_low) - response) / scatter
+    own = scatter if noise is None else noise / level * np.sqrt(np.maximum(response, 0.01))
+    to_low, to_high = (bound_low - response) / own, (response - bound_high) / own
+    to_dead = (np.minimum(dead, bound_low) - response) / own
     words = f"{sigma:g} σ = {100 * sigma * typical:.3g} % and"
     limits = max(sigma, (1.0 - low) / typical), max(sigma, (high - 1.0) / typical)
     for name, chosen, margins, upper, chance, threshold in (
@@ -159,6 +165,7 @@ def _bent(
     channel: Channel,
     structure: NDArray[np.float32] | None,
     response: NDArray[np.float32],
+    noise: float | None,
 ) -> None:
     """Non-linear pixels: their response at a quarter of the light, or what is nearest to it, is not that at the brightest."""
     others = [g for g in groups if g.wavelength == best.wavelength and 0.03 <= g.level / best.level <= 0.7]
@@ -166,7 +173,7 @@ def _bent(
         out.missing["non-linear"] = ("not-reached", "flats of two levels at least 30 % apart are needed")
         return
     fainter = min(others, key=lambda g: abs(np.log(g.level / best.level / _OF_BRIGHTEST)))
-    image, _ = _master(fainter, channel, structure)
+    image, _, fainter_noise = _master(fainter, channel, structure)
     side = int(inputs.number("side"))
     around = local(image, side)
     if around is None or around.level <= 0:
@@ -186,7 +193,10 @@ def _bent(
         y, x = np.nonzero(np.abs(differing.significance) > np.float32(sigma))
     level, scatter = differing.at(y, x)
     off = change[y, x].astype(np.float64) - level
-    margin = (np.abs(off) - np.maximum(sigma * scatter, least)) / scatter
+    own = differing.sigma
+    if noise is not None and fainter_noise is not None:
+        own = sqrt((noise / best.level) ** 2 + (fainter_noise / fainter.level) ** 2)
+    margin = (np.abs(off) - np.maximum(sigma * scatter, least)) / own
     looked = int(np.isfinite(change).sum())
     words = f"{sigma:g} σ = {100 * sigma * differing.sigma:.3g} % and {100 * least:g} % of the response, between {fainter.level:.4g} and {best.level:.4g} ADU"
     out.classes["non-linear"] = picked(

@@ -12,6 +12,7 @@ CLIP = 4.0
 """Pixels of a cell beyond this many σ of it do not say what is ordinary."""
 
 _SAMPLE = 128
+_NOISE_SAMPLE = 50_000
 
 
 @dataclass(frozen=True)
@@ -30,9 +31,8 @@ class Local:
     def at(self, y: NDArray[np.intp], x: NDArray[np.intp]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Level and σ at some pixels."""
         ny, nx = self.significance.shape
-        (a, b, f), (c, d, g) = (
-            tuple(w[p] for w in _between(e, n)) for e, n, p in ((self.ys, ny, y), (self.xs, nx, x))
-        )
+        rows, across = _between(self.ys, ny), _between(self.xs, nx)
+        a, b, f, c, d, g = rows[0][y], rows[1][y], rows[2][y], across[0][x], across[1][x], across[2][x]
 
         def blended(
             cells: NDArray[np.float64], f: NDArray[np.float64], g: NDArray[np.float64]
@@ -107,3 +107,18 @@ def relative_to(image: NDArray[np.floating], around: Local) -> NDArray[np.float3
     local_kernels.against(values, around.means, np.maximum(around.means, 1e-30), *places, out)
     out += np.float32(1.0)
     return out
+
+
+def noise_of_mean(variance: NDArray[np.floating], frames: int) -> float | None:
+    """σ by which an ordinary pixel of a mean of ``frames`` would differ, were it measured again; None for fewer than two frames.
+
+    ``variance`` (rows, columns) is that of each pixel's single values. Its median is had from a sample of pixels, and is below the mean as that of
+    χ² is (Wilson and Hilferty).
+    """
+    step = max(1, int(sqrt(variance.size / _NOISE_SAMPLE)))
+    some = variance[::step, ::step]
+    some = some[np.isfinite(some)]
+    if frames < 2 or some.size == 0:
+        return None
+    dof = frames - 1
+    return sqrt(float(np.median(some)) / (1.0 - 2.0 / (9.0 * dof)) ** 3 / frames)

@@ -63,7 +63,7 @@ def over_image(detector: Detector, found: Sequence[OfChannel]) -> ImageMap:
     label = "response" if with_light else "rate [ADU/s]"
     drawn = map_of(planes, detector, label, {n: (y, x) for n, (y, x) in bad.items()})
     corners = {one.channel.name: one.channel.corner.replace("-", " ") for one in found}
-    outlines = tuple((f"{name}, read {corners[name]}", *box) for name, *box in drawn.outlines)
+    outlines = tuple((f"{n}, read {corners[n]}", y0, y1, x0, x1) for n, y0, y1, x0, x1 in drawn.outlines)
     return replace(drawn, outlines=outlines)
 
 
@@ -71,7 +71,8 @@ def _area(found: Sequence[OfChannel]) -> Plot:
     """Share of each channel's pixels by bit; bits that no pixel has are at a tenth of one pixel, below which the axis ends."""
     series = []
     for i, one in enumerate(found):
-        shares = [100.0 * max(np.count_nonzero(one.mask & BITS[name]), 0.1) / one.mask.size for name in SHOWN]
+        numbers = [float(np.count_nonzero(one.mask & BITS[name])) for name in SHOWN]
+        shares = [100.0 * max(n, 0.1) / one.mask.size for n in numbers]
         at = np.arange(len(SHOWN)) + 0.6 * (i + 0.5) / len(found) - 0.3
         series.append(Series(at, np.array(shares), one.channel.name, one.channel.name))
     marks = tuple(Mark(name, x=float(k)) for k, name in enumerate(SHOWN))
@@ -87,7 +88,8 @@ def _counts(
     counts = np.zeros(_BINS + 2, np.int64)
     step = (high - low) / _BINS
     image_kernels.fill(np.ascontiguousarray(image), low - step, 1.0 / step, counts)
-    return low + step * (np.arange(_BINS) + 0.5), counts[1:-1].astype(np.float64), int(counts[0] + counts[-1])
+    middles = np.asarray(low + step * (np.arange(_BINS) + 0.5), dtype=np.float64)
+    return middles, counts[1:-1].astype(np.float64), int(counts[0] + counts[-1])
 
 
 def _significance(one: OfChannel, evidence: Evidence) -> Panel:

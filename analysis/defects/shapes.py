@@ -104,7 +104,7 @@ def clusters(y: NDArray[np.intp], x: NDArray[np.intp], least: int) -> tuple[list
     else:
         image = np.zeros((int(rows.max()) + 1, int(columns.max()) + 1), bool)
         image[rows, columns] = True
-        of = label(image, structure=np.ones((3, 3)))[0][rows, columns] - 1
+        of = np.asarray(label(image, structure=np.ones((3, 3)))[0][rows, columns] - 1, dtype=np.intp)
     sizes = np.bincount(of)
     large = sizes >= least
     numbers = np.flatnonzero(large)
@@ -123,8 +123,8 @@ def clusters(y: NDArray[np.intp], x: NDArray[np.intp], least: int) -> tuple[list
 def _closed(at: NDArray[np.intp]) -> NDArray[np.intp]:
     """Coordinates with gaps of more than one between neighbours closed to gaps of one."""
     held, place = np.unique(at, return_inverse=True)
-    out: NDArray[np.intp] = np.concatenate([[0], np.cumsum(np.minimum(np.diff(held), 2))])[place]
-    return out
+    closed: NDArray[np.intp] = np.concatenate([[0], np.cumsum(np.minimum(np.diff(held), 2))])
+    return closed[place]
 
 
 def _islands(y: NDArray[np.intp], x: NDArray[np.intp]) -> NDArray[np.intp]:
