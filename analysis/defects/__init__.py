@@ -263,7 +263,7 @@ PROCEDURE = Procedure(
         "Dust in front of the detector counts as dark pixels.",
     ),
     algorithm="""\
-Each master is compared with what is ordinary around each pixel: mean and σ of cells of side × side pixels, of what lies within 4 σ of the mean, the
+Each master is compared with what is ordinary around each pixel: mean and σ of cells of side × side pixels, of what lies within 3 σ of the mean, the
 cut made good, straight between the cells' centres. σ is the scatter of ordinary pixels: noise and pattern together, wider where fewer frames were kept for the pixel.
 
     s = (m − μ) / σ √(n_kept / n)

@@ -8,7 +8,7 @@ from math import erf, exp, pi, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-CLIP = 4.0
+CLIP = 3.0
 """Pixels of a cell beyond this many σ of it do not say what is ordinary."""
 
 _SAMPLE = 128
@@ -58,7 +58,7 @@ class Local:
 def local(image: NDArray[np.floating], side: int, least: float = 0.0) -> Local | None:
     """How each pixel of an image [any unit], shape (rows, columns), stands out of cells of about ``side`` pixels around it.
 
-    A cell's mean and σ are those of what lies within 4 σ of its mean, σ made good for the cut. ``least`` is the smallest σ that
+    A cell's mean and σ are those of what lies within 3 σ of its mean, σ made good for the cut. ``least`` is the smallest σ that
     is believed: that of rounding. Cells without four finite pixels are as the typical one; None where no cell has them.
     """
     from analysis.defects import local_kernels

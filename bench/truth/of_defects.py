@@ -239,7 +239,7 @@ def warm_about(seed: int) -> tuple[Results, dict[str, float]]:
     rates, expected = flat_rates(eye), {}
     noise = noise_of_dark()
     for name, rate in rates.items():
-        y, x = scattered(rng, rate.shape, 600)
+        y, x = scattered(rng, rate.shape, 150)
         excess = rng.uniform(2.0, 10.0, y.size) * noise
         rates[name] = with_excess(rate, y, x, excess)
         own = np.array([noise_of_dark(e) for e in excess])
@@ -264,7 +264,7 @@ def number_of_dark(seed: int) -> list[Found]:
     rng, eye = np.random.default_rng([seed, 9]), camera()
     rates, responses, expected = flat_rates(eye), {}, {}
     for name, rate in rates.items():
-        y, x = scattered(rng, rate.shape, 600)
+        y, x = scattered(rng, rate.shape, 150)
         factor = rng.uniform(0.79, 0.81, y.size)
         response = rng.normal(1.0, PATTERN, rate.shape)
         response[y, x] = 1.0
@@ -294,9 +294,9 @@ COMPLETENESS = (
 )  # fmt: skip
 
 CASES = (
-    Case("defects", "warm", f"600 pixels of 2 to 10 σ, evenly; {_DARKS}; {_COMMON}", number_of_warm, runs=60, quick=8, pull=0.2),
+    Case("defects", "warm", f"150 pixels of 2 to 10 σ, evenly, 0.4 % of all; {_DARKS}; {_COMMON}", number_of_warm, runs=60, quick=8, pull=0.2),
     Case("defects", "bad_area", f"the same pixels; {_DARKS}; {_COMMON}", area, runs=60, quick=8, pull=0.2),
-    Case("defects", "dark", f"600 pixels that respond 0.79 to 0.81; {_FLATS}; {_COMMON}", number_of_dark, runs=60, quick=8, pull=0.2),
+    Case("defects", "dark", f"150 pixels that respond 0.79 to 0.81; {_FLATS}; {_COMMON}", number_of_dark, runs=60, quick=8, pull=0.2),
 )  # fmt: skip
 
 
