@@ -36,7 +36,11 @@ TAKES: Mapping[str, tuple[Take, ...]] = {
     "flat": (Take("flat", "master_flat", "the response of each pixel by which frames are divided"),),
     "defects": (
         Take("defects", "mask", "pixels known to be bad, left out"),
-        Take("flat", "defects", "pixels that do not respond as others do, left out where there is no mask of defects"),
+        Take(
+            "flat",
+            "defects",
+            "pixels that do not respond as others do, left out where there is no mask of defects",
+        ),
     ),
 }
 """The products of other procedures that a step takes: a procedure that offers the step declares them."""

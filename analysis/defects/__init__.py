@@ -275,7 +275,7 @@ hot is an excess of hot_rate as well, in e⁻/s by the nominal gain. Where no ga
 Flat master: the flats that gathered most light without saturation. Dark is s < −sigma and a response below the parameter dark, dead one up to dead; bright is the other side.
 Both thresholds must be crossed: the one in σ keeps noise out, the one in fractions ordinary pattern.
 
-Noisy: variance over frames against the usual one around (mean of cube roots, Wilson and Hilferty), with a chance below that of sigma in χ² and a noise above noisy times the usual; what is left without its
+Noisy: variance over frames against the usual one around (mean of fourth roots, Hawkins and Wixley), with a chance below that of sigma in χ² and a noise above noisy times the usual; what is left without its
 farthest value must be improbable as well (0.1 %), so that a cosmic ray makes no noisy pixel.
 
 Unstable: half masters of the first and the last darks differ by sigma, their own shot noise included. Non-linear: responses at the brightest level and at that nearest to a quarter of it
@@ -287,7 +287,7 @@ Columns: with column_hot (column_dark) bad pixels, gaps filled; or with a mean, 
     σ_N² = 2 Σ Φ(d) Φ(−d) + N_false,  d: how far [σ] a counted pixel is above its threshold""",
     references=(
         "Rubin Observatory, packages eotest and cp_pipe (bright pixels above 5 e⁻/s, dark ones below 80 %).",
-        "E. B. Wilson & M. M. Hilferty, 1931, PNAS 17, 684, eq. 3 (cube roots of χ²).",
+        "D. M. Hawkins & R. A. J. Wixley, 1986, Am. Stat. 40, 296 (fourth roots of χ²).",
         "R. Lugannani & S. Rice, 1980, Adv. Appl. Prob. 12, 475 (saddle point approximation of tails).",
     ),
     comments=(

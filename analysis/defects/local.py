@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 CLIP = 3.0
 """Pixels of a cell beyond this many σ of it do not say what is ordinary."""
 
-_SAMPLE = 128
+_SAMPLE = 48
 _NOISE_SAMPLE = 50_000
 
 

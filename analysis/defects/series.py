@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import gamma, sqrt
+from math import exp, lgamma, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +43,7 @@ def of_series(inputs: Inputs, channel: Channel, biases: Sequence[FrameInput]) ->
     out.no_value = count < 2
     out.note = f"{n} {kind}"
     with np.errstate(divide="ignore", invalid="ignore"):
-        rest = without / variance
+        rest = np.divide(without, variance, out=without)
     _beyond_noise(inputs, out, ratio, rest, count)
     return out
 
@@ -98,21 +98,21 @@ def _variances(
 def over_usual(
     variance: NDArray[np.float32], dof: int, side: int
 ) -> tuple[NDArray[np.float32], Local | None]:
-    """Each pixel's variance over that of those around it, and how its cube root stands out of theirs; None where no pixel has a variance.
+    """Each pixel's variance over that of those around it, and how its fourth root stands out of theirs; None where no pixel has a variance.
 
-    Cube roots of variances are nearly normal (E. B. Wilson & M. M. Hilferty, 1931, PNAS 17, 684), so a mean without outliers is had of them; that of
-    a χ² variable with k degrees of freedom over k is (2/k)^⅓ Γ(k/2 + ⅓) / Γ(k/2), exactly.
+    Fourth roots of variances are nearly normal (D. M. Hawkins & R. A. J. Wixley, 1986, Am. Stat. 40, 296), so a mean without outliers is had of them;
+    that of a χ² variable with k degrees of freedom over k is (2/k)^¼ Γ(k/2 + ¼) / Γ(k/2), exactly. Roots of roots are the same to the last bit everywhere.
     """
-    roots = np.cbrt(variance)
+    roots = np.sqrt(np.sqrt(variance))
     around = local(roots, side, 1e-3)
     if around is None:
         return roots, None
-    if dof > 300:
-        mean = 1.0 - 2.0 / (9.0 * dof)
-    else:
-        mean = (2.0 / dof) ** (1.0 / 3.0) * gamma(dof / 2.0 + 1.0 / 3.0) / gamma(dof / 2.0)
-    ratio = relative_to(roots, around) * np.float32(mean)
-    return ratio * ratio * ratio, around
+    mean = (2.0 / dof) ** 0.25 * exp(lgamma(dof / 2.0 + 0.25) - lgamma(dof / 2.0))
+    ratio = relative_to(roots, around)
+    ratio *= np.float32(mean)
+    ratio *= ratio
+    ratio *= ratio
+    return ratio, around
 
 
 def _beyond_noise(
@@ -130,7 +130,7 @@ def _beyond_noise(
     dof = out.frames - 1
     bound = max(float(chdtri(dof, chance)) / dof, least)
     with np.errstate(invalid="ignore"):
-        y, x = np.nonzero(ratio > np.float32(min(bound, least)))
+        y, x = np.nonzero(ratio > np.float32(0.999 * bound))  # of fewer values more is asked
     own = np.maximum(count[y, x].astype(np.float64) - 1.0, 1.0)
     value = ratio[y, x].astype(np.float64)
     tails = chdtrc(own, value * own)
