@@ -109,6 +109,17 @@ def relative_to(image: NDArray[np.floating], around: Local) -> NDArray[np.float3
     return out
 
 
+def above_level(image: NDArray[np.floating], around: Local) -> NDArray[np.float32]:
+    """An image less the ordinary level around each pixel, in its own unit; same shape, NaN where a pixel has no value."""
+    from analysis.defects import local_kernels
+
+    values = np.ascontiguousarray(image, dtype=np.float32)
+    out = np.empty_like(values)
+    places = (*_between(around.ys, values.shape[0]), *_between(around.xs, values.shape[1]))
+    local_kernels.against(values, around.means, np.ones_like(around.means), *places, out)
+    return out
+
+
 def noise_of_mean(variance: NDArray[np.floating], frames: int) -> float | None:
     """σ by which an ordinary pixel of a mean of ``frames`` would differ, were it measured again; None for fewer than two frames.
 

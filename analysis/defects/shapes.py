@@ -93,18 +93,9 @@ def spilled(saturated: Bools, bad: Bools) -> Bools:
 
 def clusters(y: NDArray[np.intp], x: NDArray[np.intp], least: int) -> tuple[list[Cluster], Bools]:
     """Islands of at least ``least`` of some different pixels that touch, corners included, largest first; and which pixels are in one."""
-    from scipy.ndimage import label
-
     if y.size < least:
         return [], np.zeros(y.size, bool)
-    # rows and columns without any pixel, beyond the first such, are left out: what touches still does, and what does not does not
-    rows, columns = _closed(y), _closed(x)
-    if int(rows.max() + 1) * int(columns.max() + 1) > _DENSE and y.size < _DENSE // 100:
-        of = _islands(y, x)
-    else:
-        image = np.zeros((int(rows.max()) + 1, int(columns.max()) + 1), bool)
-        image[rows, columns] = True
-        of = np.asarray(label(image, structure=np.ones((3, 3)))[0][rows, columns] - 1, dtype=np.intp)
+    of = islands(y, x)
     sizes = np.bincount(of)
     large = sizes >= least
     numbers = np.flatnonzero(large)
@@ -120,6 +111,21 @@ def clusters(y: NDArray[np.intp], x: NDArray[np.intp], least: int) -> tuple[list
     return sorted(found, key=lambda c: (-c.pixels, c.y0, c.x0)), large[of]
 
 
+def islands(y: NDArray[np.intp], x: NDArray[np.intp]) -> NDArray[np.intp]:
+    """The number (from zero, without gaps) of the island of touching pixels, corners included, that each of some different pixels belongs to."""
+    from scipy.ndimage import label
+
+    if y.size == 0:
+        return np.zeros(0, np.intp)
+    # empty rows and columns beyond the first of each gap are left out: what touches still does, and what does not does not
+    rows, columns = _closed(y), _closed(x)
+    if int(rows.max() + 1) * int(columns.max() + 1) > _DENSE and y.size < _DENSE // 50:
+        return _islands_of_few(y, x)
+    image = np.zeros((int(rows.max()) + 1, int(columns.max()) + 1), bool)
+    image[rows, columns] = True
+    return np.asarray(label(image, structure=np.ones((3, 3)))[0][rows, columns] - 1, dtype=np.intp)
+
+
 def _closed(at: NDArray[np.intp]) -> NDArray[np.intp]:
     """Coordinates with gaps of more than one between neighbours closed to gaps of one."""
     held, place = np.unique(at, return_inverse=True)
@@ -127,8 +133,8 @@ def _closed(at: NDArray[np.intp]) -> NDArray[np.intp]:
     return closed[place]
 
 
-def _islands(y: NDArray[np.intp], x: NDArray[np.intp]) -> NDArray[np.intp]:
-    """The number of the island that each of few pixels of a large image belongs to."""
+def _islands_of_few(y: NDArray[np.intp], x: NDArray[np.intp]) -> NDArray[np.intp]:
+    """The same for few pixels of a large image, by the pairs of them that touch."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
     from scipy.spatial import cKDTree
