@@ -141,6 +141,7 @@ def _odd(
     of_dead = response <= np.minimum(dead, bound_low)
     under, over = response < bound_low, response > bound_high
     own = scatter if noise is None else noise / level * np.sqrt(np.maximum(response, 0.01))
+    own = np.maximum(own, 1e-9)
     to_low, to_high = (bound_low - response) / own, (response - bound_high) / own
     to_dead = (np.minimum(dead, bound_low) - response) / own
     words = f"{sigma:g} σ = {100 * sigma * typical:.3g} % and"

@@ -71,14 +71,20 @@ def local(image: NDArray[np.floating], side: int, least: float = 0.0) -> Local |
     known = np.isfinite(means)
     if not known.any():
         return None
-    means[~known], sigmas[~known] = np.median(means[known]), np.median(sigmas[known])
+    means[~known] = np.median(means[known])
+    places = (*_between(ys, values.shape[0]), *_between(xs, values.shape[1]))
+    left = np.empty_like(values)
+    local_kernels.against(values, means, np.ones_like(means), *places, left)
+    # again of what is left: a slope across a cell is no scatter
+    more = np.empty_like(means)
+    local_kernels.cells(left, ys, xs, _SAMPLE, CLIP, shrink, more, sigmas)
+    more[~known], sigmas[~known] = 0.0, np.median(sigmas[known])
     # what float32 cannot tell apart is no scatter
     smallest = max(least, 4.0 * float(np.finfo(np.float32).eps) * float(np.abs(means).max()), 1e-30)
     np.maximum(sigmas, smallest, out=sigmas)
     out = np.empty_like(values)
-    local_kernels.against(
-        values, means, sigmas, *_between(ys, values.shape[0]), *_between(xs, values.shape[1]), out
-    )
+    local_kernels.against(left, more, sigmas, *places, out)
+    means += more
     return Local(means, sigmas, ys, xs, out)
 
 

@@ -130,13 +130,13 @@ _SCENE = f"muons of 1200 e⁻ per pixel, {RATE:g} cm⁻² min⁻¹, in {FRAMES} 
 
 CASES = (
     Case("cosmic_rays", "rate_area", _SCENE, rates, runs=60, quick=6, pull=0.2),
-    Case("cosmic_rays", "rate_area", f"L.A.Cosmic; {_SCENE}", rates_by_laplacian, runs=30, quick=3, pull=0.4, estimator="lacosmic"),
+    Case("cosmic_rays", "rate_area", f"L.A.Cosmic; {_SCENE}", rates_by_laplacian, runs=30, quick=2, pull=0.4, estimator="lacosmic"),
     Case("cosmic_rays", "charge", _SCENE, charges, runs=60, quick=6, pull=0.3),
 )  # fmt: skip
 
 COMPLETENESS = (
     Completeness("cosmic_rays", "hits", _SCENE, found_again, quick=4, completeness=0.99, purity=0.99),
-    Completeness("cosmic_rays", "hits", f"L.A.Cosmic; {_SCENE}", found_by_laplacian, quick=2, completeness=0.95, purity=0.99, estimator="lacosmic"),
+    Completeness("cosmic_rays", "hits", f"L.A.Cosmic; {_SCENE}", found_by_laplacian, quick=1, completeness=0.95, purity=0.99, estimator="lacosmic"),
 )  # fmt: skip
 
 
