@@ -93,9 +93,11 @@ def _quieten(
     with np.errstate(invalid="ignore"):
         y, x = np.nonzero(np.abs(around.significance) > np.float32(grow))
     both = np.minimum(a[y, x], b[y, x]).astype(np.float64)
-    usual = (
-        float(np.median(both)) if both.size < 16 else float(np.median(np.minimum(a[::7, ::7], b[::7, ::7])))
-    )
+    if y.size == 0:
+        return
+    some = np.minimum(a[::5, ::5], b[::5, ::5])
+    some = some[np.isfinite(some)]
+    usual = float(np.median(some if some.size else both))
     _, sigma = around.at(y, x)
     per_level = 1.0 if gain is None else 1.0 / gain
     more = 2.0 * per_level * np.maximum(np.nan_to_num(both) - usual, 0.0)
