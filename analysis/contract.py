@@ -34,6 +34,7 @@ REASONS: dict[str, str] = {
     "saturated": "the frames are saturated",
     "unphysical": "the estimate came out outside what is physically possible",
     "exposure-time-unknown": "the exposure time is not known",
+    "no-pixel-size": "the size of a pixel is not known, so areas in cm² cannot be stated",
 }
 """Coded reasons why a value could not be had."""
 

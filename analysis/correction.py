@@ -38,7 +38,7 @@ STEPS: Mapping[str, str] = {
     "dark": "the master dark's rate times the exposure time",
     "brighter-fatter": "charge put back over the borders that charge had moved, by the kernel of the brighter-fatter effect",
     "flat": "division by the master flat",
-    "defects": "the mask of known defects",
+    "defects": "the mask of known defects, else that of the flats alone",
 }
 """The steps, in the order in which they are applied, and what each takes off."""
 
@@ -49,7 +49,14 @@ TAKES: Mapping[str, tuple[Take, ...]] = {
         Take("brighter_fatter", "kernel", "the kernel by which charge is put back to where it fell"),
     ),
     "flat": (Take("flat", "master_flat", "the response of each pixel by which frames are divided"),),
-    "defects": (Take("flat", "defects", "pixels that do not respond as others do, left out"),),
+    "defects": (
+        Take("defects", "mask", "pixels known to be bad, left out"),
+        Take(
+            "flat",
+            "defects",
+            "pixels that do not respond as others do, left out where there is no mask of defects",
+        ),
+    ),
 }
 """The products of other procedures that a step takes: a procedure that offers the step declares them.
 
@@ -323,12 +330,18 @@ _OF_FLATS = {1: "dark", 2: "bright", 4: "no-value"}
 
 
 def _defects(inputs: Inputs, channel: Channel, before: Sequence[str]) -> Step | str:
-    plane = _plane(inputs, TAKES["defects"][0], channel)
-    if isinstance(plane, str):
-        return plane
-    known = np.zeros(plane.shape, np.int32)
-    for own, name in _OF_FLATS.items():
-        known[(plane.astype(np.int32) & own) != 0] |= BITS[name]
+    of_all, of_flats = TAKES["defects"]
+    plane = _plane(inputs, of_all, channel)
+    if not isinstance(plane, str):
+        known = plane.astype(np.int32)
+    else:
+        without = plane
+        plane = _plane(inputs, of_flats, channel)
+        if isinstance(plane, str):
+            return without
+        known = np.zeros(plane.shape, np.int32)
+        for own, name in _OF_FLATS.items():
+            known[(plane.astype(np.int32) & own) != 0] |= BITS[name]
 
     def step(out: Corrected, frame: FrameInput) -> None:
         out.mask |= known

@@ -15,6 +15,8 @@ MODULES = (
     "linearity",
     "brighter_fatter",
     "charge_transfer",
+    "defects",
+    "cosmic_rays",
 )
 """Modules of this package that declare a ``PROCEDURE``, in the order in which the site lists them."""
 

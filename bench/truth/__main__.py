@@ -11,8 +11,9 @@ import argparse
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+from bench.truth import completeness as planted
 from bench.truth.case import Pulls, run
-from bench.truth.cases import cases
+from bench.truth.cases import cases, completeness
 from bench.truth.page import Told, told, write_page
 
 
@@ -23,6 +24,13 @@ def one(name: str, quick: bool) -> tuple[Told, list[str]]:
     return told(pulls), pulls.faults(errors=4.0 if quick else 0.0)
 
 
+def one_of_planted(name: str, quick: bool) -> tuple[planted.ToldRates, list[str]]:
+    """The same of a case of planted things."""
+    case = next(c for c in completeness() if c.name == name)
+    rates = planted.run(case, case.quick if quick else case.runs)
+    return planted.told(rates), rates.faults(errors=4.0 if quick else 0.0)
+
+
 def main() -> int:
     """Run what is asked for; the exit status is 1 when a figure misses what is wanted."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -31,7 +39,8 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=2, help="processes")
     asked = parser.parse_args()
     chosen = [c.name for c in cases() if not asked.procedures or c.procedure in asked.procedures]
-    out, missed = [], 0
+    of_planted = [c.name for c in completeness() if not asked.procedures or c.procedure in asked.procedures]
+    out, rates, missed = [], [], 0
     with ProcessPoolExecutor(asked.workers) as pool:
         for found, faults in pool.map(one, chosen, [asked.quick] * len(chosen)):
             out.append(found)
@@ -41,8 +50,16 @@ def main() -> int:
                 f"{found.scatter_error:.3f}; bias {found.bias}{'; MISSED: ' + '; '.join(faults) if faults else ''}",
                 flush=True,
             )
+        for of_case, faults in pool.map(one_of_planted, of_planted, [asked.quick] * len(of_planted)):
+            rates.append(of_case)
+            missed += bool(faults)
+            print(
+                f"{of_case.name}\n    {of_case.planted} planted, completeness {of_case.completeness}, purity {of_case.purity}"
+                f"{'; MISSED: ' + '; '.join(faults) if faults else ''}",
+                flush=True,
+            )
     if not asked.quick:
-        write_page(Path(__file__).parents[2] / "site_src" / "guide", out)
+        write_page(Path(__file__).parents[2] / "site_src" / "guide", out, rates)
     return 1 if missed else 0
 
 

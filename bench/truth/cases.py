@@ -9,6 +9,7 @@ from pkgutil import iter_modules
 import bench.truth
 from analysis.procedures import MODULES
 from bench.truth.case import Case
+from bench.truth.completeness import Completeness
 
 
 @cache
@@ -19,4 +20,15 @@ def cases() -> tuple[Case, ...]:
     for procedure in MODULES:
         if f"of_{procedure}" in there:
             held += import_module(f"bench.truth.of_{procedure}").CASES
+    return tuple(held)
+
+
+@cache
+def completeness() -> tuple[Completeness, ...]:
+    """The cases of planted things, in the order of procedures: a module's ``COMPLETENESS``, where it has one."""
+    there = {m.name for m in iter_modules(bench.truth.__path__)}
+    held: list[Completeness] = []
+    for procedure in MODULES:
+        if f"of_{procedure}" in there:
+            held += getattr(import_module(f"bench.truth.of_{procedure}"), "COMPLETENESS", ())
     return tuple(held)

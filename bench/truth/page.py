@@ -10,7 +10,9 @@ from math import inf
 from pathlib import Path
 
 from analysis.procedures import builtin
+from bench.truth import completeness
 from bench.truth.case import Pulls
+from bench.truth.completeness import ToldRates
 
 HEAD = """# How do we know
 
@@ -64,19 +66,25 @@ def told(pulls: Pulls) -> Told:
     )  # fmt: skip
 
 
-def write_page(guide: Path, found: Sequence[Told]) -> None:
+def write_page(guide: Path, found: Sequence[Told], planted: Sequence[ToldRates] = ()) -> None:
     """Write ``truth.md``, and ``truth.json`` that it is made of, with the figures kept of cases that were not run now."""
     kept = guide / "truth.json"
-    held = {t["name"]: Told(**t) for t in json.loads(kept.read_text("utf-8"))} if kept.exists() else {}
-    held |= {t.name: t for t in found}
+    before = json.loads(kept.read_text("utf-8")) if kept.exists() else []
+    held = {t["name"]: Told(**t) for t in before if "planted" not in t} | {t.name: t for t in found}
+    rates = {t["name"]: ToldRates(**t) for t in before if "planted" in t} | {t.name: t for t in planted}
     order = {p.name: n for n, p in enumerate(builtin())}
     rows = sorted((t for t in held.values() if t.procedure in order), key=lambda t: order[t.procedure])
-    kept.write_text(json.dumps([asdict(t) for t in rows], indent=1, ensure_ascii=False) + "\n", "utf-8")
+    more = sorted((t for t in rates.values() if t.procedure in order), key=lambda t: order[t.procedure])
+    kept.write_text(
+        json.dumps([asdict(t) for t in (*rows, *more)], indent=1, ensure_ascii=False) + "\n", "utf-8"
+    )
     parts = [HEAD]
-    for procedure in dict.fromkeys(t.procedure for t in rows):
-        parts.append(
-            f"## {procedure.replace('_', ' ').capitalize()}\n\n{table([t for t in rows if t.procedure == procedure])}"
-        )
+    for procedure in sorted({t.procedure for t in (*rows, *more)}, key=order.__getitem__):
+        parts.append(f"## {procedure.replace('_', ' ').capitalize()}\n")
+        if of_pulls := [t for t in rows if t.procedure == procedure]:
+            parts.append(table(of_pulls))
+        if of_planted := [t for t in more if t.procedure == procedure]:
+            parts.append(completeness.table(of_planted))
     (guide / "truth.md").write_text("\n".join(parts), "utf-8")
 
 

@@ -80,6 +80,24 @@ def test_saturation_and_defects_are_carried_along() -> None:
     assert out.mask[5, 5] == BITS["dark"] and out.mask[5, 6] == 0
 
 
+def test_the_mask_of_all_defects_goes_before_that_of_the_flats() -> None:
+    from dataclasses import replace
+
+    plain = given(corrections="offset defects")
+    mask = np.zeros(CHANNEL.image.shape, np.int32)
+    mask[2, 9] = BITS["hot"] | BITS["column"]
+    both = {**plain.products, ("defects", "mask"): lambda: ImageProduct({"A": mask}, "")}
+    frame = frame_input(exposed(500.0, 0.0).astype(np.float32), CAMERA, "flat", 9, 0.0)
+    out = chain(replace(plain, products=both), CHANNEL).apply(frame)
+    np.testing.assert_array_equal(out.mask, mask)
+    lacking = {("defects", "mask"): lambda: ImageProduct({"B": mask}, "")}
+    found = chain(replace(plain, products=lacking), CHANNEL)
+    assert found.without == {"defects": "there is no mask of this channel"}
+    wrong = {("defects", "mask"): lambda: ImageProduct({"A": mask[1:]}, "")}
+    found = chain(replace(plain, products=wrong), CHANNEL)
+    assert found.without == {"defects": "the mask has the shape (31, 48), not (32, 48)"}
+
+
 def test_without_columns_that_tell_the_offset_bias_frames_do() -> None:
     out = corrected("bias dark flat", exposed(500.0, 10.0))
     np.testing.assert_allclose(out.values, 500.0, rtol=2e-6)

@@ -1,0 +1,301 @@
+"""Defects: pixels, columns and clusters that must be masked, with one mask of published bits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.bias.master import halves, joined
+from analysis.contract import (
+    FigureSpec,
+    FrameInput,
+    Inputs,
+    PanelSpec,
+    Parameter,
+    Procedure,
+    ProductSpec,
+    Quantity,
+    Results,
+    Role,
+    Version,
+)
+from analysis.defects.channel import PIXELS, OfChannel
+from analysis.defects.channel import joined as of_channel
+from analysis.defects.darks import of_darks
+from analysis.defects.flats import of_flats
+from analysis.defects.outputs import draw
+from analysis.defects.products import hand_on
+from analysis.defects.series import of_series
+from campaign.geometry import Channel
+
+_ERROR = "the uncertainty is that of counting again on the same detector: pixels near the threshold, and false ones"
+
+QUANTITIES = (
+    Quantity(
+        "hot", "N_hot", "pixels", "Pixels whose dark signal exceeds that around them by hot_rate",
+        f"count in the clipped mean of the longest darks; {_ERROR}", "health",
+    ),
+    Quantity(
+        "warm", "N_warm", "pixels", "Pixels whose dark signal exceeds that around them significantly, below hot",
+        f"count in the clipped mean of the longest darks; {_ERROR}", "health",
+    ),
+    Quantity(
+        "unstable", "N_unst", "pixels", "Pixels whose dark signal changes from the first to the second half of the darks",
+        f"count in the difference of two half masters; {_ERROR}", "health", unplotted="too few to show in a histogram; they are marked on the image",
+    ),
+    Quantity(
+        "noisy", "N_noisy", "pixels", "Pixels that scatter from frame to frame more than those around them",
+        f"count of variances over bias frames (else darks) beyond χ²; {_ERROR}", "health",
+    ),
+    Quantity(
+        "dark", "N_dark", "pixels", "Pixels that respond to light significantly less than those around them, above dead",
+        f"count in the master flat over its local level; {_ERROR}", "health",
+    ),
+    Quantity(
+        "dead", "N_dead", "pixels", "Pixels that hardly respond to light", f"count in the master flat over its local level; {_ERROR}", "health"
+    ),
+    Quantity(
+        "bright", "N_bright", "pixels", "Pixels that respond to light significantly more than those around them",
+        f"count in the master flat over its local level; {_ERROR}", "health",
+    ),
+    Quantity(
+        "non_linear", "N_nl", "pixels", "Pixels whose response changes with the level of light unlike that of those around them",
+        f"count in the difference of the responses at two levels; {_ERROR}", "health", unplotted="too few to show in a histogram; they are marked on the image",
+    ),
+    Quantity(
+        "columns", "N_col", "columns", "Columns with the bit column in the mask",
+        "columns of so many bad pixels, or whose mean stands out; the uncertainty counts those near the thresholds, and false ones", "health",
+    ),
+    Quantity(
+        "clusters", "N_cl", "clusters", "Islands of touching bad pixels outside of columns, of cluster_pixels or more",
+        "connected components, corners included; the uncertainty is from drawing pixels near their thresholds again (50 times, fixed seed)", "health",
+    ),
+    Quantity(
+        "largest_cluster", "N_max", "pixels", "Pixels of the largest such island", "connected components; uncertainty as for clusters", "health"
+    ),
+    Quantity(
+        "bad_area", "A_bad", "%", "Share of the channel's pixels that have any bit in the mask", "count of the mask; the uncertainty is that of all classes together"
+    ),
+    Quantity(
+        "by_chance", "N_false", "pixels", "Pixels that noise alone is expected to put into the mask",
+        "tail of the noise beyond each threshold times the pixels looked at; of darks with the Poisson tail where gain and offset are known", "engineering",
+        unplotted="what the histograms' models say beyond the thresholds",
+    ),
+    Quantity(
+        "detector_bad_area", "A_det", "%", "Share of the detector's pixels that have any bit in the mask", "count of all channels' masks; uncertainty as for bad_area",
+        per="detector", unplotted="the sum of the channels' areas",
+    ),
+)  # fmt: skip
+"""What the defects procedure measures."""
+
+
+def measure(inputs: Inputs, results: Results) -> None:
+    """Find the defects of one detector; see ``PROCEDURE`` for the quantities."""
+    found = []
+    for channel in inputs.detector.geometry.channels:
+        biases = [
+            f
+            for f in inputs.frames.get("bias", ())
+            if channel.name in f.summaries and f.summaries[channel.name].n > 1
+        ]
+        structure = _structure(inputs, biases, channel)
+        # the gain is the nominal one: a threshold needs no better, and the measured one rests on masks itself
+        gain = channel.gain if channel.gain is not None and channel.gain > 0 else None
+        one = of_channel(
+            inputs, channel,
+            of_darks(inputs, channel, structure, biases, gain),
+            of_flats(inputs, channel, structure, biases),
+            of_series(inputs, channel, biases),
+        )  # fmt: skip
+        _report(inputs, results, one, gain)
+        found.append(one)
+    _of_detector(results, found)
+    draw(results, inputs.detector, found)
+    hand_on(results, found)
+
+
+def _structure(inputs: Inputs, biases: Sequence[FrameInput], channel: Channel) -> NDArray[np.float32] | None:
+    """The structure of the bias [ADU], its mean taken off; None with fewer than two bias frames."""
+    if len(biases) < 2:
+        return None
+    # the very master that the bias procedure makes with its default clipping
+    return np.nan_to_num(joined(*halves(inputs, biases, channel, 3.0)).mean)
+
+
+def _flags(inputs: Inputs, one: OfChannel, name: str, gain: float | None) -> tuple[list[str], str]:
+    """Flags and note of a class."""
+    kind = {"noisy": one.series, "hot": one.darks, "warm": one.darks, "unstable": one.darks}.get(
+        name, one.flats
+    )
+    role = {"noisy": "bias", "hot": "dark", "warm": "dark", "unstable": "dark"}.get(name, "flat")
+    summaries = [
+        f.summaries[one.channel.name] for f in inputs.frames.get(role, ()) if one.channel.name in f.summaries
+    ]
+    flags = list(kind.flags)
+    if any(s.not_finite for s in summaries):
+        flags.append("bad-pixels")
+    if name in ("hot", "warm") and gain is not None:
+        flags.append("nominal-gain")
+    note = kind.note
+    if name == "hot" and one.darks.saturated is not None and one.darks.saturated.any():
+        note += f"; {int(one.darks.saturated.sum())} pixels are saturated in the darks"
+    return flags, note
+
+
+def _report(inputs: Inputs, results: Results, one: OfChannel, gain: float | None) -> None:
+    name = one.channel.name
+    for kind in PIXELS:
+        quantity = kind.replace("-", "_")
+        flags, note = _flags(inputs, one, kind, gain)
+        found = one.classes.get(kind)
+        if found is None:
+            reason, why = one.missing.get(kind, ("too-few-frames", ""))
+            results.missing(quantity, reason, channel=name, note=why)
+            continue
+        told = (
+            f"threshold {found.threshold}; {found.chance:.2g} expected by chance of {found.n} pixels; {note}"
+        )
+        results.value(quantity, found.number, found.error, channel=name, n=found.n, flags=flags, note=told)
+    if not one.looked:
+        reason = next(iter(one.missing.values()), ("too-few-frames", ""))[0]
+        for quantity in ("columns", "clusters", "largest_cluster", "bad_area", "by_chance"):
+            results.missing(quantity, reason, channel=name)
+        return
+    left = [kind for kind in PIXELS if kind not in one.classes]
+    note = f"not looked for: {', '.join(left)}" if left else ""
+    n, size = one.mask.shape[1], one.mask.size
+    largest = one.clusters[0].pixels if one.clusters else 0
+    results.value("columns", one.columns.size, one.column_error, channel=name, n=n, note=note)
+    results.value("clusters", len(one.clusters), one.cluster_error, channel=name, n=size, note=note)
+    results.value("largest_cluster", largest, one.largest_error, channel=name, n=size, note=note)
+    results.value(
+        "bad_area", 100.0 * one.bad / size, 100.0 * one.bad_error / size, channel=name, n=size, note=note
+    )
+    results.value("by_chance", one.chance, None, channel=name, n=size, note=note)
+
+
+def _of_detector(results: Results, found: Sequence[OfChannel]) -> None:
+    looked = [one for one in found if one.looked]
+    if not looked:
+        results.missing("detector_bad_area", "too-few-frames")
+        return
+    size = sum(one.mask.size for one in looked)
+    error = sum(one.bad_error**2 for one in looked) ** 0.5
+    note = (
+        ""
+        if len(looked) == len(found)
+        else f"without {', '.join(o.channel.name for o in found if not o.looked)}"
+    )
+    results.value(
+        "detector_bad_area", 100.0 * sum(one.bad for one in looked) / size, 100.0 * error / size, n=size, note=note
+    )  # fmt: skip
+
+
+PROCEDURE = Procedure(
+    name="defects",
+    title="Defects",
+    purpose="Which pixels, columns and clusters of each channel are hot, warm, dark, dead, bright, noisy, non-linear or unstable, as one mask for all that follows.",
+    history=(Version("1.0", "2026-11-21", "First version."),),
+    roles=(
+        Role("dark", ("dark",), 0, "darks: of the longest time if there are three, else all of at least half of it", elsewhere=True),
+        Role("flat", ("flat",), 0, "flats; of several levels for non-linear pixels", elsewhere=True),
+        Role("bias", ("bias",), 0, "bias frames: offset, structure, and five or more for noisy pixels", elsewhere=True),
+    ),
+    parameters=(
+        Parameter("sigma", 5.0, "a defect stands out of the pixels around it by this many σ at least", "σ", 3.0, 20.0),
+        Parameter("hot_rate", 5.0, "excess of dark signal from which a pixel is hot", "e⁻/s", 0.0),
+        Parameter("warm_rate", 0.0, "excess of dark signal below which a pixel is not warm, however significant", "e⁻/s", 0.0),
+        Parameter("hot_sigma", 50.0, "where no gain is known a pixel is hot from this many σ on", "σ", 3.0),
+        Parameter("unstable_rate", 0.0, "change of dark signal below which a pixel is not unstable, however significant", "e⁻/s", 0.0),
+        Parameter("dark", 0.8, "response below which a pixel is dark, as a fraction of that around it", "", 0.0, 1.0),
+        Parameter("dead", 0.1, "response up to which a pixel is dead, as a fraction of that around it", "", 0.0, 1.0),
+        Parameter("bright", 1.2, "response above which a pixel is bright, as a fraction of that around it", "", 1.0, 10.0),
+        Parameter("noisy", 1.5, "noise above which a pixel is noisy, over that around it", "", 1.0, 100.0),
+        Parameter("non_linear", 0.01, "change of response with level above which a pixel is non-linear", "", 0.0, 1.0),
+        Parameter("side", 32, "side of the cells that say what is ordinary around a pixel", "pix", 8, 512),
+        Parameter("column_hot", 20, "pixels with defects without light that make a column bad, if five σ more than is usual", "", 2),
+        Parameter("column_dark", 100, "pixels with defects in light that make a column bad, if five σ more than is usual", "", 2),
+        Parameter("column_gap", 30, "rows between bad pixels of a bad column that are bad too", "pix", 0),
+        Parameter("column_whole", 0.5, "share of a bad column from which all of it is bad", "", 0.0, 1.0),
+        Parameter("cluster_pixels", 4, "touching bad pixels that make a cluster", "", 2),
+        Parameter("edge", 0, "rows and columns at the edges of the detector whose level is not that of the light", "pix", 0),
+    ),
+    quantities=QUANTITIES,
+    figures=(
+        FigureSpec(
+            "over_image", "Defects over the image",
+            "Bad pixels outside of whole columns, marked on the response (or the dark signal where there are no flats); each channel tells the corner it is read at. Look for lines, rings and crowds.",
+            (PanelSpec("Response of each pixel, one for the level around it (or rate [ADU/s]), at its place on the detector; bad pixels marked, of very many every so many-th."),),
+            ("clusters", "largest_cluster", "columns", "bad_area"),
+        ),
+        FigureSpec(
+            "area", "Area by class", "Share of each channel's pixels by bit of the mask. A pixel may have several. Points on the lowest line are of classes without any pixel.",
+            (PanelSpec("Area [%], logarithmic, of each class, by channel; what no pixel has is drawn at a tenth of a pixel."),),
+            ("bad_area", "columns"),
+        ),
+        FigureSpec(
+            "without_light", "Dark signal against that around",
+            "Significance of each pixel of the master dark with the normal distribution it must follow, and the threshold. A core wider than the model means that the noise changes within cells.",
+            (PanelSpec("Number of pixels by significance [σ], logarithmic, of the master dark; the curve is the normal distribution.", "channel"),),
+            ("hot", "warm"),
+        ),
+        FigureSpec(
+            "response", "Response against that around",
+            "Significance of each pixel of the master flat with the normal distribution, and the thresholds: those in fractions of the response, where they are further out than those in σ.",
+            (PanelSpec("Number of pixels by significance [σ], logarithmic, of the master flat; the curve is the normal distribution.", "channel"),),
+            ("dark", "dead", "bright"),
+        ),
+        FigureSpec(
+            "noise", "Noise against that around", "Variance of each pixel over frames over the usual one, with the χ² distribution it must follow. A tail is telegraph noise and noisy pixels.",
+            (PanelSpec("Number of pixels by variance over the usual one, logarithmic; the curve is χ² of as many frames over its degrees of freedom.", "channel"),),
+            ("noisy",),
+        ),
+    ),
+    products=(
+        ProductSpec("mask", "fits", "bits of each pixel, int32, the table of bits in the header; 0 is good"),
+        ProductSpec("defects", "ecsv", "defects: class, place, extent, value, significance, and a region for SAOImage DS9"),
+    ),
+    acceptance=("The bad area is within its limit.", "No more columns and clusters than the limits of the detector's grade allow."),
+    caveats=(
+        "Cosmic rays of one or two frames count as defects.",
+        "Dust in front of the detector counts as dark pixels.",
+    ),
+    algorithm="""\
+Each master is compared with what is ordinary around each pixel: mean and σ of cells of side × side pixels, of what lies within 3 σ of the mean, the
+cut made good, straight between the cells' centres. σ is the scatter of ordinary pixels: noise and pattern together, wider where fewer frames were kept for the pixel.
+
+    s = (m − μ) / σ √(n_kept / n)
+    m: pixel of the master;  μ, σ: level and scatter around it;  n: frames
+
+Dark master: clipped mean (5 σ of the expected noise, shot noise included where a gain is known) of the longest darks, each less its level, bias structure taken off. Warm is s > sigma and an excess above warm_rate;
+hot is an excess of hot_rate as well, in e⁻/s by the nominal gain. Where no gain is known hot is s ≥ hot_sigma.
+
+Flat master: the flats that gathered most light without saturation. Dark is s < −sigma and a response below the parameter dark, dead one up to dead; bright is the other side.
+Both thresholds must be crossed: the one in σ keeps noise out, the one in fractions ordinary pattern.
+
+Noisy: variance over frames against the usual one around (mean of fourth roots, Hawkins and Wixley), with a chance below that of sigma in χ² and a noise above noisy times the usual; what is left without its
+farthest value must be improbable as well (0.1 %), so that a cosmic ray makes no noisy pixel.
+
+Unstable: half masters of the first and the last darks differ by sigma, their own shot noise included. Non-linear: responses at the brightest level and at that nearest to a quarter of it
+differ by sigma and by the parameter non_linear.
+
+Columns: with column_hot (column_dark) bad pixels, gaps filled; or with a mean, of significances cut at 3, that stands out of 15 neighbours by sigma. Bloom: bad pixels in one piece with saturated ones of their column.
+
+    N_false = N Q(T),  Q: upper tail of the normal distribution, of darks that of Poisson charge with normal noise (Lugannani and Rice)
+    σ_N² = 2 Σ Φ(d) Φ(−d) + N_false,  d: how far [σ] a counted pixel is above its threshold""",
+    references=(
+        "Rubin Observatory, packages eotest and cp_pipe (bright pixels above 5 e⁻/s, dark ones below 80 %).",
+        "D. M. Hawkins & R. A. J. Wixley, 1986, Am. Stat. 40, 296 (fourth roots of χ²).",
+        "R. Lugannani & S. Rice, 1980, Adv. Appl. Prob. 12, 475 (saddle point approximation of tails).",
+    ),
+    comments=(
+        "A pixel at the threshold is found with a chance of one half: completeness is a matter of how far above it a defect is.",
+        "Pixels a few σ above others widen σ a little, and so raise the threshold: where they are 0.4 % of all, 0.7 % fewer warm ones are counted than without them.",
+        "Pixels below the dark signal around them have no class; in flats they show as dark.",
+        "The mask is of one test; masks of several epochs are merged by analysis.defects.epochs.",
+        "Where most darks saturate, or flats have one level alone, the classes that need more are missing, and the others stand.",
+    ),
+    measure=measure,
+)  # fmt: skip
