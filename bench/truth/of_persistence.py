@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,7 +52,10 @@ def lit(shape: tuple[int, int], rng: np.random.Generator) -> NDArray[np.float64]
 
 
 def simulated(
-    seed: int, scene: Scene, shape: tuple[int, int] = (140, 150), **parameters: ParameterValue
+    seed: int,
+    scene: Scene,
+    shape: tuple[int, int] = (140, 150),
+    parameters: Mapping[str, ParameterValue] = MappingProxyType({}),
 ) -> tuple[Inputs, dict[str, dict[str, float]]]:
     """Frames of one detector of four channels, and what is true of each: residual [ADU], share that saturates."""
     rng = np.random.default_rng([seed, 77])
@@ -93,7 +97,9 @@ def simulated(
     first = left(EVERY - LIGHT)
     for c in channels:
         level = 1000.0 + (bright[c.name] + hot[c.image.slices] * LIGHT) / GAIN
-        mask = exposed[0].pixels.read(c, c.image) >= TOP  # what the residual is a mean over
+        mask = (
+            np.asarray(exposed[0].pixels.read(c, c.image), np.float64) >= TOP
+        )  # what the residual is a mean over
         truth[c.name] = {
             "residual": float(first[c.name][mask].mean()) / GAIN,
             "saturated_fraction": float(np.count_nonzero(level >= TOP - 0.5)) / level.size,
@@ -101,11 +107,12 @@ def simulated(
             "decay_time": scene.tau,
             "decay_index": scene.index,
         }
-    return inputs(PROCEDURE, camera, {"dark": darks, "exposed": exposed}, **parameters), truth
+    given = inputs(PROCEDURE, camera, {"dark": darks, "exposed": exposed})
+    return replace(given, parameters=PROCEDURE.settings(parameters)), truth
 
 
 def of(seed: int, quantity: str, scene: Scene = Scene(), **parameters: ParameterValue) -> Sequence[Found]:
-    given, truth = simulated(seed, scene, **parameters)
+    given, truth = simulated(seed, scene, parameters=parameters)
     results = measured(PROCEDURE, given)
     out = []
     for name, true in truth.items():
