@@ -166,7 +166,7 @@ PROCEDURE = Procedure(
     parameters=(
         Parameter("method", METHODS[0], f"way to the coefficients: {', '.join(METHODS)}"),
         Parameter("threshold", 5000.0, "a pixel is a source from this level above its local background on", "ADU", 10.0),
-        Parameter("side", 48, "side of the squares within which victim and background are compared", "pixels", 16, 256),
+        Parameter("side", 64, "side of the squares within which victim and background are compared", "pixels", 16, 256),
         Parameter("significance", 5.0, "a coefficient is significant beyond so many of its errors", "σ", 2.0, 20.0),
         corrections(""),
     ),

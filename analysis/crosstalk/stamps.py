@@ -79,7 +79,7 @@ def _equations(
     xs: Floats, y: Floats, mask: NDArray[np.bool_], weight: Floats, flat: Floats
 ) -> tuple[Floats, Floats]:
     """Weighted products of the signals xs (sources, squares, pixels) with each other and with y, the polynomials ``flat`` projected out of each square."""
-    k, side = len(xs), int(round(flat.shape[1] ** 0.5))
+    k, side = len(xs), round(flat.shape[1] ** 0.5)
     kept = np.where(mask, xs, 0.0)
     held = np.where(mask, y, 0.0)
     cross = np.einsum("ktp,zp->tzk", kept, flat, optimize=True)

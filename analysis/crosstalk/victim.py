@@ -17,7 +17,7 @@ CLIP = 5.0
 GHOST = 0.01
 """What is fainter than this part of another channel's signal at the same moment may be its ghost, and is no source."""
 
-MARGIN = 3
+MARGIN = 8
 """Pixels around the victim's own sources that are left out with them."""
 
 

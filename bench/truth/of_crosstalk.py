@@ -32,8 +32,8 @@ class Scene:
     slope: float = 0.0
     level: float = 100.0
     gradient: float = 0.0
-    number: int = 9
-    width: float = 4.0
+    number: int = 12
+    width: float = 3.0
     full_well: float = 1.2e5
     exposures: int = 3
     cosmics: int = 3
@@ -48,7 +48,7 @@ class Scene:
         }
 
 
-def geometry(rows: int = 190, columns: int = 200) -> Geometry:
+def geometry(rows: int = 250, columns: int = 260) -> Geometry:
     return quadrants(rows=rows, columns=columns, prescan=6, overscan=24, parallel=4)
 
 
@@ -163,7 +163,7 @@ def _found(results: Results, quantity: str, truth: float) -> Sequence[Found]:
     return out
 
 
-_LIT = "9 spots up to 60,000 ADU on each of 4 channels read at mirrored corners, 3 exposures, cosmic rays"
+_LIT = "12 spots up to 60,000 ADU on each of 4 channels read at mirrored corners, 3 exposures, cosmic rays"
 _COMMON = Scene(correlation=0.5)
 _WITHOUT = Scene(coefficients=(1e-3, 1e-4, 0.0))
 _STAMPS: dict[str, ParameterValue] = {"method": "stamp fit"}
