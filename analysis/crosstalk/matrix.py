@@ -23,7 +23,7 @@ _INSEPARABLE = 100.0
 @dataclass(frozen=True)
 class Coefficient:
     """The crosstalk of one aggressor (detector, channel) into one channel: ``value`` ± ``error`` of ``n`` pixels in ``squares``; ``widened`` by which the
-    error exceeds that of pixel noise; ``slope`` ± ``slope_error`` its change with the signal [1/ADU]; ``by_flux`` (signal [ADU], coefficient, error) for drawing.
+    error exceeds that of pixel noise; ``slope`` ± ``slope_error`` its change with the signal [1/ADU]; ``signal`` [ADU] at which the value holds if it changes; ``by_flux`` (signal [ADU], coefficient, error) for drawing.
     """  # fmt: skip
 
     victim: str
@@ -35,6 +35,7 @@ class Coefficient:
     widened: float = 1.0
     slope: float | None = None
     slope_error: float | None = None
+    signal: float = 0.0
     by_flux: Floats | None = None
 
     @property
@@ -67,17 +68,9 @@ def of_ratio(victim: str, source: Name, sums: Sums) -> Coefficient | None:
         slope = float(sums.right[1] - sums.normal[0, 1] / a * b) / float(spread) / SCALE**2
         slope_error = widened / sqrt(float(spread)) / SCALE**2
     return Coefficient(
-        victim,
-        source,
-        value,
-        error * widened,
-        sums.n,
-        sums.tiles,
-        widened,
-        slope,
-        slope_error,
-        _by_flux(sums),
-    )
+        victim, source, value, error * widened, sums.n, sums.tiles, widened, slope, slope_error,
+        signal=float(sums.normal[0, 1]) / a * SCALE, by_flux=_by_flux(sums),
+    )  # fmt: skip
 
 
 def _by_flux(sums: Sums) -> Floats:
@@ -122,7 +115,19 @@ def of_stamps(
         ratio = ratios.get(name)
         slope, slope_error, by_flux = (None, None, None) if ratio is None else (ratio.slope, ratio.slope_error, ratio.by_flux)  # fmt: skip
         out.append(
-            Coefficient(victim, name, value, error, int(sums.n[k]), 0, 1.0, slope, slope_error, by_flux)
+            Coefficient(
+                victim,
+                name,
+                value,
+                error,
+                int(sums.n[k]),
+                0,
+                1.0,
+                slope,
+                slope_error,
+                0.0 if ratio is None else ratio.signal,
+                by_flux,
+            )
         )
     return out
 

@@ -90,12 +90,14 @@ def hand_on(results: Results, inputs: Inputs, gathered: Gathered, matrix: Matrix
             rho = (nan, nan) if alike is None else alike[:2]
             c = held.get(name)
             if c is None:
-                rows.append((victim, number, *name, nan, nan, nan, 0, nan, nan, *rho))
+                rows.append((victim, number, *name, nan, nan, nan, 0, nan, nan, nan, *rho))
                 continue
             slope = (nan, nan) if c.slope is None or c.slope_error is None else (c.slope, c.slope_error)
-            rows.append((victim, number, *name, c.value, c.error, c.significance, c.n, *slope, *rho))
+            rows.append(
+                (victim, number, *name, c.value, c.error, c.significance, c.n, *slope, c.signal, *rho)
+            )
     names = (
-        "victim", "number", "aggressor_detector", "aggressor", "coefficient", "error", "significance", "n", "slope", "slope_error",
+        "victim", "number", "aggressor_detector", "aggressor", "coefficient", "error", "significance", "n", "slope", "slope_error", "signal",
         "noise_correlation", "noise_correlation_error",
     )  # fmt: skip
     columns = {name: [row[n] for row in rows] for n, name in enumerate(names)}
@@ -103,7 +105,7 @@ def hand_on(results: Results, inputs: Inputs, gathered: Gathered, matrix: Matrix
         "matrix",
         TableProduct(
             columns,
-            {"slope": "1 / adu", "slope_error": "1 / adu"},
+            {"slope": "1 / adu", "slope_error": "1 / adu", "signal": "adu"},
             {
                 "victim": "channel of this detector that listens",
                 "number": "number of the aggressor in figures",
@@ -113,6 +115,7 @@ def hand_on(results: Results, inputs: Inputs, gathered: Gathered, matrix: Matrix
                 "significance": "coefficient over its error",
                 "n": "pixels used",
                 "slope": "change of the coefficient with the aggressor's signal",
+                "signal": "signal of the aggressor at which the coefficient holds, where it changes with it",
                 "noise_correlation": "correlation of the overscans of both channels",
             },
         ),

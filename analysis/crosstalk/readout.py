@@ -7,6 +7,7 @@ are turned, so that crosstalk is found where it happens: in time.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from analysis.contract import FrameInput
 from campaign.geometry import Channel
 from campaign.model import Detector
 
+Number = TypeVar("Number", bound=np.generic)
 Tiles = NDArray[np.float32]
 Masks = NDArray[np.bool_]
 Keys = NDArray[np.int64]
@@ -22,7 +24,7 @@ Keys = NDArray[np.int64]
 _WIDE = 1 << 20  # more tiles than a line can have
 
 
-def turned(image: NDArray[np.generic], channel: Channel) -> NDArray[np.generic]:
+def turned(image: NDArray[Number], channel: Channel) -> NDArray[Number]:
     """A view of a channel's pixels with the first one read at [0, 0]."""
     if channel.corner.startswith("upper"):
         image = image[::-1]
