@@ -75,7 +75,8 @@ def victim(
         made.sources[here] += source.lit[there] & ~(np.abs(source.signal[there]) < GHOST * top[here])
     here, there = made.of(own)
     # chosen by what others have there: by its own level alone, the brightest ghosts would be lost
-    good[here] &= ~_widened(own.lit[there] & ~(np.abs(own.signal[there]) < GHOST * top[here]))
+    with np.errstate(invalid="ignore"):  # what has no value, beyond the image too, is no source with wings
+        good[here] &= ~_widened(own.lit[there] & (np.abs(own.signal[there]) >= GHOST * top[here]))
     dark = good & ~lit
     ground, sigma, dark = _ground(values, dark)
     side = values.shape[1] * values.shape[2]

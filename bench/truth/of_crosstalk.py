@@ -172,7 +172,7 @@ _STAMPS: dict[str, ParameterValue] = {"method": "stamp fit"}
 def _case(
     words: str, simulate: Callable[[int], Sequence[Found]], estimator: str = "masked ratio", quick: int = 8
 ) -> Case:
-    return Case("crosstalk", "coefficient", words, simulate, 150, quick, pull=0.3, estimator=estimator)
+    return Case("crosstalk", "coefficient", words, simulate, 80, quick, pull=0.3, estimator=estimator)
 
 
 CASES = (
@@ -200,9 +200,9 @@ CASES = (
         "stamp fit",
         5,
     ),
-    Case("crosstalk", "flux_slope", f"5 % per 10,000 ADU of 1e-3; {_LIT}", slope, 150, 8, pull=0.3),
-    Case("crosstalk", "total", _LIT, total, 150, 8, pull=0.3),
-    Case("crosstalk", "noise_correlation", "0.4 of any two channels, by pair", correlation, 100, 8, pull=0.3),
+    Case("crosstalk", "flux_slope", f"5 % per 10,000 ADU of 1e-3; {_LIT}", slope, 80, 8, pull=0.3),
+    Case("crosstalk", "total", _LIT, total, 80, 8, pull=0.3),
+    Case("crosstalk", "noise_correlation", "0.4 of any two channels, by pair", correlation, 80, 8, pull=0.3),
 )
 
 

@@ -161,8 +161,8 @@ def outside(seed: int) -> Sequence[Found]:
 _SPOT = "spot far beyond saturation on 4 channels of 140 × 150, 3 darks before and 5 after, cosmic rays"
 
 CASES = (
-    Case("persistence", "residual", f"{_SPOT}; pixels differ by 30 %", residual, 100, 12, pull=0.3),
-    Case("persistence", "residual", f"{_SPOT}; no gain is known", residual_without_gain, 100, 8, pull=0.3),
+    Case("persistence", "residual", f"{_SPOT}; pixels differ by 30 %", residual, 80, 12, pull=0.3),
+    Case("persistence", "residual", f"{_SPOT}; no gain is known", residual_without_gain, 80, 8, pull=0.3),
     Case(
         "persistence",
         "residual",
@@ -183,8 +183,8 @@ CASES = (
         pull=0.3,
         estimator="median",
     ),
-    Case("persistence", "residual", f"{_SPOT}; nothing is held back", nothing_left, 100, 8, pull=0.3),
-    Case("persistence", "decay_time", f"{_SPOT}; 900 s", decay_time, 100, 12, pull=0.3, scatter=(0.85, 1.15)),
+    Case("persistence", "residual", f"{_SPOT}; nothing is held back", nothing_left, 80, 8, pull=0.3),
+    Case("persistence", "decay_time", f"{_SPOT}; 900 s", decay_time, 80, 12, pull=0.3, scatter=(0.85, 1.15)),
     Case(
         "persistence",
         "decay_index",
@@ -196,9 +196,9 @@ CASES = (
         scatter=(0.85, 1.15),
     ),
     Case(
-        "persistence", "saturated_fraction", _SPOT, saturated_fraction, 100, 12, pull=0.3, scatter=(0.8, 1.2)
+        "persistence", "saturated_fraction", _SPOT, saturated_fraction, 80, 12, pull=0.3, scatter=(0.8, 1.2)
     ),
-    Case("persistence", "outside", f"{_SPOT}; truth 0", outside, 100, 8, pull=0.3),
+    Case("persistence", "outside", f"{_SPOT}; truth 0", outside, 80, 8, pull=0.3),
 )
 
 
