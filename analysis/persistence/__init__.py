@@ -252,7 +252,7 @@ Residual of a dark k, of the same exposure time as the reference, offsets taken 
 Without a gain the term P_k / g comes from the first two darks: their difference, the second scaled to the first, is free of what pixels hold back.
 
 Cosmic rays: a pixel within the mask in which two successive darks, scaled to each other, differ by more than sigma is left out of both, so that pixels that hold
-back more than others stay; a single dark is clipped about itself. Of the darks before the light the highest value of a pixel is left out where it stands out by sigma. Outside the mask values are clipped. Squares of 64 pixels of the
+back more than others stay; a single dark is clipped about itself. Of the darks before the light the highest value of a pixel is left out where it stands out by sigma. Outside the mask values are clipped. Squares of 32 pixels of the
 background that differ by more than noise (chance below 0.001) add their variance, and flag the residual as unstable.
 
 Fading, with t_k from the end of the light to the beginning of a dark of time T, and the covariance of the residuals:

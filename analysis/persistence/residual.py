@@ -16,7 +16,7 @@ from analysis.statistics import clipped
 STATISTICS = ("clipped mean", "mean", "median")
 """How the pixels within the mask are averaged; the first is the default."""
 
-TILE = 64
+TILE = 32
 """Side of the squares in which the background is compared with itself [pixels]."""
 MARGIN = 3
 """Pixels around the mask that belong neither to it nor to the background."""
