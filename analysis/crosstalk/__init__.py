@@ -167,6 +167,7 @@ PROCEDURE = Procedure(
         Parameter("method", METHODS[0], f"way to the coefficients: {', '.join(METHODS)}"),
         Parameter("threshold", 5000.0, "a pixel is a source from this level above its local background on", "ADU", 10.0),
         Parameter("side", 64, "side of the squares within which victim and background are compared", "pixels", 16, 256),
+        Parameter("most_squares", 48, "squares of each channel and exposure that are looked at, those with the most bright pixels", "", 4, 100000),
         Parameter("significance", 5.0, "a coefficient is significant beyond so many of its errors", "σ", 2.0, 20.0),
         corrections(""),
     ),
@@ -199,7 +200,7 @@ PROCEDURE = Procedure(
 Places are (row, serial) in the order of the readout: channels read at mirrored corners are turned, and prescans of different width shift lines against each other.
 What is converted at the same moment has the same place.
 
-Squares of side pixels in which another channel has a source are looked at. A source is above threshold over its local background (a plane); lit is
+Squares of side pixels in which another channel has a source are looked at, of very many those with the most bright pixels (chosen by the aggressor alone, which biases nothing). A source is above threshold over its local background (a plane); lit is
 what stands out of noise at all.
 
 Masked ratio: in each square the victim's level v, weighted by its noise σ there, is fitted by a plane and the aggressor's signal s, over the source's pixels and

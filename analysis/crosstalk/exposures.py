@@ -74,7 +74,7 @@ def gather(inputs: Inputs, side: int, threshold: float, *, fit_stamps: bool) -> 
             f.summaries[c.name].median >= d.geometry.saturation for f, d, held in frames for c in held
         )
         noise.add(out.noise, frames)
-        sources = _sources(frames, grid, threshold)
+        sources = _sources(frames, grid, threshold, int(inputs.number("most_squares")))
         out.exposures += 1
         for channel in frames[0][2]:
             _listen(inputs, out, exposure[inputs.detector.name], channel, sources, grid, fit_stamps)
@@ -82,18 +82,18 @@ def gather(inputs: Inputs, side: int, threshold: float, *, fit_stamps: bool) -> 
 
 
 def _sources(
-    frames: Sequence[tuple[FrameInput, Detector, Sequence[Channel]]], grid: Grid, threshold: float
+    frames: Sequence[tuple[FrameInput, Detector, Sequence[Channel]]], grid: Grid, threshold: float, most: int
 ) -> list[Aggressor]:
     """Who is bright where. The channels of the measured detector, the first, are looked at wherever any of them may be, those of others where they may be themselves."""
     out: list[Aggressor] = []
     (frame, detector, channels), *others = frames
     images = [turned(frame.pixels.read(c, c.image), c) for c in channels]
-    keys = [candidates(frame, c, i, grid, threshold) for c, i in zip(channels, images, strict=True)]
+    keys = [candidates(frame, c, i, grid, threshold, most) for c, i in zip(channels, images, strict=True)]
     foreign = []
     for frame, other, theirs in others:
         for c in theirs:
             image = turned(frame.pixels.read(c, c.image), c)
-            found = candidates(frame, c, image, grid, threshold)
+            found = candidates(frame, c, image, grid, threshold, most)
             foreign.append(aggressor(other, c, image, grid, threshold, found))
     everywhere = np.unique(np.concatenate([*keys, *(a.keys for a in foreign), np.zeros(0, np.int64)]))
     out += [

@@ -42,14 +42,13 @@ class Grid:
 
     side: int
 
-    def maxima(self, image: NDArray[np.generic], start: int) -> tuple[Keys, NDArray[np.generic]]:
-        """Keys of all squares that a turned image touches, and the highest value in each; NaN are passed over."""
-        rows, columns = image.shape
+    def counts(self, high: NDArray[np.bool_], start: int) -> tuple[Keys, NDArray[np.int64]]:
+        """Keys of all squares that a turned image touches, and how many pixels of each are ``high``."""
+        rows, columns = high.shape
         first = start // self.side
         edges = np.maximum(np.arange(first, (start + columns - 1) // self.side + 1) * self.side - start, 0)
-        highest = np.fmax if image.dtype.kind == "f" else np.maximum
-        by_row = highest.reduceat(image, np.arange(0, rows, self.side), axis=0)
-        found = highest.reduceat(by_row, edges, axis=1)
+        by_row = np.add.reduceat(high, np.arange(0, rows, self.side), axis=0, dtype=np.uint16)
+        found = np.add.reduceat(by_row, edges, axis=1, dtype=np.int64)
         keys = np.arange(found.shape[0])[:, np.newaxis] * _WIDE + (first + np.arange(found.shape[1]))
         return keys.ravel().astype(np.int64), found.ravel()
 
@@ -88,13 +87,19 @@ class Aggressor:
 
 
 def candidates(
-    frame: FrameInput, channel: Channel, image: NDArray[np.generic], grid: Grid, threshold: float
+    frame: FrameInput, channel: Channel, image: NDArray[np.generic], grid: Grid, threshold: float, most: int
 ) -> Keys:
-    """Squares in which a channel may have a source: their highest pixel is half the threshold above the channel's median, or more."""
-    keys, highest = grid.maxima(image, serial_start(channel))
+    """Squares in which a channel may have a source: with pixels half the threshold above the channel's median, or more.
+
+    Of more than ``most`` those with the most such pixels are taken, of as many the first read: they hold nearly all there is to learn.
+    """
+    bound: float = frame.summaries[channel.name].median + 0.5 * threshold
+    if image.dtype == np.uint16:  # compared as they are: no copy in floating point
+        bound = int(min(bound, 65535.0))
     with np.errstate(invalid="ignore"):
-        found = highest.astype(np.float64) > frame.summaries[channel.name].median + 0.5 * threshold
-    return keys[found]
+        keys, found = grid.counts(np.greater(image, bound), serial_start(channel))
+    order = np.argsort(-found, kind="stable")[:most]
+    return np.sort(keys[order[found[order] > 0]])
 
 
 def aggressor(
@@ -110,10 +115,9 @@ def aggressor(
     level, sigma = _faint_level(values)
     lowest = (5.0 * sigma).astype(np.float32)[:, np.newaxis, np.newaxis]
     signal = values - level.astype(np.float32)[:, np.newaxis, np.newaxis]
-    for _ in range(2):
-        with np.errstate(invalid="ignore"):
-            unlit = np.abs(signal) <= lowest
-        signal = values - plane(values, unlit)
+    with np.errstate(invalid="ignore"):
+        unlit = np.abs(signal) <= lowest
+    signal = values - plane(values, unlit, level)
     with np.errstate(invalid="ignore"):
         lit = ~(np.abs(signal) <= lowest)
         bright = ~lost & (signal > np.float32(threshold))
@@ -122,7 +126,8 @@ def aggressor(
 
 def _faint_level(values: Tiles) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Level and noise of each square's background, from its lower values: sources may fill up to two thirds of it."""
-    flat = np.sort(np.where(np.isfinite(values), values, np.float32(np.inf)).reshape(len(values), -1), axis=1)
+    some = values[:, ::2, ::2]  # a quarter of the pixels settles where sources begin
+    flat = np.sort(np.where(np.isfinite(some), some, np.float32(np.inf)).reshape(len(some), -1), axis=1)
     n = np.isfinite(flat).sum(axis=1)
     at = np.arange(len(values))
     last = flat.shape[1] - 1
@@ -142,11 +147,15 @@ def basis(side: int, order: int) -> NDArray[np.float64]:
 
 
 def gram(terms: NDArray[np.float64], used: Masks) -> NDArray[np.float64]:
-    """Products of the terms summed over the pixels used of each square, shape (squares, terms, terms)."""
+    """Products of the terms summed over the pixels used of each square, shape (squares, terms, terms); good to 1e-6, single precision."""
     flat = terms.reshape(len(terms), -1)
-    products = (flat[:, np.newaxis] * flat[np.newaxis]).reshape(-1, flat.shape[1])
-    out = used.reshape(len(used), -1).astype(np.float64) @ products.T
-    return out.reshape(len(used), len(terms), len(terms))
+    first, second = np.triu_indices(len(terms))
+    products = (flat[first] * flat[second]).astype(np.float32)
+    sums = used.reshape(len(used), -1).astype(np.float32) @ products.T
+    out = np.empty((len(used), len(terms), len(terms)))
+    out[:, first, second] = sums
+    out[:, second, first] = sums
+    return out
 
 
 def solved(matrix: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -157,10 +166,13 @@ def solved(matrix: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[n
     return np.asarray(np.linalg.solve(matrix + ridge, right), np.float64)
 
 
-def plane(values: Tiles, used: Masks) -> Tiles:
-    """The plane that fits the pixels used of each square best, at all its pixels."""
+def plane(values: Tiles, used: Masks, level: NDArray[np.floating]) -> Tiles:
+    """The plane that fits the pixels used of each square best, at all its pixels. ``level`` of each square is near it: single precision does from there."""
     terms = basis(values.shape[1], 1)
-    flat = terms.reshape(len(terms), -1)
-    right = np.where(used, values, np.float32(0.0)).reshape(len(values), -1).astype(np.float64) @ flat.T
-    found = solved(gram(terms, used), right[:, :, np.newaxis])[:, :, 0]
-    return (found @ flat).reshape(values.shape).astype(np.float32)
+    flat = terms.reshape(len(terms), -1).astype(np.float32)
+    near = level.astype(np.float32)[:, np.newaxis, np.newaxis]
+    right = np.where(used, values - near, np.float32(0.0)).reshape(len(values), -1) @ flat.T
+    found = solved(gram(terms, used), right.astype(np.float64)[:, :, np.newaxis])[:, :, 0]
+    out: Tiles = (found.astype(np.float32) @ flat).reshape(values.shape)
+    out += near
+    return out
