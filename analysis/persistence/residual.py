@@ -286,8 +286,11 @@ def _structure(field: NDArray[np.float32], inside: NDArray[np.bool_], middle: fl
 def _tiled(image: NDArray[np.generic]) -> NDArray[np.float64]:
     """Sums over squares of ``TILE`` pixels, those at the far edges smaller."""
     rows, columns = image.shape
-    by_row = np.add.reduceat(image, np.arange(0, rows, TILE), axis=0, dtype=np.float64)
-    out: NDArray[np.float64] = np.add.reduceat(by_row, np.arange(0, columns, TILE), axis=1)
+    narrow = (
+        np.float32 if image.dtype.kind == "f" else np.uint16
+    )  # enough for TILE rows, and many times as fast
+    by_row = np.add.reduceat(image, np.arange(0, rows, TILE), axis=0, dtype=narrow)
+    out: NDArray[np.float64] = np.add.reduceat(by_row, np.arange(0, columns, TILE), axis=1, dtype=np.float64)
     return out
 
 
