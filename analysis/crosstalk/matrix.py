@@ -55,7 +55,7 @@ def of_ratio(victim: str, source: Name, sums: Sums) -> Coefficient | None:
     if not (a > 0 and sums.n):
         return None
     value, error = b / a / SCALE, 1.0 / sqrt(a) / SCALE
-    widened = 1.0
+    widened, squares = 1.0, 0.0
     if sums.tiles > 1:
         from scipy.special import chdtrc
 
@@ -66,7 +66,10 @@ def of_ratio(victim: str, source: Name, sums: Sums) -> Coefficient | None:
     spread = sums.normal[1, 1] - sums.normal[0, 1] ** 2 / a  # what the square has beyond the signal
     if spread > 1e-9 * sums.normal[1, 1]:
         slope = float(sums.right[1] - sums.normal[0, 1] / a * b) / float(spread) / SCALE**2
-        slope_error = widened / sqrt(float(spread)) / SCALE**2
+        slope_error = 1.0 / sqrt(float(spread)) / SCALE**2
+        if widened > 1.0:  # by what the slope does not explain itself of how squares differ
+            rest = (squares - (slope / slope_error) ** 2) / max(sums.tiles - 2, 1)
+            slope_error *= sqrt(max(rest, 1.0))
     return Coefficient(
         victim, source, value, error * widened, sums.n, sums.tiles, widened, slope, slope_error,
         signal=float(sums.normal[0, 1]) / a * SCALE, by_flux=_by_flux(sums),
