@@ -66,6 +66,7 @@ def saturated(
         return None
     count = int(mask.sum())
     sigma = sqrt(noise**2 + max(bound, 0.0) / (gain or 1.0))
-    under = ~mask & valid & (level >= np.float32(bound - 3.0 * sigma))
-    density = np.count_nonzero(under) / (3.0 * sigma) if sigma > 0 else 0.0
+    band = max(3.0 * sigma, 0.05 * bound)  # wide enough that few pixels per ADU are counted well
+    under = ~mask & valid & (level >= np.float32(bound - band))
+    density = np.count_nonzero(under) / band if band > 0 else 0.0
     return Saturated(mask, level, count / n, max(sqrt(density * sigma / sqrt(pi)), 0.5) / n, n, last)

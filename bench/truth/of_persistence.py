@@ -43,12 +43,12 @@ def geometry(rows: int = 140, columns: int = 150) -> Geometry:
 
 
 def lit(shape: tuple[int, int], rng: np.random.Generator) -> NDArray[np.float64]:
-    """Charge [e⁻] of a smooth spot far beyond saturation, on a faint sky."""
+    """Charge [e⁻] of a smooth spot far beyond saturation, in the dark: a lit sky would persist too."""
     y, x = np.mgrid[: shape[0], : shape[1]]
     at = rng.uniform(0.35, 0.65, 2) * shape
     width = 0.09 * min(shape)
     square = ((y - at[0]) ** 2 + (x - at[1]) ** 2) / (2.0 * width**2)
-    return np.asarray(200.0 + 6e5 * np.exp(-square), np.float64)
+    return np.asarray(6e5 * np.exp(-square), np.float64)
 
 
 def simulated(
