@@ -62,7 +62,9 @@ def spotted(found: list[FrameInput], level: int, number: float | None = None) ->
     """Frames with a bright square in one channel after another; at another place in the order when a ``number`` is given."""
     out = []
     for n, frame in enumerate(found):
-        image = frame.pixels.read(GEOMETRY.channels[0], Region(0, GEOMETRY.shape[0], 0, GEOMETRY.shape[1])).copy()
+        image = frame.pixels.read(
+            GEOMETRY.channels[0], Region(0, GEOMETRY.shape[0], 0, GEOMETRY.shape[1])
+        ).copy()
         for k, channel in enumerate(GEOMETRY.channels):
             if number is not None or k == n % 4:
                 box = channel.image
