@@ -33,6 +33,7 @@ from campaign.geometry import Channel
 STEPS: Mapping[str, str] = {
     "offset": "the level of the overscan, else of the prescan, of each frame",
     "rows": "the level of each row's overscan instead of the whole frame's",
+    "crosstalk": "the other channels' signals in the same frame, by the matrix of crosstalk",
     "bias": "the master bias less the offsets of its frames, from the role bias; all of its level where no offset was taken off",
     "nonlinearity": "what the linearity procedure's table says is to be added at each level; nothing below zero, no value above the highest level measured",
     "dark": "the master dark's rate times the exposure time",
@@ -43,6 +44,7 @@ STEPS: Mapping[str, str] = {
 """The steps, in the order in which they are applied, and what each takes off."""
 
 TAKES: Mapping[str, tuple[Take, ...]] = {
+    "crosstalk": (Take("crosstalk", "matrix", "how much of each channel's signal appears in the others"),),
     "nonlinearity": (Take("linearity", "correction", "what has to be added to levels to make them linear"),),
     "dark": (Take("dark", "master_dark", "the dark signal of each pixel that is taken off"),),
     "brighter-fatter": (
@@ -170,6 +172,20 @@ def _offset(inputs: Inputs, channel: Channel, before: Sequence[str], *, per_row:
 
 def _rows(inputs: Inputs, channel: Channel, before: Sequence[str]) -> Step | str:
     return _offset(inputs, channel, before, per_row=True)
+
+
+def _crosstalk(inputs: Inputs, channel: Channel, before: Sequence[str]) -> Step | str:
+    from analysis.crosstalk.removal import removal  # which needs the places of readout
+
+    take = TAKES["crosstalk"][0]
+    found = removal(inputs, channel, inputs.product(take.procedure, take.product))
+    if isinstance(found, str):
+        return found
+
+    def step(out: Corrected, frame: FrameInput) -> None:
+        found.apply(frame, out.values, out.mask)
+
+    return step
 
 
 def _bias(inputs: Inputs, channel: Channel, before: Sequence[str]) -> Step | str:
@@ -352,6 +368,7 @@ def _defects(inputs: Inputs, channel: Channel, before: Sequence[str]) -> Step | 
 _MAKERS: Mapping[str, Callable[[Inputs, Channel, Sequence[str]], Step | str]] = {
     "offset": _offset,
     "rows": _rows,
+    "crosstalk": _crosstalk,
     "bias": _bias,
     "nonlinearity": _nonlinearity,
     "dark": _dark,

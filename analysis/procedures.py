@@ -16,6 +16,8 @@ MODULES = (
     "brighter_fatter",
     "charge_transfer",
     "defects",
+    "persistence",
+    "crosstalk",
     "cosmic_rays",
 )
 """Modules of this package that declare a ``PROCEDURE``, in the order in which the site lists them."""

@@ -1,0 +1,232 @@
+"""Crosstalk: how much of one channel's signal appears in the others that are read at the same time."""
+
+from __future__ import annotations
+
+from math import sqrt
+
+from analysis.contract import (
+    ContractError,
+    FigureSpec,
+    Inputs,
+    PanelSpec,
+    Parameter,
+    Procedure,
+    ProductSpec,
+    Quantity,
+    Results,
+    Role,
+    Version,
+)
+from analysis.correction import corrections, takes
+from analysis.crosstalk.exposures import Gathered, gather, pairs_of
+from analysis.crosstalk.matrix import Coefficient, largest, of_ratio, of_stamps
+from analysis.crosstalk.outputs import draw, hand_on
+from campaign.geometry import Channel
+
+METHODS = ("masked ratio", "stamp fit")
+"""Ways to a coefficient; the first is the default."""
+
+_RATIO = "weighted slope of the victim's level on the aggressor's signal within small squares, pixels above the threshold against the local background; or the stamp fit"
+
+QUANTITIES = (
+    Quantity(
+        "largest", "c_max", "", "Largest coefficient of crosstalk into this channel from any other: ADU here per ADU there",
+        f"the largest significant coefficient, else the most significant one; each the {_RATIO}; error from pixel noise, widened to the scatter of squares where that is more",
+    ),
+    Quantity(
+        "total", "Σc", "", "Sum of all coefficients into this channel: what the others add to it when all are lit alike",
+        "sum of the coefficients measured; errors added in quadrature",
+    ),
+    Quantity(
+        "significant", "N_c", "channels", "Channels whose crosstalk into this one is significant",
+        "number of coefficients beyond so many errors as the parameter significance says; error from the number expected by chance", "health",
+    ),
+    Quantity(
+        "flux_slope", "dc/dS", "1/ADU", "Change of the largest coefficient with the aggressor's signal",
+        "second coefficient of a weighted fit of the victim's level to the signal and its square, local backgrounds projected out", "performance",
+    ),
+    Quantity(
+        "noise_correlation", "ρ_max", "", "Largest correlation of this channel's read noise with that of another channel",
+        "Pearson's correlation of overscan pixels read at the same time; error (1 − ρ²)/√n", "health",
+        unplotted="one number of each pair of channels, in the table of the matrix",
+    ),
+)  # fmt: skip
+"""What the crosstalk procedure measures, per channel."""
+
+
+def measure(inputs: Inputs, results: Results) -> None:
+    """Measure crosstalk into each channel of one detector; see ``PROCEDURE`` for the quantities."""
+    method = str(inputs.parameters["method"])
+    if method not in METHODS:
+        raise ContractError(f"method: {method!r} is none of {', '.join(METHODS)}")
+    found = gather(
+        inputs, int(inputs.number("side")), inputs.number("threshold"), fit_stamps=method == METHODS[1]
+    )
+    matrix: dict[str, list[Coefficient]] = {}
+    for channel in inputs.detector.geometry.channels:
+        ratios = [c for n, s in pairs_of(found, channel.name).items() if (c := of_ratio(channel.name, n, s))]
+        if method == METHODS[1]:
+            own = (inputs.detector.name, channel.name)
+            held = found.stamps.get(channel.name)
+            by_name = {c.source: c for c in ratios}
+            ratios = (
+                [] if held is None else of_stamps(channel.name, held, by_name, found.noise.covariance(), own)
+            )
+        matrix[channel.name] = ratios
+        _report(inputs, results, channel, ratios, found)
+    draw(results, inputs, found, matrix)
+    hand_on(results, inputs, found, matrix)
+
+
+def _report(
+    inputs: Inputs, results: Results, channel: Channel, found: list[Coefficient], gathered: Gathered
+) -> None:
+    """All quantities of one channel as the victim."""
+    name, least = channel.name, inputs.number("significance")
+    method = str(inputs.parameters["method"])
+    best = largest(found, least)
+    if best is None:
+        reason, note = _why_not(inputs, gathered)
+        for quantity in ("largest", "total", "significant", "flux_slope"):
+            results.missing(quantity, reason, channel=name, note=note)
+    else:
+        flags = [] if abs(best.significance) >= 3.0 else ["consistent-with-zero"]
+        few = ["few-levels"] if best.squares == 1 else []
+        note = f"from {best.label}, {best.significance:+.1f} σ"
+        if best.widened > 1:
+            note += f"; squares differ: error widened {best.widened:.2g} times"
+        results.value("largest", best.value, best.error, channel=name, n=best.n, flags=[*flags, *few], estimator=method, note=note)  # fmt: skip
+        total, error = sum(c.value for c in found), sqrt(sum(c.error**2 for c in found))
+        zero = ["consistent-with-zero"] if abs(total) < 3.0 * error else []
+        results.value(
+            "total", total, error, channel=name, n=sum(c.n for c in found), flags=zero, estimator=f"{method}, summed", note=f"of {len(found)} channels"
+        )  # fmt: skip
+        sure = [c for c in found if abs(c.significance) >= least]
+        from scipy.special import erfc
+
+        chance = float(erfc(least / sqrt(2.0)))
+        near = sum(
+            1 for c in found if abs(abs(c.significance) - least) < 1.0
+        )  # noise may carry these over the bound
+        results.value(
+            "significant", len(sure), sqrt(len(found) * chance + 0.25 * near), channel=name, n=len(found),
+            note=", ".join(f"{c.label} {c.value:+.2g}" for c in sorted(sure, key=lambda c: -abs(c.value))[:6]),
+        )  # fmt: skip
+        if best.slope is None or best.slope_error is None:
+            results.missing("flux_slope", "not-reached", channel=name, note="signals of one level only")
+        else:
+            flat = ["consistent-with-zero"] if abs(best.slope) < 3.0 * best.slope_error else []
+            results.value(
+                "flux_slope", best.slope, best.slope_error, channel=name, n=best.n, flags=flat,
+                note=f"from {best.label}, {best.slope / best.slope_error:+.1f} σ",
+            )  # fmt: skip
+    _correlation(inputs, results, channel, gathered)
+
+
+def _correlation(inputs: Inputs, results: Results, channel: Channel, gathered: Gathered) -> None:
+    own = (inputs.detector.name, channel.name)
+    held = [(n, c) for n in gathered.names if n != own and (c := gathered.noise.correlation(own, n))]
+    if not held:
+        alone = len(gathered.names) < 2
+        note = "there is no other channel" if alone else ""
+        reason = "no-reference" if alone else "too-few-frames" if not gathered.exposures else "no-overscan"
+        results.missing("noise_correlation", reason, channel=channel.name, note=note)
+        return
+    name, (value, error, n) = max(held, key=lambda h: abs(h[1][0]))
+    zero = ["consistent-with-zero"] if abs(value) < 3.0 * error else []
+    results.value(
+        "noise_correlation", value, error, channel=channel.name, n=n, flags=zero, note=f"with {' '.join(name)}, the largest of {len(held)}"
+    )  # fmt: skip
+
+
+def _why_not(inputs: Inputs, gathered: Gathered) -> tuple[str, str]:
+    """Why a channel has no coefficient: a coded reason and a note."""
+    if not gathered.exposures:
+        return "too-few-frames", "no exposure to light"
+    if len(gathered.names) < 2:
+        return "no-reference", "there is no other channel"
+    if gathered.saturated:
+        return "saturated", "channels are saturated all over"
+    return (
+        "not-reached",
+        f"no other channel is lit alone by more than {inputs.number('threshold'):g} ADU above what is around it",
+    )
+
+
+PROCEDURE = Procedure(
+    name="crosstalk",
+    title="Crosstalk",
+    purpose="How much of a bright source in one channel appears in the channels read at the same time, of this detector and of others: whether images need it taken off.",
+    history=(Version("1.0", "2026-11-21", "First version."),),
+    roles=(
+        Role("light", ("flat", "point"), 1, "exposures with bright sources that do not cover everything: spots, stars, flats with structure, cosmic rays", every_detector=True),
+        Role("bias", ("bias",), 0, "bias frames, where the corrections ask for their structure", elsewhere=True),
+    ),
+    takes=takes("dark", "flat", "defects"),
+    parameters=(
+        Parameter("method", METHODS[0], f"way to the coefficients: {', '.join(METHODS)}"),
+        Parameter("threshold", 5000.0, "a pixel is a source from this level above its local background on", "ADU", 10.0),
+        Parameter("side", 64, "side of the squares within which victim and background are compared", "pixels", 16, 256),
+        Parameter("most_squares", 48, "squares of each channel and exposure that are looked at, those with the most bright pixels", "", 4, 100000),
+        Parameter("significance", 5.0, "a coefficient is significant beyond so many of its errors", "σ", 2.0, 20.0),
+        corrections(""),
+    ),
+    quantities=QUANTITIES,
+    figures=(
+        FigureSpec(
+            "matrix", "Matrix of crosstalk", "Coefficient of each pair, a row for each channel that listens, a column for each that is bright, in the order of the table; empty where nothing was "
+            "measured. Look for pairs of neighbouring electronics.",
+            (PanelSpec("Coefficient [10⁻⁶ ADU/ADU] of victim (rows, upwards) and aggressor (columns)."),),
+            ("largest",),
+        ),
+        FigureSpec(
+            "coefficients", "Coefficients with their errors", "Every coefficient with its error, by the number of the aggressor. Look for what stands out of zero, and for a channel that hears all others alike: then it is "
+            "their common supply.",
+            (PanelSpec("Coefficient [10⁻⁶ ADU/ADU] with errors against the number of the aggressor in the table."),),
+            ("largest", "total", "significant"),
+        ),
+        FigureSpec(
+            "flux", "Largest coefficient against signal", "The largest coefficient into each channel by the signal of the aggressor. Look for a slope: then one number does not correct it.",
+            (PanelSpec("Coefficient [10⁻⁶ ADU/ADU] with errors against the aggressor's signal above its background [ADU]."),),
+            ("flux_slope",),
+        ),
+    ),
+    products=(
+        ProductSpec("matrix", "ecsv", "coefficient of each pair with its error, significance, slope with signal and the correlation of noise; NaN where it was not measured"),
+    ),
+    acceptance=("No coefficient is above its limit, or those that are do not depend on the signal, so that the correction takes them off.", "After the correction no coefficient is significant."),
+    caveats=(),
+    algorithm="""\\
+Places are (row, serial) in the order of the readout: channels read at mirrored corners are turned, and prescans of different width shift lines against each other.
+What is converted at the same moment has the same place.
+
+Squares of side pixels in which another channel has a source are looked at, of very many those with the most bright pixels (chosen by the aggressor alone, which biases nothing). A source is above threshold over its local background (a plane); lit is
+what stands out of noise at all.
+
+Masked ratio: in each square the victim's level v, weighted by its noise σ there, is fitted by a plane and the aggressor's signal s, over the source's pixels and
+those where no channel is lit. Pixels where a second channel, or the victim itself, is lit are left out; those more than 5 σ off are clipped.
+
+    c = Σ (s_⊥ v_⊥ − n cov) / σ²  /  Σ s_⊥² / σ²;  σ_c = (Σ s_⊥² / σ²)^−1/2
+    s_⊥, v_⊥: less the planes fitted to them;  cov: covariance of both channels' read noise, of n pixels
+
+Where squares scatter by more than that (chance below 0.001) the error is widened to their scatter.
+Change with signal: v = c s + c' s² in the same way.
+
+Stamp fit: all pixels of a square, the wings of sources included, as a sum of all aggressors at once and a polynomial of second order. The read noise's covariances, from overscans,
+are taken off both sides of the normal equations, and enter the error:
+
+    σ² = σ_v² + c² σ_a² − 2 c cov""",
+    references=(
+        "A. J. Snyder et al., 2021, JATIS 7, 048002 (crosstalk of LSST sensors by fits to stamps; mixcoatl).",
+        "R. H. Lupton et al., 2024, and the crosstalk task of the LSST pipelines cp_pipe (ratios of masked pixels).",
+        "W. A. Fuller, Measurement Error Models, Wiley 1987, section 1.2 (what noise in common does to a slope).",
+    ),
+    comments=(
+        "A coefficient is that of signals as they were recorded; what a channel hears of itself cannot be told.",
+        "Sources that are lit in several channels at the same place of the readout are told apart by the stamp fit alone, and only if they differ.",
+        "Saturated pixels of an aggressor are left out, because their signal is not known; the edges of saturated blobs count.",
+        "Optical ghosts that fall on the mirrored place look like crosstalk.",
+        "Of another detector only frames of the same exposure count: what is not read at the same time is not compared.",
+    ),
+    measure=measure,
+)  # fmt: skip

@@ -1,0 +1,274 @@
+"""Persistence: what an exposure that saturated leaves in later darks, where it saturated, and how it fades."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from analysis.contract import (
+    ContractError,
+    FigureSpec,
+    Inputs,
+    PanelSpec,
+    Parameter,
+    Procedure,
+    ProductSpec,
+    Quantity,
+    Results,
+    Role,
+    Version,
+)
+from analysis.conversion import GAIN, conversion
+from analysis.correction import chain, corrections, takes
+from analysis.dark.level import sign_flags
+from analysis.persistence.darks import frames_seen, residuals_of
+from analysis.persistence.decay import LAWS, Fade, fade
+from analysis.persistence.order import in_order
+from analysis.persistence.outputs import OfChannel, draw, hand_on
+from analysis.persistence.residual import STATISTICS
+from analysis.persistence.saturation import saturated
+from campaign.geometry import Channel
+
+_DIFFERENCE = "mean within the saturation mask less that outside, in the dark less the mean of the darks before the light"
+
+QUANTITIES = (
+    Quantity(
+        "saturated_fraction", "f_sat", "", "Share of the pixels that the light saturated",
+        "count in the saturation mask of all exposures to light; error from the pixels that noise carries over the bound", "engineering",
+    ),
+    Quantity(
+        "residual", "P", "ADU", "What the first dark after the light holds more than the darks before it, where the light saturated",
+        f"{_DIFFERENCE}; clipped (or plain) means or the inner median; error from pixel noise, shot noise and the reference's noise",
+    ),
+    Quantity(
+        "residual_e", "P", "e⁻", "The same in electrons", "residual times the gain measured by photon transfer, else the nominal gain",
+        unplotted="residual times one number",
+    ),
+    Quantity(
+        "residual_fraction", "P/S", "", "The residual over the level that the saturated pixels had reached",
+        "residual over the mean exposed level within the mask",
+        unplotted="residual over one number",
+    ),
+    Quantity(
+        "outside", "P_out", "ADU", "Control: what the first dark after the light holds more than those before it, outside the mask",
+        "clipped mean of the difference outside the mask and its margin; error from pixel noise and the offsets' errors", "health",
+    ),
+    Quantity(
+        "decay_time", "τ", "s", "Time in which the residual fades to 1/e",
+        "generalised least squares of an exponential integrated over the darks' exposures; linearised error", "performance",
+    ),
+    Quantity(
+        "decay_index", "p", "", "Index of the power of time by which the residual fades",
+        "generalised least squares of a power law integrated over the darks' exposures; linearised error", "performance",
+    ),
+)  # fmt: skip
+"""What the persistence procedure measures, per channel."""
+
+_ALL = tuple(q.name for q in QUANTITIES)
+_OF_DARKS = _ALL[1:]
+
+
+def measure(inputs: Inputs, results: Results) -> None:
+    """Measure one detector's darks about an exposure that saturates; see ``PROCEDURE`` for the quantities."""
+    statistic = str(inputs.parameters["statistic"])
+    if statistic not in STATISTICS:
+        raise ContractError(f"statistic: {statistic!r} is none of {', '.join(STATISTICS)}")
+    found = []
+    for channel in inputs.detector.geometry.channels:
+        one = _channel(inputs, results, channel, statistic)
+        if one is not None:
+            found.append(one)
+    draw(results, inputs.detector, found)
+    hand_on(results, found)
+
+
+def _missing(
+    results: Results, channel: Channel, reason: str, note: str = "", *, names: tuple[str, ...] = _OF_DARKS
+) -> None:
+    for name in names:
+        results.missing(name, reason, channel=channel.name, note=note)
+
+
+def _channel(inputs: Inputs, results: Results, channel: Channel, statistic: str) -> OfChannel | None:
+    """All quantities of a channel; None where nothing saturated or no dark tells."""
+    darks = frames_seen(inputs.frames.get("dark", ()), channel.name)
+    exposed = frames_seen(inputs.frames.get("exposed", ()), channel.name)
+    if not exposed or not darks:
+        given = inputs.frames.get("exposed", ()) and inputs.frames.get("dark", ())
+        _missing(results, channel, "too-few-pixels" if given else "too-few-frames", names=_ALL)
+        return None
+    found, steps = conversion(inputs, channel), chain(inputs, channel)
+    gain = None if found is None else found.gain
+    noise = float(np.median([f.summaries[channel.name].std for f in darks]))
+    lit = saturated(exposed, steps, inputs.number("threshold"), noise, gain)
+    if lit is None:
+        _missing(results, channel, "too-few-pixels", names=_ALL)
+        return None
+    low, high = inputs.number("least_fraction"), inputs.number("most_fraction")
+    note = "" if low <= lit.fraction <= high else f"expected {low:g} to {high:g}"
+    results.value("saturated_fraction", lit.fraction, lit.error, channel=channel.name, n=lit.n, note=note)
+    if note and lit.last is not None:
+        results.caveat(f"{channel.name}: {100 * lit.fraction:.2g} % of the pixels are saturated, {note}.")
+    order = in_order(darks, exposed)
+    if order is None:
+        note = "neither dates nor numbers tell which dark came before the light"
+        _missing(results, channel, "no-reference", note)
+        return None
+    one = residuals_of(
+        lit, order, steps, gain=gain, noise=noise, sigma=inputs.number("sigma"), statistic=statistic, levels=int(inputs.number("levels"))
+    )  # fmt: skip
+    if not isinstance(one, OfChannel):
+        _missing(results, channel, *one)
+        return None
+    one.fades = {law: fade(one.residuals, law) for law in LAWS}
+    _report(inputs, results, one)
+    return one
+
+
+def _report(inputs: Inputs, results: Results, one: OfChannel) -> None:
+    channel, name, first = one.channel, one.channel.name, one.residuals[0]
+    flags = list(sign_flags(first.value, first.error))
+    if first.structure:
+        flags.append("unstable")
+    if any(f.summaries[name].not_finite for f in inputs.frames["dark"] if name in f.summaries):
+        flags.append("bad-pixels")
+    if first.references < 2:
+        flags.append("few-frames")
+    when = "" if first.since is None else f"{first.since:.0f} s after the light"
+    note = "; ".join(p for p in (when, f"{first.references} darks before") if p)
+    results.value("residual", first.value, first.error, channel=name, n=first.n, flags=flags, note=note)
+    gain = conversion(inputs, channel)
+    if gain is None:
+        results.missing("residual_e", "no-gain", channel=name)
+    else:
+        value, error = gain.electrons(first.value, first.error)
+        results.value(
+            "residual_e", value, error, channel=name, n=first.n, flags=[*flags, *gain.flags], note=gain.note
+        )
+    if one.top > 0:
+        results.value(
+            "residual_fraction", first.value / one.top, first.error / one.top, channel=name, n=first.n, flags=flags,
+            note=f"of {one.top:.0f} ADU above the offset",
+        )  # fmt: skip
+    else:
+        results.missing("residual_fraction", "unphysical", channel=name)
+    if channel.overscan is None and channel.prescan is None:
+        note = "without columns that tell the offset of each frame, levels of darks cannot be compared"
+        results.missing("outside", "no-overscan", channel=name, note=note)
+    else:
+        results.value(
+            "outside", first.outside, first.outside_error, channel=name, n=first.n, flags=_control(one)
+        )
+    better = one.better
+    for quantity, law in (("decay_time", "exponential"), ("decay_index", "power law")):
+        found = one.fades[law]
+        if not isinstance(found, Fade):
+            results.missing(quantity, found, channel=name, n=len(one.residuals))
+            continue
+        poor = ["poor-fit"] if found.chance is not None and found.chance < 1e-4 else []
+        told = f"χ² {found.chi2:.1f} for {found.dof} degrees of freedom; {better} describes it better"
+        results.value(
+            quantity, found.constant, found.error, channel=name, n=len(one.residuals),
+            flags=[*poor, *(["few-frames"] if found.dof < 2 else [])], note=told,
+        )  # fmt: skip
+
+
+def _control(one: OfChannel) -> list[str]:
+    """Flags of the control: that it is zero, as it should, or that the background moved by more than a tenth of the residual."""
+    first = one.residuals[0]
+    if abs(first.outside) <= 3.0 * first.outside_error:
+        return ["consistent-with-zero"]
+    return ["unstable"] if abs(first.outside) > 0.1 * abs(first.value) else []
+
+
+PROCEDURE = Procedure(
+    name="persistence",
+    title="Persistence",
+    purpose="What remains in later darks of light that saturated, where it did, and how long it takes to fade: how long to wait after a bright source.",
+    history=(Version("1.0", "2026-11-21", "First version."),),
+    roles=(
+        Role("dark", ("dark",), 2, "darks of the same exposure time before and after the light"),
+        Role("exposed", ("flat", "point"), 1, "exposures that saturate some of the pixels, between these darks"),
+        Role("bias", ("bias",), 0, "bias frames, where the corrections ask for their structure", elsewhere=True),
+    ),
+    uses=(GAIN,),
+    takes=takes("defects"),
+    parameters=(
+        Parameter("statistic", "clipped mean", f"average over the mask: {', '.join(STATISTICS)}"),
+        Parameter("threshold", 0.0, "a pixel is saturated from this level above the offset on too, where the full well ends below the converter; 0 for the detector's saturation level alone", "ADU", 0.0),
+        Parameter("sigma", 5.0, "clipping of the averages: cosmic rays of the darks", "σ", 2.5, 20.0),
+        Parameter("levels", 12, "bins of exposed level in which the residual is shown", "", 3, 100),
+        Parameter("least_fraction", 0.002, "least share of saturated pixels that the test is made for", "", 0.0, 1.0),
+        Parameter("most_fraction", 0.2, "greatest share of saturated pixels that the test is made for", "", 0.0, 1.0),
+        corrections("offset"),
+    ),
+    quantities=QUANTITIES,
+    figures=(
+        FigureSpec(
+            "fading", "Residual against time",
+            "Residual of each dark against the time since the light ended, with both laws as fitted; below it the control. Look for a residual that no longer fades, for a law that misses "
+            "the points, and for a control that moves: then offsets or temperatures did.",
+            (
+                PanelSpec("Residual [ADU] with errors against the time since the end of the light [s], with the better law that was fitted."),
+                PanelSpec("Control: level outside the mask less that of the darks before [ADU] against the same time, with errors."),
+            ),
+            ("residual", "decay_time", "decay_index", "outside"),
+        ),
+        FigureSpec(
+            "by_level", "Residual against exposed level",
+            "Residual in the first dark of all pixels by the level that they had been exposed to. Look for where it sets in: below saturation, light is held back by traps that lesser charge reaches too.",
+            (PanelSpec("Mean residual [ADU] with errors against the level above the offset that the light had reached [ADU]; the dashed line is the mean within the mask."),),
+            ("residual",),
+        ),
+        FigureSpec(
+            "map", "Map of the first dark after the light", "First dark after the light less the mean of those before it, and less the background. What was saturated shows if it persists; streaks along columns are charge that spilled.",
+            (PanelSpec("First dark less the darks before it [ADU] at its place on the detector."),),
+            ("residual", "saturated_fraction"),
+        ),
+    ),
+    products=(
+        ProductSpec("residual_map", "fits", "first dark after the light less the mean of those before it and less the background [ADU]"),
+        ProductSpec("mask", "fits", "bits of the one mask table: saturated by the light; persistent where the first dark stands 5 σ above its background"),
+        ProductSpec("residuals", "ecsv", "residual of each dark after the light, by channel"),
+        ProductSpec("levels", "ecsv", "residual in the first dark by exposed level and channel"),
+    ),
+    acceptance=(
+        "The saturated share is within least_fraction and most_fraction, so that both the mask and its background are large enough.",
+        "The control is consistent with zero, or far smaller than the residual.",
+        "The residual after the wait that observations allow is below the limit for the dark signal.",
+    ),
+    caveats=("The share of saturated pixels is outside what the test is made for.",),
+    algorithm="""\
+Order: darks before the first exposure to light are the reference, those after the last are measured; dates decide, else exposure numbers.
+
+Mask: pixels that any of the exposures saturated. Three pixels around it belong neither to it nor to the background, which are the pixels exposed to less than a
+thousandth of the level of the mask, or the half exposed least where that is more: light below saturation persists too.
+
+Residual of a dark k, of the same exposure time as the reference, offsets taken off; R the mean of N reference darks:
+
+    P_k = ⟨D_k − R⟩ within the mask − ⟨D_k − R⟩ outside
+    σ² = (σ_1² + P_k / g) / n_in + σ_1² / n_out  of its own;  (σ_1² / N)(1 / n_in + 1 / n_out)  common to all darks
+    σ_1² = s² N / (N + 1);  s: scatter of D_k − R outside;  g: gain [e⁻/ADU];  n: pixels
+
+Without a gain the term P_k / g comes from the first two darks: their difference, the second scaled to the first, is free of what pixels hold back.
+
+Cosmic rays: a pixel within the mask in which two successive darks, scaled to each other, differ by more than sigma is left out of both, so that pixels that hold
+back more than others stay; a single dark is clipped about itself. Of the darks before the light the highest value of a pixel is left out where it stands out by sigma. Outside the mask values are clipped. Squares of 32 pixels of the
+background that differ by more than noise (chance below 0.001) add their variance, and flag the residual as unstable.
+
+Fading, with t_k from the end of the light to the beginning of a dark of time T, and the covariance of the residuals:
+
+    P_k ∝ exp(−t_k/τ) (1 − exp(−T/τ))  or  P_k ∝ ∫ t^−p dt from t_k to t_k + T
+
+The better law is that of the lower χ². A constant that is not known to a factor of about 1.6 (0.5 in its logarithm) is called not reached.""",
+    references=(
+        "R. M. Smith et al., 2008, Proc. SPIE 7021, 70210J (a theory of persistence: traps, and their release in time).",
+        "J. Janesick, Scientific Charge-Coupled Devices, SPIE Press 2001 (residual image: surface states at full well).",
+        "P. Doherty et al., 2014, Proc. SPIE 9154, 915418 (residual images of LSST sensors against time and level).",
+    ),
+    comments=(
+        "The residual is a mean over all saturated pixels: of a source that spills over, those that were filled by spilling count as well.",
+        "Where the light is not dark outside the mask, its lesser persistence is part of the background and is taken off: see the figure by level.",
+        "Pixels beyond the converter's end are known to be saturated and not by how much.",
+    ),
+    measure=measure,
+)  # fmt: skip
