@@ -42,7 +42,7 @@ class Difference:
     ``variance`` [ADU²]: half the variance of the weighted difference, so that of one frame at that level;
     ``n`` the degrees of freedom of ``variance``; ``pixels`` those used; errors are standard
     errors, without that of the offset. The first two ``checks`` are those for flicker of rows and of columns. ``covariances``
-    are those of the weighted difference, None where they were not asked for or a check raised its flag.
+    are those of the weighted difference, None where they were not asked for or a check raised its flag; ``rows`` are those of the image.
     """
 
     level: float
@@ -54,6 +54,7 @@ class Difference:
     drift: float
     checks: tuple[Check, ...]
     covariances: Covariances | None = None
+    rows: int = 0
 
     @property
     def flags(self) -> tuple[str, ...]:
@@ -72,7 +73,8 @@ class Bounds:
 
     ``sigma`` clips differences, ``tile`` is the tiles' side [pixels], ``saturation`` [ADU],
     ``row_background`` and ``column_background`` [ADU²] the variance of row and column means of a difference that
-    the electronics alone cause. ``lags`` is how far covariances are wanted (0: not at all), ``method`` how they are found.
+    the electronics alone cause. ``lags`` is how far covariances are wanted (0: not at all), ``method`` how they are found,
+    ``least_pixels`` how many they need.
     """
 
     sigma: float = 5.0
@@ -85,6 +87,7 @@ class Bounds:
     column_background: float = 0.0
     lags: int = 0
     method: Literal["direct", "fourier"] = "direct"
+    least_pixels: int = 10_000
 
 
 def pair_up(
@@ -155,7 +158,7 @@ def flat_difference(
         )
     return Difference(
         2 * m1 * m2 / (m1 + m2), frame_error / sqrt(2.0), spread.variance, spread.error, spread.n,
-        spread.pixels, drift.effect, found, related,
+        spread.pixels, drift.effect, found, related, pair.keep.shape[0],
     )  # fmt: skip
 
 
