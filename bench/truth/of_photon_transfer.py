@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,10 +23,13 @@ LADDER = tuple(np.geomspace(60.0, 9.0e4, 20))  # e⁻
 BIASES = 4
 
 
-def _read(map_: NDArray[np.floating] | float, rng: np.random.Generator, shape: tuple[int, int]) -> NDArray[np.uint16]:
-    """What amplifier and converter make of charge [e⁻]."""
-    noise = rng.standard_normal(shape, np.float32) * np.float32(NOISE / GAIN)
-    return digitised(np.asarray(map_, np.float32) * np.float32(1 / GAIN) + noise + np.float32(OFFSET))
+def _read(
+    map_: NDArray[np.float32] | None, rng: np.random.Generator, shape: tuple[int, int]
+) -> NDArray[np.uint16]:
+    """What the converter makes of charge with the amplifier's noise in it [e⁻]; of that noise alone without charge."""
+    if map_ is None:
+        map_ = rng.standard_normal(shape, np.float32) * np.float32(NOISE)
+    return digitised(map_ * np.float32(1 / GAIN) + np.float32(OFFSET))
 
 
 def _flats(
@@ -37,7 +39,7 @@ def _flats(
     response = 1.0 + 0.01 * rng.standard_normal(shape, np.float32)
     out = []
     for level in ladder:
-        for one in charge(level, shape, AREA, SLOPE, rng, response):
+        for one in charge(level, shape, AREA, SLOPE, rng, response, NOISE**2):
             out.append((level / 1000.0, _read(one, rng, shape)))
     return out
 
@@ -47,8 +49,8 @@ def _ladder(
     seed: int, side: int, ladder: tuple[float, ...], settings: tuple[tuple[str, ParameterValue], ...]
 ) -> tuple[Measurement, ...]:
     """The measurements of one realisation of one channel; several cases look at the same."""
-    rng, camera = np.random.default_rng(seed), detector(single(rows=side, columns=side))
-    biases = [frame_input(_read(0.0, rng, (side, side)), camera, "bias", k) for k in range(BIASES)]
+    rng, camera = np.random.Generator(np.random.SFC64(seed)), detector(single(rows=side, columns=side))
+    biases = [frame_input(_read(None, rng, (side, side)), camera, "bias", k) for k in range(BIASES)]
     flats = [
         frame_input(image, camera, "flat", 10 + k, time)
         for k, (time, image) in enumerate(_flats(rng, (side, side), ladder))
@@ -121,7 +123,7 @@ CASES: tuple[Case, ...] = (
 
 def full_size(seed: int) -> Inputs:
     """Four channels of 2048 × 2048 pixels: sixteen pairs of flats and four bias frames, 16 bits, in memory."""
-    rng, shape = np.random.default_rng(seed), (2048, 2048)
+    rng, shape = np.random.Generator(np.random.SFC64(seed)), (2048, 2048)
     camera = _quadrants()
     ladder = np.geomspace(100.0, 9.0e4, 16)
     tiles = _flats(rng, shape, ladder)
@@ -136,7 +138,7 @@ def full_size(seed: int) -> Inputs:
         frame_input(whole(image), camera, "flat", 10 + k, time) for k, (time, image) in enumerate(tiles)
     ]
     biases = [
-        frame_input(whole(_read(0.0, rng, shape)), camera, "bias", k, 0.0) for k in range(BIASES)
+        frame_input(whole(_read(None, rng, shape)), camera, "bias", k, 0.0) for k in range(BIASES)
     ]
     return inputs(PROCEDURE, camera, {"flat": flats, "bias": biases})
 

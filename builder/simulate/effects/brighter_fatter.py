@@ -63,36 +63,41 @@ def charge(
     b: Floats | float,
     rng: np.random.Generator,
     response: NDArray[np.floating] | float = 1.0,
+    white: float = 0.0,
 ) -> tuple[Map, Map]:
     """Two independent maps [e⁻] of a flat of that mean, from one transform (its real and its imaginary part).
 
+    ``white`` [e⁻²] is the variance of white noise that is added, as of an amplifier: so drawn it costs nothing.
     ``response`` (of ``shape``, near 1) lets pixels differ: the mean goes with it, the noise with its root, which is exact to first
     order in its deviation from 1. Raises ValueError when no field has such covariances (charge far beyond what the law describes).
     """
     from scipy import fft
 
     power = spectrum(covariances(mean, a, b), shape)
+    power += np.float32(white)
     if float(power.min()) < 0:
         raise ValueError(f"at {mean:g} e⁻ the law gives negative power: no charge scatters so")
-    white = rng.standard_normal((2, *shape), np.float32)
-    field = white[0] + np.complex64(1j) * white[1]
-    # Gaussian white noise is white in Fourier space as well: one transform is enough
-    field *= np.sqrt(power * (shape[0] * shape[1])).astype(np.float32)
-    noise = fft.ifft2(field, overwrite_x=True)
+    # white noise is white in Fourier space as well: one transform is enough
+    field = rng.standard_normal((shape[0], 2 * shape[1]), np.float32).view(np.complex64)
+    field *= np.sqrt(power, out=power)
+    noise = fft.ifft2(field, overwrite_x=True, norm="ortho")
     scale = np.sqrt(np.asarray(response, np.float32))
     level = np.asarray(response, np.float32) * np.float32(mean)
     return level + scale * noise.real, level + scale * noise.imag
 
 
-def spectrum(law: Floats, shape: tuple[int, int]) -> Floats:
-    """Power by spatial frequency, of ``shape``, of covariances with lag (0, 0) in the middle. Raises ValueError for too small a shape."""
+def spectrum(law: Floats, shape: tuple[int, int]) -> Map:
+    """Power by spatial frequency, of ``shape``, of covariances with lag (0, 0) in the middle, alike in both signs of either lag.
+
+    Raises ValueError for too small a shape.
+    """
     if min(shape) < law.shape[0]:
         raise ValueError(f"covariances reach beyond an image of {shape}")
-    around = np.zeros(shape)
     reach = law.shape[0] // 2
-    lags = np.arange(-reach, reach + 1)
-    around[np.ix_(lags, lags)] = law
-    found: Floats = np.fft.fft2(around).real
+    down, across = (
+        np.cos(2 * np.pi / n * np.outer(np.arange(n), np.arange(-reach, reach + 1))) for n in shape
+    )
+    found: Map = (down @ law).astype(np.float32) @ across.T.astype(np.float32)
     return found
 
 
