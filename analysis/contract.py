@@ -34,6 +34,8 @@ REASONS: dict[str, str] = {
     "saturated": "the frames are saturated",
     "unphysical": "the estimate came out outside what is physically possible",
     "exposure-time-unknown": "the exposure time is not known",
+    "time-unknown": "when the frames were taken is not known",
+    "temperature-unknown": "the temperature is not known",
 }
 """Coded reasons why a value could not be had."""
 

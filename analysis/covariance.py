@@ -199,7 +199,9 @@ def _by_transforms(centred: NDArray[np.float32], lags: int) -> Floats:
     return found[: lags + 1][:, np.arange(-lags, lags + 1)]
 
 
-def _surface(difference: NDArray[np.float32], lost: Mask) -> tuple[tuple[Floats, Floats], tuple[float, int]] | None:
+def _surface(
+    difference: NDArray[np.float32], lost: Mask
+) -> tuple[tuple[Floats, Floats], tuple[float, int]] | None:
     """A surface of second degree through the means of blocks; None for images too small to have one.
 
     Returns places of the columns and three coefficients of each row, then the surface's mean and how many coefficients it has.

@@ -33,7 +33,9 @@ def measure(inputs: Inputs, results: Results) -> None:
         )
     method = inputs.parameters["covariance_method"]
     if method not in ("direct", "fourier"):
-        raise ContractError(f"photon_transfer.covariance_method cannot be {method!r}; it is direct or fourier")
+        raise ContractError(
+            f"photon_transfer.covariance_method cannot be {method!r}; it is direct or fourier"
+        )
     biases = inputs.frames.get("bias", ())
     bounds = Bounds(
         inputs.number("clip"),

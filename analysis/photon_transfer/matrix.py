@@ -49,8 +49,8 @@ class CovariancePoint:
 @dataclass(frozen=True)
 class MatrixFit(CurveFit):
     """A fitted law. ``area`` is a [1/e⁻], ``area_slope`` ab [1/e⁻²], ``noise_matrix`` n [e⁻²], with errors; shapes (lags + 1, lags + 1).
- ``total_area`` is the sum of a over both
-    signs of all lags, and its error.
+    ``total_area`` is the sum of a over both
+       signs of all lags, and its error.
     """
 
     area: Floats
@@ -71,9 +71,7 @@ class MatrixFit(CurveFit):
         first, second, third = _orders(self.area, self.area_slope)
         unit = np.zeros_like(self.area)
         unit[0, 0] = 1.0
-        out: Floats = (
-            x * (unit + x * (first + x * (second + x * third))) + self.noise_matrix
-        ) / self.gain**2
+        out: Floats = (x * (unit + x * (first + x * (second + x * third))) + self.noise_matrix) / self.gain**2
         return out
 
 
@@ -92,7 +90,9 @@ def fit_matrix(points: Sequence[CovariancePoint], offset_error: float = 0.0) -> 
     side = points[0].matrix.shape[0]
     while True:
         try:
-            cut = [replace(p, matrix=p.matrix[:side, :side], products=p.products[:side, :side]) for p in points]
+            cut = [
+                replace(p, matrix=p.matrix[:side, :side], products=p.products[:side, :side]) for p in points
+            ]
             return _fit(cut, offset_error)
         except ValueError:
             if side <= 2:

@@ -52,9 +52,7 @@ def _area_matrix(curves: Sequence[Curve]) -> Plot:
         size = np.abs(area.ravel()[order])
         far.append(Series(apart[order], size, label, curve.channel, error.ravel()[order]))
         beside = order[(apart[order] > 0) & (apart[order] < 4)]
-        near.append(
-            Series(apart[beside], area.ravel()[beside], label, curve.channel, error.ravel()[beside])
-        )
+        near.append(Series(apart[beside], area.ravel()[beside], label, curve.channel, error.ravel()[beside]))
     axis = "distance [pixels]"
     return Plot(
         (

@@ -21,7 +21,13 @@ def hand_matrix(results: Results, curve: Curve) -> None:
     """a of the neighbours, the sum of all, and the test of row means."""
     name, setting, n, fit = curve.channel, curve.setting, len(curve.used), curve.matrix
     if fit is None:
-        reason = "bad-fit" if curve.failure else "too-few-pixels" if "pixels" in curve.lacking else "too-few-frames"
+        reason = (
+            "bad-fit"
+            if curve.failure
+            else "too-few-pixels"
+            if "pixels" in curve.lacking
+            else "too-few-frames"
+        )
         note = curve.lacking or curve.failure or "too few light levels for the whole matrix"
         for quantity in ("a10", "a01", "area_sum"):
             results.missing(
@@ -35,9 +41,7 @@ def hand_matrix(results: Results, curve: Curve) -> None:
             ("area_sum", *fit.total_area),
         ):
             zero = ("consistent-with-zero",) if abs(value) < 3 * error else ()
-            results.value(
-                quantity, value, error, channel=name, setting=setting, n=n, flags=[*common, *zero]
-            )
+            results.value(quantity, value, error, channel=name, setting=setting, n=n, flags=[*common, *zero])
     _row_means(results, curve)
 
 
@@ -95,9 +99,7 @@ def _well(
             results.missing(each, why[0], channel=name, setting=setting, n=n, flags=flags, note=why[1])
         return
     level, width = found.level, found.error
-    results.value(
-        f"{quantity}_adu", level, width, channel=name, setting=setting, n=n, flags=curve.carried
-    )
+    results.value(f"{quantity}_adu", level, width, channel=name, setting=setting, n=n, flags=curve.carried)
     if gain is None:
         results.missing(quantity, "no-gain", channel=name, setting=setting, n=n, flags=curve.carried)
         return

@@ -154,7 +154,7 @@ def measure_curve(
         bounds = replace(bounds, row_background=noise.rows, column_background=noise.columns)
     model = str(inputs.parameters["model"])
     lacking = _lacking(model, channel, pairs, inputs)
-    points, whole = _points(channel, pairs, offsets, replace(bounds, lags=0) if lacking else bounds)
+    points, whole = points_of(channel, pairs, offsets, replace(bounds, lags=0) if lacking else bounds)
     rounding = QUANTISATION_VARIANCE if whole else 0.0
     curve = Curve(
         channel.name, setting, points, noise, offsets.error, rounding, offsets.source == "overscan", lacking=lacking
@@ -176,7 +176,7 @@ def _lacking(model: str, channel: Channel, pairs: Pairs, inputs: Inputs) -> str:
     return ""
 
 
-def _points(
+def points_of(
     channel: Channel, pairs: Pairs, offsets: Offsets, bounds: Bounds
 ) -> tuple[tuple[Point, ...], bool]:
     """The points, and whether the pixels are whole numbers."""
@@ -272,7 +272,7 @@ def _chosen(model: str, points: Sequence[Point], lacking: str) -> tuple[Model, .
     """The models to fit, each for want of the one before; none for the pair method."""
     match model:
         case "full" | "exponential" | "quadratic":
-            return (model,)  # type: ignore[return-value]  # each is one, and mypy does not narrow text
+            return (model,)
     times = len({p.exptime for p in points})
     span = _level(points[-1]) / _level(points[0])
     if model == "pairs" or times < 3 or span < _LEAST_SPAN:

@@ -31,7 +31,8 @@ def sampling_covariance(law: Floats, products: Floats) -> Floats:
     together: Floats = 2.0 / waves.shape[0] * (waves.T * power**2) @ waves
     # elements that rest on fewer products than pixels (lags beyond edges, masks) scatter by as much more
     shared = np.minimum(np.where(signs == 4, 0.5, 1.0) * products.ravel(), products.flat[0])
-    return together / np.sqrt(np.outer(shared, shared))
+    out: Floats = together / np.sqrt(np.outer(shared, shared))
+    return out
 
 
 @cache

@@ -137,9 +137,7 @@ def full_size(seed: int) -> Inputs:
     flats: list[FrameInput] = [
         frame_input(whole(image), camera, "flat", 10 + k, time) for k, (time, image) in enumerate(tiles)
     ]
-    biases = [
-        frame_input(whole(_read(None, rng, shape)), camera, "bias", k, 0.0) for k in range(BIASES)
-    ]
+    biases = [frame_input(whole(_read(None, rng, shape)), camera, "bias", k, 0.0) for k in range(BIASES)]
     return inputs(PROCEDURE, camera, {"flat": flats, "bias": biases})
 
 

@@ -83,7 +83,8 @@ def charge(
     noise = fft.ifft2(field, overwrite_x=True, norm="ortho")
     scale = np.sqrt(np.asarray(response, np.float32))
     level = np.asarray(response, np.float32) * np.float32(mean)
-    return level + scale * noise.real, level + scale * noise.imag
+    one, other = (np.asarray(level + scale * part, np.float32) for part in (noise.real, noise.imag))
+    return one, other
 
 
 def spectrum(law: Floats, shape: tuple[int, int]) -> Map:
@@ -106,7 +107,8 @@ def _signs(quarter: Floats, reach: int) -> Floats:
     far = np.abs(np.arange(-reach, reach + 1))
     wide = np.zeros((reach + 1, reach + 1))
     wide[: quarter.shape[0], : quarter.shape[1]] = quarter
-    return wide[np.ix_(far, far)]
+    out: Floats = wide[np.ix_(far, far)]
+    return out
 
 
 def _folded(first: Floats, second: Floats) -> Floats:
