@@ -209,17 +209,20 @@ def _surface(
     from analysis import covariance_kernels as kernels
 
     rows, columns = difference.shape
-    side = max(2, min(_BLOCK, rows // 4, columns // 4))
-    shape = (-(-rows // side), -(-columns // side))
+    if min(rows, columns) < 8:
+        return None
+    # edges that a mirror leaves where they are: no corner of readout is another
+    ys, xs = (np.rint(np.linspace(0, n, max(4, n // _BLOCK) + 1)).astype(np.int64) for n in difference.shape)
+    shape = (ys.size - 1, xs.size - 1)
     sums, counts = np.zeros(shape), np.zeros(shape)
-    kernels.block_sums(difference, lost, side, sums, counts)
+    kernels.block_sums(difference, lost, ys, xs, sums, counts)
     held = counts > 0
     if held.any(axis=1).sum() < 4 or held.any(axis=0).sum() < 4 or held.sum() < 12:
         return None
     down, across = (np.linspace(-1.0, 1.0, n) for n in (rows, columns))
     v, u = (
-        np.array([place[k * side : (k + 1) * side].mean() for k in range(n)])
-        for place, n in zip((down, across), shape, strict=True)
+        0.5 * (place[edges[:-1]] + place[edges[1:] - 1])
+        for place, edges in zip((down, across), (ys, xs), strict=True)
     )
     vv, uu = (grid[held] for grid in np.meshgrid(v, u, indexing="ij"))
     terms = np.stack([np.ones(vv.size), vv, vv**2, uu, uu * vv, uu**2], axis=1)

@@ -62,21 +62,22 @@ def centre(difference: Floats, lost: Mask, lags: int, padded: Floats) -> float:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def block_sums(
-    difference: Floats, lost: Mask, side: int, sums: NDArray[np.float64], counts: NDArray[np.float64]
-) -> None:
-    """Sum and number of the good pixels of each block of ``side`` × ``side`` pixels; those at the far edges may be smaller."""
-    rows, columns = difference.shape
+    difference: Floats, lost: Mask, ys: NDArray[np.int64], xs: NDArray[np.int64], sums: NDArray[np.float64],
+    counts: NDArray[np.float64],
+) -> None:  # fmt: skip
+    """Sum and number of the good pixels of each block between edges."""
+    columns = difference.shape[1]
     lanes, number = np.empty(columns), np.empty(columns)
-    for i in range(sums.shape[0]):
+    for i in range(ys.size - 1):
         lanes[:], number[:] = 0.0, 0.0
-        for y in range(i * side, min((i + 1) * side, rows)):
+        for y in range(ys[i], ys[i + 1]):
             row, gone = difference[y], lost[y]
             for x in range(columns):
                 lanes[x] += 0.0 if gone[x] else np.float64(row[x])
                 number[x] += 0.0 if gone[x] else 1.0
-        for j in range(sums.shape[1]):
+        for j in range(xs.size - 1):
             total, n = 0.0, 0.0
-            for x in range(j * side, min((j + 1) * side, columns)):
+            for x in range(xs[j], xs[j + 1]):
                 total += lanes[x]
                 n += number[x]
             sums[i, j], counts[i, j] = total, n
@@ -162,7 +163,8 @@ def warm() -> None:
     difference, padded = np.zeros((2, 2), np.float32), np.zeros((4, 4), np.float32)
     difference_of(image, image, lost, False, np.float32(0), np.float32(1), difference, lost)
     centre(difference, lost, 1, padded)
-    block_sums(difference, lost, 2, np.zeros((1, 1)), np.zeros((1, 1)))
+    edges = np.array([0, 2])
+    block_sums(difference, lost, edges, edges, np.zeros((1, 1)), np.zeros((1, 1)))
     level_out(difference, lost, 1, np.zeros(2), np.zeros((2, 3)), padded)
     row_lag(padded, 2, 1, 0, np.zeros(3))
     count_pairs(lost, 1, np.zeros((2, 3), np.int64))

@@ -61,6 +61,10 @@ def fit_trend(
     if chance < _CHANCE:
         found, inverse = _solved(design, values, errors**2 + max(extra, 0.0))
     error = np.sqrt(np.diagonal(inverse))
+    if (
+        chance < _CHANCE
+    ):  # the scatter is an estimate itself: the standard deviation of Student's distribution
+        error *= sqrt(dof / max(dof - 2, 1))
     k = len(names)
     scaling = np.array(scales)
     own, _ = _solved(member, values, errors**2)
@@ -108,7 +112,7 @@ def _root(extra: float, errors: Floats, dof: int) -> tuple[float, float]:
         return 0.0, 0.0
     positive = max(extra, 0.0)
     noise = float(1.0 / (1.0 / (errors**2 + positive)).mean())  # of the square: noise and excess together
-    error = sqrt(2.0 / dof) * noise
+    error = sqrt(2.0 / max(dof - 2, 1)) * noise  # with its own estimate below, as Student has it
     value = sqrt(positive)
     if positive > error:
         value *= 1.0 + (error / positive) ** 2 / 8.0

@@ -102,7 +102,7 @@ PROCEDURE = Procedure(
     parameters=(
         Parameter(
             "model", "auto",
-            "full (the whole covariance matrix), exponential, quadratic or pairs; auto: full from six levels on with enough pixels, exponential from four, "
+            "full (the whole covariance matrix), exponential, quadratic or pairs; auto: full from six levels on where it tells a00 from zero, exponential from four, "
             "quadratic with three, pairs with fewer",
         ),
         Parameter("lags", 8, "how far covariances are measured and fitted, in rows and in columns", "pixels", 1, 16),
@@ -193,7 +193,8 @@ good: by the factor F for a variance, by F² for a covariance, both of whose pix
 
 The curve is fitted up to the turnoff of the variance, and to where points follow the model. Weights are from the fitted law, not from the data: of the whole matrix, from the covariance of
 all its elements with one another, which the power spectrum of the law gives. Products of scattering parameters do not average out; their mean effect is
-taken off to second order. With too few levels for a fit, the gain is that of two flats and two biases, averaged over pairs.
+taken off to second order. Where the matrix does not tell a₀₀ from zero by 5 σ (small channels, few pairs) gain, noise and a₀₀ are those of the
+exponential, and the matrix is handed on beside them. With too few levels for a fit, the gain is that of two flats and two biases, averaged over pairs.
 
     full:  C_ij(μ) = (μ/g) [δ_ij + a_ij μg + ⅔ (a⊗a + ab)_ij (μg)² + ⅙ (2 a⊗a⊗a + 5 a⊗ab)_ij (μg)³] + n_ij / g²
     weights:  cov(C_l, C_m) = (2/N) ⟨P(k)² cos(k·l) cos(k·m)⟩,  P: power of the law, both signs of the lags pooled

@@ -6,6 +6,7 @@ from math import hypot, sqrt
 
 from analysis.contract import Results
 from analysis.photon_transfer.full_well import Turnoff
+from analysis.photon_transfer.matrix import MatrixFit
 from analysis.photon_transfer.points import Curve
 
 _ROWS_OFF = 5.0  # in σ: how far row means may be from what is expected of them
@@ -14,7 +15,7 @@ _ROWS_LEAST = 0.05  # and in their ratio
 
 def few_levels(curve: Curve) -> tuple[str, ...]:
     """The flag of fits that rest on one level more than their variance has parameters, or on none."""
-    return ("few-levels",) if curve.levels() <= (5 if curve.matrix else 4) else ()
+    return ("few-levels",) if curve.levels() <= (5 if isinstance(curve.fit, MatrixFit) else 4) else ()
 
 
 def hand_matrix(results: Results, curve: Curve) -> None:

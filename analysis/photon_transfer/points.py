@@ -40,6 +40,7 @@ Pairs = Sequence[tuple[FrameInput, FrameInput]]
 
 _LEAST_SPAN = 2.0  # highest over lowest level: below, a curve has no lever and pairs tell more
 _ENOUGH_LEVELS = 6  # exposure times from which the whole matrix is fitted unasked
+_CLEAR = 5.0  # in σ: what a₀₀ of the whole matrix must be for the gain to be the matrix's, unasked
 _TOP = frozenset({"saturated"})
 """Flags that the brightest pairs of a complete curve bear by right: they cost themselves only."""
 
@@ -74,6 +75,7 @@ class Curve:
     ``offset_error`` [ADU] is common to all levels, or with ``offset_each`` each frame's own; ``rounding`` [ADU²] what the converter's steps add to each variance;
     ``top`` [ADU] the highest level that the fit uses, ``pair_time`` [s] the exposure time that the pair method uses. ``fit`` and ``pairs`` are None where they could not be had;
     ``failure`` then says why, and ``lacking`` why the whole matrix was not fitted.
+    ``matrix`` is its fit, which ``fit`` is as well where it says enough.
     """
 
     channel: str
@@ -92,11 +94,7 @@ class Curve:
     failure: str = ""
     lacking: str = ""
     row_means: RowMeans | None = None
-
-    @property
-    def matrix(self) -> MatrixFit | None:
-        """The fit, where it is that of the whole covariance matrix."""
-        return self.fit if isinstance(self.fit, MatrixFit) else None
+    matrix: MatrixFit | None = None
 
     @property
     def clean(self) -> tuple[Point, ...]:
@@ -220,13 +218,23 @@ def _reduced(curve: Curve, model: str, pair_level: float, bounds: Bounds) -> Cur
     pairs, time = _pair_gain(curve, below, pair_level)
     curve = replace(curve, pairs=pairs, pair_time=time)
     for chosen in _chosen(model, below, curve.lacking):
-        curve = _fitted(curve, below, chosen, bounds)
-        if curve.fit is not None:
+        found = _fitted(curve, below, chosen, bounds)
+        if isinstance(found.fit, MatrixFit):
+            found = replace(found, matrix=found.fit)
+        if found.fit is None and curve.fit is not None:
+            break  # what was too weak is better than nothing
+        curve = found
+        if curve.fit is not None and not (model == "auto" and _weak(curve.fit)):
             break
     if curve.fit is not None:
         top = max(t for t in _mean_levels(curve.used).values())
         curve = replace(curve, blooming=blooming(curve.fit, top, *mean))
     return curve
+
+
+def _weak(fit: CurveFit) -> bool:
+    """Whether the whole matrix leaves so much free that it does not tell a₀₀ from zero: the bend alone then says more of the gain."""
+    return isinstance(fit, MatrixFit) and abs(fit.a00) < _CLEAR * fit.a00_error
 
 
 def _fitted(curve: Curve, below: Sequence[Point], model: Model, bounds: Bounds) -> Curve:
@@ -289,7 +297,7 @@ def _row_means(curve: Curve) -> RowMeans | None:
     dark = curve.noise.variance if curve.noise else curve.fit.noise_squared / curve.fit.gain**2
     rows = curve.noise.rows if curve.noise else 0.0
     found = [p.difference for p in curve.used if p.difference]
-    return row_means(found, curve.fit, dark, rows)
+    return row_means(found, curve.fit, curve.matrix, dark, rows)
 
 
 def _mean_levels(points: Sequence[Point]) -> dict[float, float]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from math import hypot, sqrt
 
 from analysis.contract import Results
+from analysis.photon_transfer.matrix import MatrixFit
 from analysis.photon_transfer.matrix_results import few_levels, hand_full_well, hand_matrix
 from analysis.photon_transfer.points import Curve, why_missing
 from analysis.photon_transfer.quantities import FROM_PAIRS, MATRIX, NOISE_DIRECT, NOISE_FIT, QUANTITIES
@@ -67,8 +68,8 @@ def _gain(results: Results, curve: Curve) -> tuple[float, float] | None:
     if fit is not None:
         poor = fit.chance < 1e-3
         n = len(curve.used)
-        what = MATRIX if curve.matrix else f"fit of the {fit.model} photon transfer curve"
-        reach = f" to lag {len(curve.matrix.area) - 1}" if curve.matrix else ""
+        what = MATRIX if isinstance(fit, MatrixFit) else f"fit of the {fit.model} photon transfer curve"
+        reach = f" to lag {len(fit.area) - 1}" if isinstance(fit, MatrixFit) else ""
         estimator = f"{what}; {n} pairs at {curve.levels()} levels{reach}"
         if poor:
             flags.append("poor-fit")
@@ -202,7 +203,7 @@ def _curvature(results: Results, curve: Curve) -> None:
     results.value(
         "a00", fit.a00, fit.a00_error, channel=name, setting=setting, n=n, note=note,
         flags=[*curve.carried, *_few(curve), *poor, *zero],
-        estimator=MATRIX if curve.matrix else f"fit of the {fit.model} photon transfer curve",
+        estimator=MATRIX if isinstance(fit, MatrixFit) else f"fit of the {fit.model} photon transfer curve",
     )  # fmt: skip
     if fit.dof == 0:
         note = "as many points as parameters: the fit cannot be tested"

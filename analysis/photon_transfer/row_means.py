@@ -33,11 +33,15 @@ class RowMeans:
 
 
 def row_means(
-    pairs: Sequence[Difference], fit: CurveFit, dark_variance: float, dark_rows: float
+    pairs: Sequence[Difference],
+    fit: CurveFit,
+    matrix: MatrixFit | None,
+    dark_variance: float,
+    dark_rows: float,
 ) -> RowMeans | None:
     """The test over pairs of flats, with the variance of one frame's pixels without light and that of a dark difference's row means [ADU²].
 
-    The variance of row means is that which the check for flicker found. None when no pair tells it.
+    The variance of row means is that which the check for flicker found; ``matrix`` tells what is expected. None when no pair tells it.
     """
     found, light, squares, expected = 0.0, 0.0, 0.0, 0.0
     used = [p for p in pairs if p.rows > _TREND + 1 and p.checks[0].chance < 1.0 and p.level > 0]
@@ -49,8 +53,8 @@ def row_means(
         found += (variance - 2.0 * dark_variance / pixels - dark_rows) * pixels
         squares += 2.0 / (pair.rows - _TREND) * (variance * pixels) ** 2
         light += 2.0 * pair.level / fit.gain
-        if isinstance(fit, MatrixFit):
-            law = fit.matrices(np.array(pair.level))[0] - fit.noise_matrix[0] / fit.gain**2
+        if matrix is not None:
+            law = matrix.matrices(np.array(pair.level))[0] - matrix.noise_matrix[0] / matrix.gain**2
             expected += 2.0 * float(law[0] + 2.0 * law[1:].sum())
     ratio = found / light
     error = hypot(sqrt(squares) / light, ratio * fit.gain_error / fit.gain)
