@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from math import sqrt
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from analysis.gain_stability.trends import fit_trend
 from analysis.in_memory import detector, digitised, frame_input, inputs, measured, value
 from campaign.geometry import single
 
+STL1001 = Path(__file__).resolve().parents[3] / "shared" / "data" / "stl1001"
 CAMERA = detector(single(rows=128, columns=128))
 GAIN, NOISE, OFFSET, A00 = 2.0, 6.0, 1000.0, -2.0e-6
 
@@ -223,3 +225,30 @@ def test_pulls_of_trends_are_right_with_scatter_and_without() -> None:
             )
     with pytest.raises(ValueError, match="does not vary"):
         fit_trend(np.ones(4), np.ones(4), [1.0] * 4, [np.zeros(4)])
+
+
+@pytest.mark.real
+@pytest.mark.skipif(not STL1001.is_dir(), reason="the real STL-1001E frames are not beside the checkout")
+def test_real_pairs_have_the_gain_that_photon_transfer_gives() -> None:
+    """Three pairs of one level: photon transfer has the pair method only, and both must say the same of the same frames."""
+    from astropy.io import fits
+
+    from analysis.photon_transfer import PROCEDURE as PHOTON_TRANSFER
+
+    camera = detector(single(rows=1024, columns=1024))
+
+    def read(pattern: str, kind: str, time: float) -> list[FrameInput]:
+        files = sorted(STL1001.glob(pattern))
+        return [
+            frame_input(fits.getdata(f).astype(np.uint16), camera, kind, k, time) for k, f in enumerate(files)
+        ]
+
+    frames = {"flat": read("flat-*.FIT", "flat", 23.0), "bias": read("biases-Neg5*.FIT", "bias", 0.0)}
+    found = measured(PROCEDURE, inputs(PROCEDURE, camera, frames))
+    transfer = value(measured(PHOTON_TRANSFER, inputs(PHOTON_TRANSFER, camera, frames)), "gain")
+    gain = value(found, "gain_mean")
+    assert gain.uncertainty is not None
+    # one averages logarithms, the other inverses: half the relative variance of a pair apart
+    assert gain.value == pytest.approx(transfer.value, abs=0.02 * gain.uncertainty)
+    assert gain.uncertainty == pytest.approx(transfer.uncertainty, rel=0.2) and gain.n == 3
+    assert value(found, "gain_temperature").reason == "temperature-unknown"
