@@ -35,6 +35,8 @@ REASONS: dict[str, str] = {
     "unphysical": "the estimate came out outside what is physically possible",
     "exposure-time-unknown": "the exposure time is not known",
     "no-pixel-size": "the size of a pixel is not known, so areas in cm² cannot be stated",
+    "time-unknown": "when the frames were taken is not known",
+    "temperature-unknown": "the temperature is not known",
 }
 """Coded reasons why a value could not be had."""
 

@@ -61,6 +61,51 @@ def centre(difference: Floats, lost: Mask, lags: int, padded: Floats) -> float:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def block_sums(
+    difference: Floats, lost: Mask, ys: NDArray[np.int64], xs: NDArray[np.int64], sums: NDArray[np.float64],
+    counts: NDArray[np.float64],
+) -> None:  # fmt: skip
+    """Sum and number of the good pixels of each block between edges."""
+    columns = difference.shape[1]
+    lanes, number = np.empty(columns), np.empty(columns)
+    for i in range(ys.size - 1):
+        lanes[:], number[:] = 0.0, 0.0
+        for y in range(ys[i], ys[i + 1]):
+            row, gone = difference[y], lost[y]
+            for x in range(columns):
+                lanes[x] += 0.0 if gone[x] else np.float64(row[x])
+                number[x] += 0.0 if gone[x] else 1.0
+        for j in range(xs.size - 1):
+            total, n = 0.0, 0.0
+            for x in range(xs[j], xs[j + 1]):
+                total += lanes[x]
+                n += number[x]
+            sums[i, j], counts[i, j] = total, n
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def level_out(
+    difference: Floats,
+    lost: Mask,
+    lags: int,
+    across: NDArray[np.float64],
+    rows_of: NDArray[np.float64],
+    padded: Floats,
+) -> None:
+    """Write the difference less a surface into zeros with ``lags`` to spare at either side.
+
+    The surface of row y is a parabola of ``across`` (columns,) with the three coefficients ``rows_of[y]``.
+    """
+    rows, columns = difference.shape
+    for y in range(rows):
+        row, gone, out = difference[y], lost[y], padded[y, lags : lags + columns]
+        c0, c1, c2 = rows_of[y, 0], rows_of[y, 1], rows_of[y, 2]
+        for x in range(columns):
+            level = c0 + across[x] * (c1 + across[x] * c2)
+            out[x] = np.float32(0.0) if gone[x] else np.float32(row[x] - level)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def row_lag(padded: Floats, rows: int, lags: int, i: int, sums: NDArray[np.float64]) -> None:
     """Σ d(y, x) d(y + i, x + j) for all j in −lags … lags, into ``sums``; ``padded`` has ≥ lags + 1 more rows of zeros."""
     columns, number = padded.shape[1] - 2 * lags, 2 * lags + 1
@@ -118,5 +163,8 @@ def warm() -> None:
     difference, padded = np.zeros((2, 2), np.float32), np.zeros((4, 4), np.float32)
     difference_of(image, image, lost, False, np.float32(0), np.float32(1), difference, lost)
     centre(difference, lost, 1, padded)
+    edges = np.array([0, 2])
+    block_sums(difference, lost, edges, edges, np.zeros((1, 1)), np.zeros((1, 1)))
+    level_out(difference, lost, 1, np.zeros(2), np.zeros((2, 3)), padded)
     row_lag(padded, 2, 1, 0, np.zeros(3))
     count_pairs(lost, 1, np.zeros((2, 3), np.int64))

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
 from threading import local
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,9 @@ from analysis.checks import Check, clamped, flicker, lamp_drift, saturated, unpi
 from analysis.contract import FrameInput
 from analysis.statistics import clip_factor
 from campaign.geometry import Channel, Region
+
+if TYPE_CHECKING:
+    from analysis.covariance import Covariances
 
 _held = local()  # memory that one pair after the other uses, of each thread
 _ROUNDS = 4
@@ -37,7 +41,8 @@ class Difference:
     ``level`` [ADU]: harmonic mean of the two levels above the offset, the level to which ``variance`` belongs;
     ``variance`` [ADU²]: half the variance of the weighted difference, so that of one frame at that level;
     ``n`` the degrees of freedom of ``variance``; ``pixels`` those used; errors are standard
-    errors, without that of the offset. The first two ``checks`` are those for flicker of rows and of columns.
+    errors, without that of the offset. The first two ``checks`` are those for flicker of rows and of columns. ``covariances``
+    are those of the weighted difference, None where they were not asked for or a check raised its flag; ``rows`` are those of the image.
     """
 
     level: float
@@ -48,6 +53,8 @@ class Difference:
     pixels: int
     drift: float
     checks: tuple[Check, ...]
+    covariances: Covariances | None = None
+    rows: int = 0
 
     @property
     def flags(self) -> tuple[str, ...]:
@@ -66,7 +73,8 @@ class Bounds:
 
     ``sigma`` clips differences, ``tile`` is the tiles' side [pixels], ``saturation`` [ADU],
     ``row_background`` and ``column_background`` [ADU²] the variance of row and column means of a difference that
-    the electronics alone cause.
+    the electronics alone cause. ``lags`` is how far covariances are wanted (0: not at all), ``method`` how they are found,
+    ``least_pixels`` how many they need.
     """
 
     sigma: float = 5.0
@@ -77,6 +85,9 @@ class Bounds:
     pile_fraction: float = 1e-3
     row_background: float = 0.0
     column_background: float = 0.0
+    lags: int = 0
+    method: Literal["direct", "fourier"] = "direct"
+    least_pixels: int = 10_000
 
 
 def pair_up(
@@ -137,10 +148,17 @@ def flat_difference(
     drift = lamp_drift(
         m1, m2, sqrt(2.0 * (frame_error**2 + offset_error**2)), tolerance=bounds.lamp_tolerance
     )
-    ruled = _flickers(pair.difference, pair.keep, bounds)
+    found = (*_flickers(pair.difference, pair.keep, bounds), drift, *checks)
+    related = None
+    if bounds.lags > 0 and not any(c.raised for c in found):
+        from analysis.covariance import covariances
+
+        related = covariances(
+            pair.difference, pair.keep == 0, lags=bounds.lags, surface=True, method=bounds.method
+        )
     return Difference(
         2 * m1 * m2 / (m1 + m2), frame_error / sqrt(2.0), spread.variance, spread.error, spread.n,
-        spread.pixels, drift.effect, (*ruled, drift, *checks),
+        spread.pixels, drift.effect, found, related, pair.keep.shape[0],
     )  # fmt: skip
 
 
@@ -278,8 +296,10 @@ class _Pair:
 
         tiles = self.keep.size // (self.tile[0] * self.tile[1])
         freedom, squares = np.zeros(tiles), np.zeros(tiles)
+        # the scatter of what a clip leaves is too small: without this each round would clip deeper than the one before
+        reach = sigma / clip_factor(sigma)
         pixels, sum1, sum2 = tile_kernels.scatter(
-            *self.images, *self.offsets, np.float32(weights[0]), np.float32(weights[1]), *self.tile, sigma, _ROUNDS,
+            *self.images, *self.offsets, np.float32(weights[0]), np.float32(weights[1]), *self.tile, reach, _ROUNDS,
             self.step, self.keep, self.difference, freedom, squares,
         )  # fmt: skip
         n = int(freedom.sum())

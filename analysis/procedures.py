@@ -12,6 +12,7 @@ MODULES = (
     "dark",
     "flat",
     "photon_transfer",
+    "gain_stability",
     "linearity",
     "brighter_fatter",
     "charge_transfer",

@@ -18,9 +18,10 @@ from analysis.flat_frames import by_setting
 from analysis.flat_pairs import Bounds, pair_up
 from analysis.photon_transfer.outputs import hand_on
 from analysis.photon_transfer.points import measure_curve
-from analysis.photon_transfer.results import QUANTITIES, hand_back, nothing
+from analysis.photon_transfer.quantities import QUANTITIES
+from analysis.photon_transfer.results import hand_back, nothing
 
-MODELS = ("auto", "exponential", "quadratic", "pairs")
+MODELS = ("auto", "full", "exponential", "quadratic", "pairs")
 """What the parameter ``model`` may be."""
 
 
@@ -30,6 +31,11 @@ def measure(inputs: Inputs, results: Results) -> None:
         raise ContractError(
             f"photon_transfer.model cannot be {inputs.parameters['model']!r}; it is one of {', '.join(MODELS)}"
         )
+    method = inputs.parameters["covariance_method"]
+    if method not in ("direct", "fourier"):
+        raise ContractError(
+            f"photon_transfer.covariance_method cannot be {method!r}; it is direct or fourier"
+        )
     biases = inputs.frames.get("bias", ())
     bounds = Bounds(
         inputs.number("clip"),
@@ -38,6 +44,9 @@ def measure(inputs: Inputs, results: Results) -> None:
         inputs.number("lamp_tolerance"),
         inputs.number("flicker_ratio"),
         inputs.number("pile_fraction"),
+        lags=int(inputs.number("lags")),
+        method="fourier" if method == "fourier" else "direct",
+        least_pixels=int(inputs.number("least_pixels")),
     )
     curves = []
     for setting, frames in by_setting(inputs.frames.get("flat", ()), inputs.setting):
@@ -60,7 +69,7 @@ def measure(inputs: Inputs, results: Results) -> None:
             if curve is not None:
                 hand_back(results, curve)
                 curves.append(curve)
-    hand_on(results, curves, [c.name for c in inputs.detector.geometry.channels])
+    hand_on(results, curves, [c.name for c in inputs.detector.geometry.channels], bounds.sigma)
 
 
 PROCEDURE = Procedure(
@@ -75,6 +84,13 @@ PROCEDURE = Procedure(
             "Where clipping begins is told by some 256 pixels of a tile, and allows for their number and for the converter's steps: with noise of few steps it "
             "began too tight, and the noise of bias frames came out some 0.1 % low. Overscan levels are those of the frames' summaries.",
         ),
+        Version(
+            "2.0", "2026-11-21",
+            "The default is the fit of the whole covariance matrix (equation 20) where there are six levels and enough pixels: a00 may now differ from that "
+            "of the bend alone, and gains by some 0.1 %, with errors that are larger for what is left free. New: a10, a01, the sum of all changes of area, "
+            "the matrix and the covariances as tables, the noise of frames without light beside that of the fit, full well by blooming, and the test of row means. A clip "
+            "tighter than 5 σ no longer cuts deeper with every round.",
+        ),
     ),
     roles=(
         Role("flat", ("flat",), 2, "flats in pairs of equal exposure time, in the order they were taken"),
@@ -84,7 +100,14 @@ PROCEDURE = Procedure(
         ),
     ),
     parameters=(
-        Parameter("model", "auto", "exponential, quadratic or pairs; auto: exponential from four levels on, quadratic with three, pairs with fewer"),
+        Parameter(
+            "model", "auto",
+            "full (the whole covariance matrix), exponential, quadratic or pairs; auto: full from six levels on where it tells a00 from zero, exponential from four, "
+            "quadratic with three, pairs with fewer",
+        ),
+        Parameter("lags", 8, "how far covariances are measured and fitted, in rows and in columns", "pixels", 1, 16),
+        Parameter("covariance_method", "direct", "direct (products of pixels) or fourier (transforms in double precision): the same numbers"),
+        Parameter("least_pixels", 10_000, "good pixels that covariances need", "pixels", 1000),
         Parameter("time_tolerance", 0.005, "largest difference of the exposure times of a pair", "s", 0.0),
         Parameter("clip", 5.0, "clipping of the differences; at 5 σ it costs no normal noise", "σ", 3.0, 10.0),
         Parameter("tile", 64, "side of the tiles about whose means the variance is taken", "pixels", 8),
@@ -98,9 +121,9 @@ PROCEDURE = Procedure(
         FigureSpec(
             "transfer_curve", "Photon transfer curve",
             "Variance of one frame against its level above the offset, with the fitted curves. Crosses are pairs left out; the "
-            "thin lines are the turnoffs, where full well is read. Look for pairs off the curve, and for variance that sags before its turnoff.",
+            "thin lines are the turnoffs and where blooming begins: full well. Look for pairs off the curve, and for variance that sags before its turnoff.",
             (PanelSpec("Variance of one frame [ADU²] against level above the offset [ADU]: points are pairs, lines the fits."),),
-            ("gain", "a00", "full_well_adu", "max_level"),
+            ("gain", "a00", "full_well_adu", "full_well_blooming_adu", "max_level"),
         ),
         FigureSpec(
             "residuals", "Residuals of the fit",
@@ -116,8 +139,32 @@ PROCEDURE = Procedure(
             (PanelSpec("Level over the variance less that of read noise [e⁻/ADU] against level above the offset [ADU]."),),
             ("gain", "gain_pairs"),
         ),
+        FigureSpec(
+            "area_matrix", "Changes of area by distance",
+            "How an electron changes the area of pixels around it, by the fit of the whole matrix (equation 20), with errors. Sizes fall steeply with the distance until noise "
+            "is left; near the middle the neighbours along columns and rows differ. Look for a floor above the errors: correlated noise of another kind.",
+            (
+                PanelSpec("Size of a [1/e⁻] against distance [pixels], all lags; the one at no distance is negative."),
+                PanelSpec("a [1/e⁻] against distance [pixels], of pixels less than four away, with signs."),
+            ),
+            ("a00", "a10", "a01", "area_sum"),
+        ),
+        FigureSpec(
+            "covariance_trend", "Covariances of neighbours",
+            "Covariance of one frame over its level against the level, for the three nearest neighbours, with the fitted law. Charge alone makes straight lines through "
+            "zero that bend a little; an intercept at low levels is correlated noise of the electronics.",
+            tuple(
+                PanelSpec(f"Covariance with the pixel {which} over the level [10⁻³ ADU] against level above the offset [ADU]: points are pairs, lines the fit.")
+                for which in ("next along the row", "next along the column", "next on the diagonal")
+            ),
+            ("a10", "a01"),
+        ),
     ),
-    products=(ProductSpec("points", "ecsv", "the points of the curves: levels, variances, errors, flags, and whether they were used"),),
+    products=(
+        ProductSpec("points", "ecsv", "the points of the curves: levels, variances, errors, flags, and whether they were used"),
+        ProductSpec("matrix", "ecsv", "the fitted matrices a, ab and n by lag, with errors"),
+        ProductSpec("covariances", "ecsv", "measured covariances of one frame by pair and lag, with errors"),
+    ),
     acceptance=(
         "The gain lies in the range required of the channel.",
         "The reduced χ² is near one, and no flag says that a pair was left out below full well.",
@@ -138,25 +185,42 @@ harmonic mean of the two levels. Saturated pixels, defects and what lies beyond 
 A pair is left out when its lamp drifted, its rows or columns scatter by more than pixel noise, or its pixels pile up at one level. The
 flags of pairs left out below the turnoff stand beside the results. Pairs saturated at the bright end cost only themselves.
 
-The curve is fitted up to the turnoff of the variance, and to where points follow the model, with weights from the fitted law. With too few
-levels for a fit, the gain is that of two flats and two biases, averaged over pairs.
+Covariances are means of products of pixels of the same difference, less a surface of second degree, over both signs of the lags. What the clip takes is made
+good: by the factor F for a variance, by F² for a covariance, both of whose pixels were cut; what the surface takes, by its six parameters.
 
+    C_ij = ½ ⟨d(y, x) d(y + i, x + j)⟩ / F²  with  F = 1 − 2 s φ(s) / (2 Φ(s) − 1)
+    s: the clip in σ;  d: the weighted difference [ADU];  C_ij: covariance of one frame [ADU²]
+
+The curve is fitted up to the turnoff of the variance, and to where points follow the model. Weights are from the fitted law, not from the data: of the whole matrix, from the covariance of
+all its elements with one another, which the power spectrum of the law gives. Products of scattering parameters do not average out; their mean effect is
+taken off to second order. Where the matrix does not tell a₀₀ from zero by 5 σ (small channels, few pairs) gain, noise and a₀₀ are those of the
+exponential, and the matrix is handed on beside them. With too few levels for a fit, the gain is that of two flats and two biases, averaged over pairs.
+
+    full:  C_ij(μ) = (μ/g) [δ_ij + a_ij μg + ⅔ (a⊗a + ab)_ij (μg)² + ⅙ (2 a⊗a⊗a + 5 a⊗ab)_ij (μg)³] + n_ij / g²
+    weights:  cov(C_l, C_m) = (2/N) ⟨P(k)² cos(k·l) cos(k·m)⟩,  P: power of the law, both signs of the lags pooled
     exponential:  C(μ) = [exp(2 a₀₀ g μ) − 1] / (2 g² a₀₀) + n / g²
     quadratic:  C(μ) = μ / g + a₀₀ μ² + n / g²
     pairs:  g = μ / (C − C₀)
-    g: gain [e⁻/ADU];  a₀₀ [1/e⁻], below zero where charge repels charge;  n [e⁻²]: noise at zero level;  C₀ [ADU²]: variance without light
+    g: gain [e⁻/ADU];  a [1/e⁻], a₀₀ below zero where charge repels charge;  b [1/e⁻];  n [e⁻²]: noise at zero level;  C₀ [ADU²]: variance without light
 
 The read noise is that of the intercept, σ² = n − g²/12 (less the rounding of the converter), where that is known to a tenth; else that of bias frames,
 else of the overscan, times the gain. The estimator beside each number says which. The full well is read at the turnoff, the level of largest variance, so no finer than the
-steps of exposure time; it is the onset of blooming or of the converter's end, not the end of linearity.""",
+steps of exposure time; it is the onset of blooming or of the converter's end, not the end of linearity. Blooming is told where the variance first lags behind the fitted law,
+by four of its errors and half a per cent.
+
+Row means of a difference scatter by shot noise: their variance over 2 μ / (g N), N being the pixels of a row, is near 1, less what reaches other rows.""",
     references=(
-        "P. Astier et al., 2019, A&A 629, A36 (equation 16: shape of the curve, with a₀₀ alone; the quadratic is its expansion).",
+        "P. Astier et al., 2019, A&A 629, A36 (equation 20: all covariances; equation 16: shape of the curve, with a₀₀ alone; the quadratic is its expansion).",
+        "M. S. Bartlett, 1946, Suppl. J. R. Stat. Soc. 8, 27 (covariances of covariances).",
+        "M. J. Box, 1971, J. R. Stat. Soc. B 33, 171 (bias of fits that are not linear).",
         "J. Janesick, Photon Transfer, SPIE Press 2007, chapters 5 and 6 (pairs, read noise).",
         "EMVA Standard 1288, release 4.0 (rounding noise).",
     ),
     comments=(
-        "Two levels give a gain by pairs; a fit with its brighter-fatter term needs four, and levels up to the turnoff for a full well.",
-        "Covariances between neighbouring pixels are not fitted: a₀₀ is that of the curve's bend alone.",
+        "Two levels give a gain by pairs; a fit with its brighter-fatter term needs four, the whole matrix six, and levels up to the turnoff for a full well.",
+        "a₀₀ of the exponential or the quadratic is that of the curve's bend alone, in which the covariances of neighbours have no part.",
+        "Area that charge moves farther than the largest lag is not seen: the sum of all changes is then below zero.",
+        "Indices of a are [column, row] as in the paper: a₁₀ is along the serial register. Tables name rows and columns.",
     ),
     measure=measure,
 )  # fmt: skip

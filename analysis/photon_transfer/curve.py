@@ -1,9 +1,10 @@
-"""The photon transfer curve: variance against mean, its models, and where it turns over.
+"""The photon transfer curve: variance against mean, its models, and the gain of single pairs.
 
 Levels μ and variances C are in ADU and ADU², the gain g in e⁻/ADU. Models:
 
 exponential  C(μ) = [exp(2 a μ g) − 1] / (2 g² a) + n / g²      (Astier et al. 2019, A&A 629, A36, eq. 16)
 quadratic    C(μ) = n / g² + μ / g + a μ²                        (its expansion to second order)
+full         all covariances together                            (ibid., eq. 20; see ``matrix``)
 
 with a (``a00``, 1/e⁻) negative where brighter-fatter repulsion makes the variance lag behind, and n the read noise
 squared [e⁻²].
@@ -19,14 +20,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Model = Literal["exponential", "quadratic"]
+Model = Literal["full", "exponential", "quadratic"]
 Floats = NDArray[np.float64]
 
 _ROUNDS = 4  # of weights from the fitted law; converged to parts per million after two
 _STEEPEST = 50.0  # bound of the exponent, against overflow while the fit searches
 _A00_UNIT = 1e-6  # so that all parameters are of order one
-_DROP = 4.0  # in σ: how far a level must lie below what lower levels predict to be past the model's range
-_LEAST_DROP = 0.005
 
 
 @dataclass(frozen=True)
@@ -109,7 +108,7 @@ def fit_curve(
     errors: Sequence[float] | Floats,
     model: Model,
 ) -> CurveFit:
-    """Fit a model to points: levels [ADU], variances and their standard errors [ADU²].
+    """Fit the exponential or the quadratic to points: levels [ADU], variances and their standard errors [ADU²].
 
     The error of a sampled variance is proportional to the variance itself, so that points that came out low by
     chance would weigh too much: errors are rescaled to the fitted law, and the fit repeated. Raises ValueError when there are
@@ -152,59 +151,7 @@ def _start(x: Floats, y: Floats, sigma: Floats) -> Floats:
     return np.array([gain, c2 / top**2 / _A00_UNIT, c0 * gain**2])
 
 
-@dataclass(frozen=True)
-class Turnoff:
-    """Where the variance turns over: the level [ADU] of its maximum, ± half the way to the neighbouring levels."""
-
-    level: float
-    error: float
-
-
-def turnoff(levels: Floats, variances: Floats, errors: Floats) -> Turnoff | None:
-    """The level at which the variance is largest, when it falls beyond: the onset of full well.
-
-    ``levels`` [ADU] ascending, one for each exposure time, with variances and errors [ADU²]. None when the variance never falls by more
-    than three errors and 1 % below its maximum: full well is not reached.
-    """
-    if levels.size < 3:
-        return None
-    top = int(np.argmax(variances))
-    drop = variances[top] - variances[top + 1 :]
-    beyond = (drop > 3.0 * np.hypot(errors[top], errors[top + 1 :])) & (drop > 0.01 * variances[top])
-    if not beyond.any():
-        return None
-    below = levels[top] - levels[top - 1] if top > 0 else levels[top]
-    above = levels[top + 1] - levels[top]
-    return Turnoff(float(levels[top]), 0.25 * float(max(below, 0.0) + max(above, 0.0)))
-
-
-def model_range(levels: Floats, variances: Floats, errors: Floats, model: Model) -> float:
-    """The highest level [ADU] up to which points follow the model, from the variance's maximum downwards.
-
-    Near full well the variance sags before it turns over. From the top, a level is left out while it lies below what
-    the levels under it predict by more than four errors (that of the prediction included) and 0.5 %. At least five levels
-    (the unequal values of ``levels``) are kept. The arguments are as of ``turnoff``, below which they must lie.
-    """
-    distinct = np.unique(levels)
-    while distinct.size > 5:
-        top, under = distinct[-1], levels < distinct[-1]
-        try:
-            fit = fit_curve(levels[under], variances[under], errors[under], model)
-        except ValueError:
-            break
-        at = levels == top
-        found = float(variances[at].mean())
-        error = sqrt(float((errors[at] ** 2).sum())) / int(at.sum())
-        predicted, uncertainty = _predicted(fit, float(top))
-        drop = predicted - found
-        if drop <= _DROP * sqrt(error**2 + uncertainty**2) or drop <= _LEAST_DROP * predicted:
-            break
-        distinct = distinct[:-1]
-        levels, variances, errors = levels[under], variances[under], errors[under]
-    return float(distinct[-1])
-
-
-def _predicted(fit: CurveFit, level: float) -> tuple[float, float]:
+def predicted(fit: CurveFit, level: float) -> tuple[float, float]:
     """The model's variance at a level and its error [ADU²], from the covariance of the parameters."""
     at = np.array([level])
     p = np.array([fit.gain, fit.a00 / _A00_UNIT, fit.noise_squared])

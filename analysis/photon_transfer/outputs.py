@@ -8,6 +8,7 @@ import numpy as np
 
 from analysis.contract import Results, TableProduct
 from analysis.figures import Mark, Panel, Plot, Series
+from analysis.photon_transfer.matrix_outputs import MATRICES, hand_matrices, label_of
 from analysis.photon_transfer.points import Curve, Point, columns
 
 FIGURES = ("transfer_curve", "residuals", "gain_by_level")
@@ -26,13 +27,14 @@ _MEANING = {
 }
 
 
-def hand_on(results: Results, curves: Sequence[Curve], channels: Sequence[str]) -> None:
-    """Hand back the figures and the table of points of all channels and settings."""
+def hand_on(results: Results, curves: Sequence[Curve], channels: Sequence[str], sigma: float) -> None:
+    """Hand back the figures and the tables of all channels and settings; ``sigma`` is the clip of the differences."""
     measured = [c for c in curves if any(p.difference for p in c.points)]
     if not measured:
         for name in FIGURES:
             results.without(name, "too-few-frames", "no pair of flats could be measured")
-        results.without("points", "too-few-frames", "no pair of flats could be measured")
+        for name in ("points", *MATRICES):
+            results.without(name, "too-few-frames", "no pair of flats could be measured")
         return
     results.figure("transfer_curve", _transfer_curve(measured))
     if any(c.fit for c in measured):
@@ -44,18 +46,15 @@ def hand_on(results: Results, curves: Sequence[Curve], channels: Sequence[str]) 
     else:
         results.without("gain_by_level", "no-reference", "nothing tells the noise without light")
     order = {name: i for i, name in enumerate(channels)}
-    results.product("points", _table(sorted(measured, key=lambda c: order[c.channel])))
-
-
-def _label(curve: Curve, curves: Sequence[Curve]) -> str:
-    several = len({c.setting for c in curves}) > 1
-    return f"{curve.channel} {curve.setting}" if several else curve.channel
+    ordered = sorted(measured, key=lambda c: order[c.channel])
+    results.product("points", _table(ordered))
+    hand_matrices(results, ordered, sigma)
 
 
 def _transfer_curve(curves: Sequence[Curve]) -> Plot:
     series, marks = [], []
     for curve in curves:
-        label, used = _label(curve, curves), curve.used
+        label, used = label_of(curve, curves), curve.used
         left = [p for p in curve.points if p.difference and p not in used]
         for points, what in ((used, label), (left, f"{label}, left out")):
             if points:
@@ -66,6 +65,8 @@ def _transfer_curve(curves: Sequence[Curve]) -> Plot:
             series.append(Series(x, curve.fit.variance(x), f"{label}, fit", curve.channel, style="line"))
         if curve.turnoff:
             marks.append(Mark(f"{label} turnoff", x=curve.turnoff.level))
+        if curve.blooming:
+            marks.append(Mark(f"{label} blooming", x=curve.blooming.level))
     panel = Panel(
         "level above offset [ADU]", "variance [ADU²]", tuple(series), tuple(marks), xscale="log", yscale="log"
     )
@@ -83,7 +84,7 @@ def _residuals(curves: Sequence[Curve]) -> Plot:
     for curve in curves:
         if curve.fit is None:
             continue
-        label, shown = _label(curve, curves), _to_turnoff(curve)
+        label, shown = label_of(curve, curves), _to_turnoff(curve)
         left = [p for p in shown if p not in curve.used]
         for points, what in ((curve.used, label), (left, f"{label}, left out")):
             if points:
@@ -107,7 +108,7 @@ def _gain_by_level(curves: Sequence[Curve]) -> Plot:
         lit = y > floor + 3 * e
         if lit.any():
             x, y, e = x[lit], y[lit] - floor, e[lit]
-            series.append(Series(x, x / y, _label(curve, curves), curve.channel, e * x / y**2))
+            series.append(Series(x, x / y, label_of(curve, curves), curve.channel, e * x / y**2))
     return Plot((Panel("level above offset [ADU]", "level over variance [e⁻/ADU]", tuple(series)),))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import hypot, sqrt
 from typing import Literal
 
 import numpy as np
@@ -25,12 +26,12 @@ from analysis.photon_transfer.curve import (
     CurveFit,
     Model,
     PairGain,
-    Turnoff,
     fit_curve,
     gain_of_pairs,
-    model_range,
-    turnoff,
 )
+from analysis.photon_transfer.full_well import Turnoff, blooming, model_range, turnoff
+from analysis.photon_transfer.matrix import CovariancePoint, MatrixFit, fit_matrix
+from analysis.photon_transfer.row_means import RowMeans, row_means
 from analysis.statistics import QUANTISATION_VARIANCE
 from campaign.geometry import Channel
 
@@ -38,6 +39,8 @@ Floats = NDArray[np.float64]
 Pairs = Sequence[tuple[FrameInput, FrameInput]]
 
 _LEAST_SPAN = 2.0  # highest over lowest level: below, a curve has no lever and pairs tell more
+_ENOUGH_LEVELS = 6  # exposure times from which the whole matrix is fitted unasked
+_CLEAR = 5.0  # in σ: what a₀₀ of the whole matrix must be for the gain to be the matrix's, unasked
 _TOP = frozenset({"saturated"})
 """Flags that the brightest pairs of a complete curve bear by right: they cost themselves only."""
 
@@ -69,9 +72,10 @@ class Point:
 class Curve:
     """One channel's curve in one setting.
 
-    ``offset_error`` [ADU] is common to all levels; ``rounding`` [ADU²] what the converter's steps add to each variance;
+    ``offset_error`` [ADU] is common to all levels, or with ``offset_each`` each frame's own; ``rounding`` [ADU²] what the converter's steps add to each variance;
     ``top`` [ADU] the highest level that the fit uses, ``pair_time`` [s] the exposure time that the pair method uses. ``fit`` and ``pairs`` are None where they could not be had;
-    ``failure`` then says why.
+    ``failure`` then says why, and ``lacking`` why the whole matrix was not fitted.
+    ``matrix`` is its fit, which ``fit`` is as well where it says enough.
     """
 
     channel: str
@@ -80,12 +84,17 @@ class Curve:
     noise: ElectronicNoise | None
     offset_error: float
     rounding: float
+    offset_each: bool = False
     turnoff: Turnoff | None = None
+    blooming: Turnoff | None = None
     top: float = 0.0
     fit: CurveFit | None = None
     pairs: PairGain | None = None
     pair_time: float | None = None
     failure: str = ""
+    lacking: str = ""
+    row_means: RowMeans | None = None
+    matrix: MatrixFit | None = None
 
     @property
     def clean(self) -> tuple[Point, ...]:
@@ -141,13 +150,31 @@ def measure_curve(
     noise = electronic_noise(frames, biases, channel, bounds, inputs.shared)
     if noise is not None:
         bounds = replace(bounds, row_background=noise.rows, column_background=noise.columns)
-    points, whole = _points(channel, pairs, offsets, bounds)
+    model = str(inputs.parameters["model"])
+    lacking = _lacking(model, channel, pairs, inputs)
+    points, whole = points_of(channel, pairs, offsets, replace(bounds, lags=0) if lacking else bounds)
     rounding = QUANTISATION_VARIANCE if whole else 0.0
-    curve = Curve(channel.name, setting, points, noise, offsets.error, rounding)
-    return _reduced(curve, str(inputs.parameters["model"]), inputs.number("pair_level"))
+    curve = Curve(
+        channel.name, setting, points, noise, offsets.error, rounding, offsets.source == "overscan", lacking=lacking
+    )  # fmt: skip
+    curve = _reduced(curve, model, inputs.number("pair_level"), bounds)
+    return replace(curve, row_means=_row_means(curve))
 
 
-def _points(
+def _lacking(model: str, channel: Channel, pairs: Pairs, inputs: Inputs) -> str:
+    """Why the whole matrix cannot be fitted, in words, as far as frames tell; '' where it may."""
+    if model not in ("auto", "full"):
+        return f"the model {model} has none"
+    times, lags = len({first.frame.exptime for first, _ in pairs}), int(inputs.number("lags"))
+    if model == "auto" and times < _ENOUGH_LEVELS:
+        return f"{times} exposure times are too few for the whole matrix"
+    least = int(inputs.number("least_pixels"))
+    if channel.image.size < least or min(channel.image.shape) <= 4 * lags:
+        return f"a channel of {channel.image.size} pixels is too small for covariances to lag {lags}"
+    return ""
+
+
+def points_of(
     channel: Channel, pairs: Pairs, offsets: Offsets, bounds: Bounds
 ) -> tuple[tuple[Point, ...], bool]:
     """The points, and whether the pixels are whole numbers."""
@@ -179,9 +206,10 @@ def _checks(images: Sequence[NDArray[np.generic]], bounds: Bounds) -> tuple[Chec
         return ()  # not one finite pixel: there is nothing to say
 
 
-def _reduced(curve: Curve, model: str, pair_level: float) -> Curve:
-    """The curve with its turnoff, fit and pair gain."""
-    curve = replace(curve, turnoff=_turnoff(curve))
+def _reduced(curve: Curve, model: str, pair_level: float, bounds: Bounds) -> Curve:
+    """The curve with its turnoff, fit, blooming and pair gain."""
+    mean = _mean_curve(curve)
+    curve = replace(curve, turnoff=turnoff(*mean) if mean[0].size else None)
     limit = curve.turnoff.level if curve.turnoff else np.inf
     below = [p for p in curve.clean if _level(p) <= limit * 1.001]
     if not below:
@@ -189,32 +217,87 @@ def _reduced(curve: Curve, model: str, pair_level: float) -> Curve:
     curve = replace(curve, top=_level(below[-1]))
     pairs, time = _pair_gain(curve, below, pair_level)
     curve = replace(curve, pairs=pairs, pair_time=time)
-    chosen = _chosen(model, below)
-    if chosen is None:
-        return curve
+    for chosen in _chosen(model, below, curve.lacking):
+        found = _fitted(curve, below, chosen, bounds)
+        if isinstance(found.fit, MatrixFit):
+            found = replace(found, matrix=found.fit)
+        if found.fit is None and curve.fit is not None:
+            break  # what was too weak is better than nothing
+        curve = found
+        if curve.fit is not None and not (model == "auto" and _weak(curve.fit)):
+            break
+    if curve.fit is not None:
+        top = max(t for t in _mean_levels(curve.used).values())
+        curve = replace(curve, blooming=blooming(curve.fit, top, *mean))
+    return curve
+
+
+def _weak(fit: CurveFit) -> bool:
+    """Whether the whole matrix leaves so much free that it does not tell a₀₀ from zero: the bend alone then says more of the gain."""
+    return isinstance(fit, MatrixFit) and abs(fit.a00) < _CLEAR * fit.a00_error
+
+
+def _fitted(curve: Curve, below: Sequence[Point], model: Model, bounds: Bounds) -> Curve:
+    """The curve with a model fitted as far up as it goes; with ``failure`` where that failed."""
     times = _mean_levels(below)
     grouped = np.array([times[p.exptime] for p in below])
     _, variances, errors = columns(below)
     try:
-        top = model_range(grouped, variances, errors, chosen)
+        top = model_range(grouped, variances, errors, model)
         kept = [p for p in below if times[p.exptime] <= top]
-        curve = replace(curve, top=max(_level(p) for p in kept))
-        return replace(curve, fit=fit_curve(*columns(kept), chosen))
+        if model == "full":
+            fit: CurveFit = fit_matrix(
+                [covariance_point(curve, p, bounds) for p in kept],
+                0.0 if curve.offset_each else curve.offset_error,
+            )
+        else:
+            fit = fit_curve(*columns(kept), model)
     except ValueError as error:
-        return replace(curve, failure=str(error))
+        lacking = str(error) if model == "full" else curve.lacking
+        return replace(curve, failure=str(error), lacking=lacking)
+    return replace(curve, top=max(_level(p) for p in kept), fit=fit, failure="")
 
 
-def _chosen(model: str, points: Sequence[Point]) -> Model | None:
-    """The model to fit; None for the pair method."""
-    if model == "exponential":
-        return "exponential"
-    if model == "quadratic":
-        return "quadratic"
+def covariance_point(curve: Curve, point: Point, bounds: Bounds) -> CovariancePoint:
+    """A pair's covariances as the fit of the matrix takes them. Raises ValueError where they were not measured.
+
+    The variance is that about the means of tiles, whom a drifting shape of the light cannot reach; what tiles take away with neighbours that
+    are alike is given back.
+    """
+    found = point.difference
+    if found is None or found.covariances is None or found.pixels < bounds.least_pixels:
+        raise ValueError("too few good pixels for covariances")
+    matrix = found.covariances.of_one_frame(bounds.sigma)
+    every = 4.0 * matrix.sum() - 2.0 * (matrix[0].sum() + matrix[:, 0].sum()) + matrix[0, 0]
+    matrix[0, 0] = found.variance + (every - matrix[0, 0]) / bounds.tile**2
+    error = found.level_error
+    if curve.offset_each:
+        error = hypot(error, curve.offset_error / sqrt(2.0))
+    return CovariancePoint(found.level, error, matrix, found.covariances.pairs.astype(np.float64))
+
+
+def _chosen(model: str, points: Sequence[Point], lacking: str) -> tuple[Model, ...]:
+    """The models to fit, each for want of the one before; none for the pair method."""
+    match model:
+        case "full" | "exponential" | "quadratic":
+            return (model,)
     times = len({p.exptime for p in points})
     span = _level(points[-1]) / _level(points[0])
     if model == "pairs" or times < 3 or span < _LEAST_SPAN:
+        return ()
+    if times < 4:
+        return ("quadratic",)
+    return ("exponential",) if lacking or times < _ENOUGH_LEVELS else ("full", "exponential")
+
+
+def _row_means(curve: Curve) -> RowMeans | None:
+    """The test of row means over the pairs that the fit uses; None without a fit."""
+    if curve.fit is None:
         return None
-    return "exponential" if times >= 4 else "quadratic"
+    dark = curve.noise.variance if curve.noise else curve.fit.noise_squared / curve.fit.gain**2
+    rows = curve.noise.rows if curve.noise else 0.0
+    found = [p.difference for p in curve.used if p.difference]
+    return row_means(found, curve.fit, curve.matrix, dark, rows)
 
 
 def _mean_levels(points: Sequence[Point]) -> dict[float, float]:
@@ -223,8 +306,8 @@ def _mean_levels(points: Sequence[Point]) -> dict[float, float]:
     return {t: float(np.mean([_level(p) for p in points if p.exptime == t])) for t in times}
 
 
-def _turnoff(curve: Curve) -> Turnoff | None:
-    """The turnoff of the mean curve.
+def _mean_curve(curve: Curve) -> tuple[Floats, Floats, Floats]:
+    """Mean levels [ADU], ascending, mean variances and their errors [ADU²] of each exposure time.
 
     Charge that spills over makes patterns, so that pairs brighter than all clean ones count here even when their
     rows or columns scatter.
@@ -239,10 +322,8 @@ def _turnoff(curve: Curve) -> Turnoff | None:
     for time in {p.exptime for p in points}:
         levels, variances, errors = columns([p for p in points if p.exptime == time])
         rows.append((levels.mean(), variances.mean(), float(np.sqrt((errors**2).sum())) / errors.size))
-    if not rows:
-        return None
-    x, y, e = np.array(sorted(rows)).T
-    return turnoff(x, y, e)
+    x, y, e = np.array(sorted(rows)).reshape(-1, 3).T
+    return x, y, e
 
 
 def _pair_gain(curve: Curve, points: Sequence[Point], wanted: float) -> tuple[PairGain | None, float | None]:

@@ -1,66 +1,17 @@
-"""What a photon transfer curve gives: the quantities, and their values for one channel."""
+"""The values that a photon transfer curve gives for one channel."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from math import hypot, sqrt
 
-from analysis.contract import Quantity, Results
+from analysis.contract import Results
+from analysis.photon_transfer.matrix import MatrixFit
+from analysis.photon_transfer.matrix_results import few_levels, hand_full_well, hand_matrix
 from analysis.photon_transfer.points import Curve, why_missing
+from analysis.photon_transfer.quantities import FROM_PAIRS, MATRIX, NOISE_DIRECT, NOISE_FIT, QUANTITIES
 
-_EXPONENTIAL = "fit of the exponential photon transfer curve"
-_FROM_PAIRS = (
-    "two flats and two biases: level over variance, both above the offset frames', mean of disjoint pairs"
-)
-_NOISE_FIT = "intercept of the fitted curve, less the rounding of the converter (1/12 ADU²)"
-_NOISE_DIRECT = {
-    "bias": "half the variance of differences of bias frames, less the rounding of the converter (1/12 ADU²)",
-    "overscan": "half the variance of differences of the flats' overscans, less the rounding of the converter (1/12 ADU²)",
-}
 _PRECISE = 0.1  # relative error above which the intercept says less about the noise than frames without light
-
-QUANTITIES = (
-    Quantity(
-        "gain", "g", "e⁻/ADU", "Electrons for one step of the converter (e⁻/ADU, not its inverse)", _EXPONENTIAL
-    ),
-    Quantity(
-        "gain_pairs", "g₂", "e⁻/ADU", "The gain from pairs at one level, as a cross-check: high by the fraction −a₀₀ g μ",
-        _FROM_PAIRS, "health",
-    ),
-    Quantity(
-        "read_noise", "σ_R", "e⁻", "Noise of reading one pixel, in electrons", _NOISE_FIT, unplotted="read_noise_adu times the gain"
-    ),
-    Quantity(
-        "read_noise_adu", "σ_R", "ADU", "Noise of reading one pixel", _NOISE_FIT,
-        unplotted="the intercept of the curve, too near to zero to be read off it",
-    ),
-    Quantity(
-        "a00", "a₀₀", "1/e⁻", "Relative change of a pixel's area by each electron in it (brighter-fatter effect)",
-        _EXPONENTIAL,
-    ),
-    Quantity(
-        "full_well", "FW", "e⁻", "Signal at which the variance turns over",
-        "level of the largest mean variance of an exposure time, times the gain; half-way to its neighbours is the error",
-        unplotted="full_well_adu times the gain",
-    ),
-    Quantity(
-        "full_well_adu", "FW", "ADU", "Level above the offset at which the variance turns over",
-        "level of the largest mean variance of an exposure time; half-way to its neighbours is the error",
-    ),
-    Quantity(
-        "max_level", "μ_max", "ADU", "Highest level above the offset of a pair without flags",
-        "harmonic mean of the pair's levels", "engineering",
-    ),
-    Quantity(
-        "fit_chi2", "χ²/ν", "", "Squared residuals of the fit over the degrees of freedom",
-        "squares of residuals over the sampling error of each variance, summed, over pairs less parameters", "health",
-    ),
-    Quantity(
-        "pairs_used", "N", "pairs", "Pairs of flats that the gain rests on", "count", "engineering",
-        unplotted="a count; crosses in the transfer curve are the pairs left out",
-    ),
-)  # fmt: skip
-"""What the photon transfer procedure measures, per channel and setting."""
 
 
 def nothing(
@@ -91,8 +42,10 @@ def hand_back(results: Results, curve: Curve) -> None:
     gain = _gain(results, curve)
     _gain_pairs(results, curve)
     _read_noise(results, curve, gain)
+    _direct_noise(results, curve, gain)
     _curvature(results, curve)
-    _full_well(results, curve, gain)
+    hand_matrix(results, curve)
+    hand_full_well(results, curve, gain)
 
 
 def _left_out(curve: Curve) -> str:
@@ -103,7 +56,7 @@ def _left_out(curve: Curve) -> str:
 def _few(curve: Curve) -> tuple[str, ...]:
     """Flags that tell on how little a number rests."""
     if curve.fit is not None:
-        return ("few-levels",) if curve.levels() <= 4 else ()
+        return few_levels(curve)
     return ("few-frames",) if curve.pairs is not None and curve.pairs.n < 2 else ()
 
 
@@ -115,7 +68,9 @@ def _gain(results: Results, curve: Curve) -> tuple[float, float] | None:
     if fit is not None:
         poor = fit.chance < 1e-3
         n = len(curve.used)
-        estimator = f"fit of the {fit.model} photon transfer curve to {n} pairs at {curve.levels()} levels"
+        what = MATRIX if isinstance(fit, MatrixFit) else f"fit of the {fit.model} photon transfer curve"
+        reach = f" to lag {len(fit.area) - 1}" if isinstance(fit, MatrixFit) else ""
+        estimator = f"{what}; {n} pairs at {curve.levels()} levels{reach}"
         if poor:
             flags.append("poor-fit")
             note = f"{note + '; ' if note else ''}errors enlarged by the square root of the reduced χ²"
@@ -137,7 +92,7 @@ def _gain(results: Results, curve: Curve) -> tuple[float, float] | None:
             results.value(
                 quantity, value, error, channel=name, setting=setting, n=pairs.n, note=note,
                 flags=flags if quantity == "gain" else curve.carried,
-                estimator=_FROM_PAIRS if quantity == "gain" else None,
+                estimator=FROM_PAIRS if quantity == "gain" else None,
             )  # fmt: skip
         return pairs.gain, pairs.error
     reason = "bad-fit" if curve.failure else "no-reference" if curve.noise is None else "unphysical"
@@ -196,7 +151,7 @@ def _read_noise(results: Results, curve: Curve, gain: tuple[float, float] | None
         )
         for quantity, (value, error) in (("read_noise", fitted), ("read_noise_adu", in_adu)):
             results.value(
-                quantity, value, error, channel=name, setting=setting, n=n, flags=flags, estimator=_NOISE_FIT
+                quantity, value, error, channel=name, setting=setting, n=n, flags=flags, estimator=NOISE_FIT
             )
         return
     if direct is None or squared <= 0:
@@ -206,7 +161,7 @@ def _read_noise(results: Results, curve: Curve, gain: tuple[float, float] | None
             results.missing(quantity, reason, channel=name, setting=setting, flags=curve.carried, note=note)
         return
     noise = sqrt(squared)
-    error, estimator = direct.error / (2.0 * noise), _NOISE_DIRECT[direct.source]
+    error, estimator = direct.error / (2.0 * noise), NOISE_DIRECT[direct.source]
     flags = [*direct.flags, *(("quantised",) if noise < 0.5 else ())]
     results.value(
         "read_noise_adu",
@@ -248,7 +203,7 @@ def _curvature(results: Results, curve: Curve) -> None:
     results.value(
         "a00", fit.a00, fit.a00_error, channel=name, setting=setting, n=n, note=note,
         flags=[*curve.carried, *_few(curve), *poor, *zero],
-        estimator=f"fit of the {fit.model} photon transfer curve",
+        estimator=MATRIX if isinstance(fit, MatrixFit) else f"fit of the {fit.model} photon transfer curve",
     )  # fmt: skip
     if fit.dof == 0:
         note = "as many points as parameters: the fit cannot be tested"
@@ -260,28 +215,18 @@ def _curvature(results: Results, curve: Curve) -> None:
     )  # fmt: skip
 
 
-def _full_well(results: Results, curve: Curve, gain: tuple[float, float] | None) -> None:
-    """The highest level, and full well where the variance turns over."""
-    name, setting, n = curve.channel, curve.setting, len(curve.clean)
-    highest = curve.clean[-1].difference
-    assert highest is not None
-    error = hypot(highest.level_error, curve.offset_error)
-    results.value("max_level", highest.level, error, channel=name, setting=setting, n=n)
-    if curve.turnoff is None:
-        stuck = any("saturated" in p.flags for p in curve.points)
-        reason, flags = ("saturated", ("saturated",)) if stuck else ("not-reached", ())
-        note = f"the variance still rises at {highest.level:.5g} ADU" + (
-            ", then pixels saturate" if stuck else ""
-        )
-        for quantity in ("full_well", "full_well_adu"):
-            results.missing(quantity, reason, channel=name, setting=setting, n=n, flags=flags, note=note)
+def _direct_noise(results: Results, curve: Curve, gain: tuple[float, float] | None) -> None:
+    """The noise of frames or pixels without light, in electrons."""
+    name, setting, direct = curve.channel, curve.setting, curve.noise
+    squared = direct.variance - curve.rounding if direct else 0.0
+    if direct is None or gain is None or squared <= 0:
+        reason = "no-reference" if direct is None else "unphysical" if squared <= 0 else "no-gain"
+        results.missing("read_noise_direct", reason, channel=name, setting=setting, flags=curve.carried)
         return
-    level, width = curve.turnoff.level, curve.turnoff.error
-    results.value("full_well_adu", level, width, channel=name, setting=setting, n=n, flags=curve.carried)
-    if gain is None:
-        results.missing("full_well", "no-gain", channel=name, setting=setting, n=n, flags=curve.carried)
-        return
+    noise = sqrt(squared)
+    error = hypot(direct.error / (2.0 * noise) * gain[0], noise * gain[1])
+    flags = [*curve.carried, *direct.flags, *(("quantised",) if noise < 0.5 else ())]
     results.value(
-        "full_well", level * gain[0], hypot(width * gain[0], level * gain[1]), channel=name, setting=setting, n=n,
-        flags=curve.carried,
+        "read_noise_direct", noise * gain[0], error, channel=name, setting=setting, n=direct.n, flags=flags,
+        estimator=f"{NOISE_DIRECT[direct.source]}, times the gain",
     )  # fmt: skip

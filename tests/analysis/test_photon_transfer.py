@@ -93,7 +93,7 @@ def pull(found: Measurement, truth: float) -> float:
 
 def test_a_ladder_gives_back_the_camera() -> None:
     camera, rng = Camera(a00=-1.5e-6), np.random.default_rng(1)
-    found = run(camera, camera.flats(rng, LADDER), camera.biases(rng))
+    found = run(camera, camera.flats(rng, LADDER), camera.biases(rng), model="exponential")
     assert abs(pull(value(found, "gain"), camera.gain)) < 4
     assert abs(pull(value(found, "read_noise"), camera.noise)) < 4
     assert abs(pull(value(found, "read_noise_adu"), camera.noise / camera.gain)) < 4
@@ -170,6 +170,97 @@ def test_full_well_is_where_the_variance_turns_over() -> None:
         assert isinstance(plot, Plot)
         assert max(float(np.max(s.x)) for s in plot.panels[0].series) <= adu.value * 1.002
     assert full.value == pytest.approx(adu.value * value(found, "gain").value)  # type: ignore[operator]
+
+
+def test_the_whole_matrix_is_the_default_where_it_tells_its_area() -> None:
+    """The camera has no covariances: the matrix has to say so, and its own bend."""
+    camera, rng = Camera(a00=-3e-6, size=224), np.random.default_rng(18)
+    flats = camera.flats(rng, LADDER, pairs=3)
+    found = run(camera, flats, camera.biases(rng))
+    gain, a00 = value(found, "gain"), value(found, "a00")
+    assert "whole covariance matrix" in gain.estimator and "to lag" in gain.estimator
+    for quantity, truth in (
+        ("gain", 2.5),
+        ("read_noise", 8.0),
+        ("read_noise_direct", 8.0),
+        ("a00", -3e-6),
+        ("a10", 0.0),
+        ("a01", 0.0),
+    ):
+        assert abs(pull(value(found, quantity), truth)) < 4, quantity
+    assert "consistent-with-zero" in value(found, "a10").flags and "consistent-with-zero" not in a00.flags
+    assert value(found, "row_mean_ratio").note.startswith("by the matrix")
+    for figure, panels in (("area_matrix", 2), ("covariance_trend", 3)):
+        plot = found.figures[figure]
+        assert isinstance(plot, Plot) and len(plot.panels) == panels
+    table, pairs = found.products["matrix"], found.products["covariances"]
+    assert isinstance(table, TableProduct) and isinstance(pairs, TableProduct)
+    assert table.columns["a"][0] == a00.value and len(pairs.columns["level"]) == 24 * 81
+    weak = Camera(a00=-8e-7)
+    small = run(weak, weak.flats(rng, LADDER), weak.biases(rng))
+    assert "exponential" in value(small, "gain").estimator
+    assert value(small, "a10").value is not None  # the matrix is told all the same
+
+
+def test_directly_or_by_transforms_the_numbers_are_the_same() -> None:
+    camera, rng = Camera(a00=-3e-6, size=128), np.random.default_rng(19)
+    flats, biases = camera.flats(rng, LADDER), camera.biases(rng)
+    direct = run(camera, flats, biases, model="full", lags=3)
+    fourier = run(camera, flats, biases, model="full", lags=3, covariance_method="fourier")
+    for quantity in ("gain", "a00", "a10", "a01"):
+        one, other = value(direct, quantity), value(fourier, quantity)
+        assert abs(one.value - other.value) < 1e-4 * one.uncertainty  # type: ignore[operator]
+    with pytest.raises(ContractError, match="wavelets"):
+        run(camera, flats, biases, covariance_method="wavelets")
+
+
+def test_what_the_matrix_lacks_is_told() -> None:
+    camera, rng = Camera(size=96), np.random.default_rng(20)
+    flats, biases = camera.flats(rng, LADDER), camera.biases(rng)
+    small = run(camera, flats, biases)
+    assert value(small, "a10").reason == "too-few-pixels" and "9216 pixels" in value(small, "a10").note
+    assert value(small, "gain").value is not None
+    forced = run(camera, flats, biases, model="full")
+    assert value(forced, "gain").reason == "bad-fit" and value(forced, "row_mean_ratio").reason == "bad-fit"
+    bend = run(camera, flats, biases, model="exponential", least_pixels=5000)
+    assert value(bend, "a01").reason == "too-few-frames" and "exponential" in value(bend, "a01").note
+    assert "covariances" in bend.absent and "area_matrix" in bend.absent
+
+
+def test_blooming_is_told_before_the_variance_turns_over() -> None:
+    camera, rng = Camera(full_well=60000.0), np.random.default_rng(5)
+    ladder = [1000.0, 5000.0, 15000.0, 30000.0, 40000.0, 50000.0, 54000.0, 57000.0, 60000.0, 68000.0]
+    found = run(camera, camera.flats(rng, ladder), camera.biases(rng))
+    onset, turn = value(found, "full_well_blooming"), value(found, "full_well")
+    assert onset.value is not None and onset.uncertainty is not None and turn.value is not None
+    # the brightest pixels, lit by a tenth more, are full from 54000 e⁻ on average
+    assert 40000 < onset.value <= turn.value + onset.uncertainty and onset.value - onset.uncertainty < 60000
+    adu = value(found, "full_well_blooming_adu")
+    assert adu.value is not None and onset.value == pytest.approx(adu.value * value(found, "gain").value)  # type: ignore[operator]
+
+
+def test_noise_of_rows_shows_in_their_means() -> None:
+    """Rows that the electronics shift by themselves in flats, by less than the check for flicker flags."""
+    camera, rng = Camera(a00=-1e-6), np.random.default_rng(21)
+    clean = value(
+        run(camera, camera.flats(rng, LADDER), camera.biases(rng), model="exponential"), "row_mean_ratio"
+    )
+    assert abs(pull(clean, 1.0)) < 4 and not clean.flags
+    rows = [1 + 4e-4 * rng.normal(size=(camera.size, 1)) for _ in range(2 * len(LADDER))]
+    flats = [
+        frame_input(
+            camera.expose(rng, LADDER[k // 2], rows[k]),
+            camera.detector,
+            "flat",
+            100 + k,
+            LADDER[k // 2] / 1000,
+        )
+        for k in range(2 * len(LADDER))
+    ]
+    noisy = value(
+        run(camera, flats, camera.biases(rng), model="exponential", flicker_ratio=50.0), "row_mean_ratio"
+    )
+    assert noisy.value is not None and noisy.value > 1.3 and "flicker" in noisy.flags
 
 
 def test_saturation_costs_the_bright_pairs_only() -> None:

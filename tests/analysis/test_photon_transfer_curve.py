@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 
 from analysis.photon_transfer.curve import (
     CurveFit,
+    Model,
     exponential,
     fit_curve,
     gain_of_pairs,
-    model_range,
     quadratic,
-    turnoff,
 )
+from analysis.photon_transfer.full_well import blooming, model_range, turnoff
 
 GAIN, A00, NOISE2 = 3.1, -2.0e-6, 16.0
 PIXELS = 40_000
@@ -111,14 +111,29 @@ def test_turnoff_is_the_level_of_the_maximum_and_is_not_invented() -> None:
     assert turnoff(levels[:2], full[:2], full[:2]) is None
 
 
-def test_the_range_of_the_model_ends_where_the_variance_sags() -> None:
+@pytest.mark.parametrize("model", ["exponential", "full"])
+def test_the_range_of_the_model_ends_where_the_variance_sags(model: Model) -> None:
     levels = np.linspace(1000, 20000, 20)
     rng = np.random.default_rng(14)
     truth = exponential(levels, GAIN, A00 * 1e6, NOISE2)
-    wrong = sum(model_range(levels, *sampled(rng, truth), "exponential") < 20000 for _ in range(50))
+    wrong = sum(model_range(levels, *sampled(rng, truth), model) < 20000 for _ in range(50))
     assert wrong <= 1
     sag = np.where(levels > 17000, truth * (1 - 0.05 * (levels - 17000) / 1000), truth)
-    assert model_range(levels, *sampled(rng, sag), "exponential") == 17000
+    assert model_range(levels, *sampled(rng, sag), model) == 17000
+
+
+def test_blooming_is_between_the_last_level_on_the_law_and_the_first_below_it() -> None:
+    levels = np.linspace(1000, 20000, 20)
+    rng = np.random.default_rng(16)
+    truth = exponential(levels, GAIN, A00 * 1e6, NOISE2)
+    sag = np.where(levels > 17000, truth * (1 - 0.05 * (levels - 17000) / 1000), truth)
+    y, e = sampled(rng, sag)
+    fit = fit_curve(levels[:17], y[:17], e[:17], "exponential")
+    found = blooming(fit, 17000.0, levels, y, e)
+    assert found is not None and (found.level, found.error) == (17500.0, 500.0)
+    assert blooming(fit, 20000.0, levels, y, e) is None  # nothing beyond
+    straight, error = sampled(rng, truth)
+    assert blooming(fit, 17000.0, levels, straight, error) is None  # nothing below the law
 
 
 def test_pulls_of_the_pair_method_are_standard_normal() -> None:

@@ -1,0 +1,131 @@
+"""Gain stability: gain and light against time and temperature, pair by pair."""
+
+from __future__ import annotations
+
+from analysis.contract import (
+    FigureSpec,
+    Inputs,
+    PanelSpec,
+    Parameter,
+    Procedure,
+    ProductSpec,
+    Results,
+    Role,
+    Use,
+    Version,
+)
+from analysis.flat_frames import by_setting
+from analysis.flat_pairs import Bounds, pair_up
+from analysis.gain_stability.outputs import hand_on
+from analysis.gain_stability.pairs_in_time import pairs_in_time
+from analysis.gain_stability.results import QUANTITIES, hand_back, nothing
+
+
+def measure(inputs: Inputs, results: Results) -> None:
+    """Measure the flats of one detector; see ``PROCEDURE`` for the quantities."""
+    biases = inputs.frames.get("bias", ())
+    bounds = Bounds(
+        inputs.number("clip"),
+        int(inputs.number("tile")),
+        inputs.detector.geometry.saturation,
+        inputs.number("lamp_tolerance"),
+        inputs.number("flicker_ratio"),
+        inputs.number("pile_fraction"),
+    )
+    runs, followed = [], []
+    for setting, frames in by_setting(inputs.frames.get("flat", ()), inputs.setting):
+        pairs, left = pair_up(frames, inputs.number("time_tolerance"))
+        if left:
+            names = ", ".join(f.frame.exposure for f in left)
+            results.say(f"{setting or 'flats'}: without a partner of equal exposure time: {names}")
+        for channel in inputs.detector.geometry.channels:
+            if not pairs:
+                known = any(f.frame.exptime is not None for f in frames)
+                reason = "too-few-frames" if known or not frames else "exposure-time-unknown"
+                nothing(results, channel.name, setting, reason, f"{len(frames)} flats make no pair")
+                continue
+            run = pairs_in_time(inputs, channel, setting, pairs, biases, bounds)
+            if run is None:
+                nothing(
+                    results, channel.name, setting, "no-overscan", "nothing tells the offset of the flats"
+                )
+                continue
+            runs.append(run)
+            found = hand_back(results, run, inputs.number("least_range"), inputs.number("tolerance"))
+            if found is not None:
+                followed.append(found)
+    hand_on(results, runs, followed)
+
+
+PROCEDURE = Procedure(
+    name="gain_stability",
+    title="Gain stability",
+    purpose="Whether the gain of each channel stays what it is while time passes and the temperature changes, and how steady the light was meanwhile.",
+    history=(Version("1.0", "2026-11-21", "First version."),),
+    roles=(
+        Role("flat", ("flat",), 2, "flats in pairs of equal exposure time, in the order they were taken"),
+        Role(
+            "bias", ("bias",), 0, "bias frames, for the noise without light, and for the offset where there is no overscan",
+            elsewhere=True,
+        ),
+    ),
+    parameters=(
+        Parameter("least_range", 0.5, "range of the temperature from which the gain is told against it", "K", 0.0),
+        Parameter("tolerance", 0.2, "scatter of the gain (or of the light) beyond noise from which it is called unstable", "%", 0.0),
+        Parameter("time_tolerance", 0.005, "largest difference of the exposure times of a pair", "s", 0.0),
+        Parameter("clip", 5.0, "clipping of the differences; at 5 σ it costs no normal noise", "σ", 3.0, 10.0),
+        Parameter("tile", 64, "side of the tiles about whose means the variance is taken", "pixels", 8),
+        Parameter("lamp_tolerance", 0.01, "relative change of the light within a pair from which it is not used", "", 0.0, 1.0),
+        Parameter("flicker_ratio", 1.5, "variance of row or column means over that of pixel noise from which a pair is not used", "", 1.0),
+        Parameter("pile_fraction", 0.001, "fraction of pixels at one end of the range from which a flat is clamped or saturated", "", 0.0, 1.0),
+    ),
+    quantities=QUANTITIES,
+    uses=(Use("photon_transfer", "a00", "the brighter-fatter effect, which makes the gain of a pair depend on its level"),),
+    figures=(
+        FigureSpec(
+            "stability", "Gain and light against time",
+            "Each point is a pair of flats. Look for slopes and steps that channels have in common (the electronics, or their supply), and whether the gain follows the light: then it is "
+            "the brighter-fatter effect that was not taken out, or a level that is not linear.",
+            (
+                PanelSpec("Gain less the mean of its exposure time [%] against time [h], with the errors of noise."),
+                PanelSpec("Level less the mean of its exposure time [%] against time [h]."),
+            ),
+            ("gain_mean", "gain_scatter", "gain_drift", "level_scatter", "level_drift"),
+        ),
+        FigureSpec(
+            "temperature", "Gain against temperature",
+            "Each point is a pair of flats, with the error of its noise. A slope is the amplifier's; a loop, as the detector warms and cools, is heat that reaches other parts later.",
+            (PanelSpec("Gain less the mean of its exposure time [%] against the detector's temperature [°C]."),),
+            ("gain_temperature",),
+        ),
+    ),
+    products=(ProductSpec("pairs", "ecsv", "pairs in order of time: gain, level, temperature, flags"),),
+    acceptance=("The gain neither drifts nor scatters by more than its range allows.",),
+    caveats=(
+        "A drift of the light alone moves the gains of pairs by the brighter-fatter effect where photon transfer gave no a₀₀.",
+        "A temperature that changes steadily with time cannot be told from a drift.",
+    ),
+    algorithm="""\
+Flats are paired with the next of equal exposure time, and measured as in photon transfer: half the variance of the weighted difference about the means of tiles,
+at the harmonic mean of the levels. Pairs that show a drift of the lamp, flicker, a clamp or saturation are left out.
+
+    g = μ γ(2 a₀₀ g μ) / (C − C₀)  with  γ(x) = (eˣ − 1) / x
+    μ: level above the offset [ADU];  C: variance of one frame;  C₀: that without light [ADU²];  a₀₀ [1/e⁻] of photon transfer, else 0 and γ = 1
+
+The logarithms of gains and of levels are fitted with a mean for each exposure time and slopes common to all: with time, and the gain with temperature where that is known, varies, and does
+not simply follow time. Weights are those of noise.
+
+    ln g_k = m(t_exp) + (dg/dt) t_k + (dg/dT) T_k
+
+The variance beyond noise is the one which, added to each pair's own, gives χ² its expected value; where χ² has a chance below 5 % it is part of the slopes' errors.""",
+    references=(
+        "J. Janesick, Photon Transfer, SPIE Press 2007, chapter 5 (the gain of a pair).",
+        "P. Astier et al., 2019, A&A 629, A36 (equation 16).",
+        "R. DerSimonian and N. Laird, 1986, Controlled Clinical Trials 7, 177 (scatter beyond known errors).",
+    ),
+    comments=(
+        "Drifts are per hour at one temperature: where the temperature is a part of the fit, its share is taken out of the drift.",
+        "Each pair of a megapixel tells the gain to 0.15 %; slopes below a tenth of that by the hour need many.",
+    ),
+    measure=measure,
+)  # fmt: skip
