@@ -89,7 +89,8 @@ PROCEDURE = Procedure(
             "The default is the fit of the whole covariance matrix (equation 20) where there are six levels and enough pixels: a00 may now differ from that "
             "of the bend alone, and gains by some 0.1 %, with errors that are larger for what is left free. New: a10, a01, the sum of all changes of area, "
             "the matrix and the covariances as tables, the noise of frames without light beside that of the fit, full well by blooming, and the test of row means. A clip "
-            "tighter than 5 σ no longer cuts deeper with every round.",
+            "tighter than 5 σ no longer cuts deeper with every round. The variance of bias frames is a point of the curve at level zero, where there are two or more: errors of gain and noise "
+            "are smaller by factors, and the two can no longer share one.",
         ),
     ),
     roles=(
@@ -202,6 +203,8 @@ exponential, and the matrix is handed on beside them. With too few levels for a 
     quadratic:  C(μ) = μ / g + a₀₀ μ² + n / g²
     pairs:  g = μ / (C − C₀)
     g: gain [e⁻/ADU];  a [1/e⁻], a₀₀ below zero where charge repels charge;  b [1/e⁻];  n [e⁻²]: noise at zero level;  C₀ [ADU²]: variance without light
+
+Where two bias frames or more tell the variance without light and no check flags them, that is a point of the curve at level zero: it holds n, and with it the gain.
 
 The read noise is that of the intercept, σ² = n − g²/12 (less the rounding of the converter), where that is known to a tenth; else that of bias frames,
 else of the overscan, times the gain. The estimator beside each number says which. The full well is read at the turnoff, the level of largest variance, so no finer than the

@@ -107,8 +107,11 @@ def fit_curve(
     variances: Sequence[float] | Floats,
     errors: Sequence[float] | Floats,
     model: Model,
+    dark: tuple[float, float] | None = None,
 ) -> CurveFit:
     """Fit the exponential or the quadratic to points: levels [ADU], variances and their standard errors [ADU²].
+
+    ``dark`` is the variance without light and its error [ADU²], where frames without light tell it: a point at level zero.
 
     The error of a sampled variance is proportional to the variance itself, so that points that came out low by
     chance would weigh too much: errors are rescaled to the fitted law, and the fit repeated. Raises ValueError when there are
@@ -119,8 +122,11 @@ def fit_curve(
 
     x, y = np.asarray(levels, dtype=np.float64), np.asarray(variances, dtype=np.float64)
     law, sigma = _LAWS[model], np.asarray(errors, dtype=np.float64)
-    if x.size < 3 or not (np.isfinite(sigma).all() and (sigma > 0).all() and (y > 0).all()):
-        raise ValueError(f"{x.size} usable points cannot settle three parameters")
+    lit = x.size
+    if dark is not None:
+        x, y, sigma = np.append(x, 0.0), np.append(y, dark[0]), np.append(sigma, dark[1])
+    if lit < 3 or not (np.isfinite(sigma).all() and (sigma > 0).all() and (y > 0).all()):
+        raise ValueError(f"{lit} usable points cannot settle three parameters")
     relative = sigma / y
     found = _start(x, y, sigma)
     covariance = np.eye(3)

@@ -75,12 +75,15 @@ class MatrixFit(CurveFit):
         return out
 
 
-def fit_matrix(points: Sequence[CovariancePoint], offset_error: float = 0.0) -> MatrixFit:
+def fit_matrix(
+    points: Sequence[CovariancePoint], offset_error: float = 0.0, dark: tuple[float, float] | None = None
+) -> MatrixFit:
     """Fit the law to the covariances of pairs (all to the same lag), by Gauss and Newton.
 
     Each pair's matrix is weighted by the inverse of the covariance that the fitted law itself gives its elements
     (``sampling_covariance``), so that what came out low by chance does not weigh more. Its level's own error is added, as
-    the law carries it on; ``offset_error`` [ADU] is common to all levels. Errors are enlarged by √(χ²/dof) where χ² has a chance below 0.001.
+    the law carries it on; ``offset_error`` [ADU] is common to all levels. ``dark`` is the variance without light and its error [ADU²], where
+    frames without light tell it: it holds n₀₀. Errors are enlarged by √(χ²/dof) where χ² has a chance below 0.001.
     Where the data are too few for so many elements (what noise adds to products of them would rule the result) half the lags are
     fitted, and half of those. Raises ValueError with too few levels, or where no fit comes to rest at a positive gain.
     """
@@ -93,14 +96,16 @@ def fit_matrix(points: Sequence[CovariancePoint], offset_error: float = 0.0) -> 
             cut = [
                 replace(p, matrix=p.matrix[:side, :side], products=p.products[:side, :side]) for p in points
             ]
-            return _fit(cut, offset_error)
+            return _fit(cut, offset_error, dark)
         except ValueError:
             if side <= 2:
                 raise
             side = 1 + (side - 1) // 2
 
 
-def _fit(points: Sequence[CovariancePoint], offset_error: float) -> MatrixFit:
+def _fit(
+    points: Sequence[CovariancePoint], offset_error: float, dark: tuple[float, float] | None
+) -> MatrixFit:
     """Fit all the lags that the points have. Raises ValueError."""
     from scipy.special import chdtrc
 
@@ -110,9 +115,13 @@ def _fit(points: Sequence[CovariancePoint], offset_error: float) -> MatrixFit:
     side, top = points[0].matrix.shape[0], float(levels.max())
     t, spread = levels / top, np.array([p.level_error for p in points]) / top
     theta = _start(t, measured, side)
+    floor = 1 + 2 * side * side  # the parameter that is the variance without light
     for _ in range(_ROUNDS):
         weights = _weights(theta, t, spread, products, side)
         normal, right, chi2, offset, _ = _normal_equations(theta, t, measured, weights, side)
+        if dark is not None:
+            normal[floor, floor] += 1.0 / dark[1] ** 2
+            right[floor] += (dark[0] - theta[floor]) / dark[1] ** 2
         scale = 1.0 / np.sqrt(np.diagonal(normal))
         inverse = scale[:, None] * np.linalg.inv(normal * np.outer(scale, scale)) * scale
         step = inverse @ right
@@ -134,6 +143,8 @@ def _fit(points: Sequence[CovariancePoint], offset_error: float) -> MatrixFit:
         raise ValueError(f"too few pixels or levels for covariances to lag {side - 1}")
     theta = theta + moved
     dof = measured.size - theta.size
+    if dark is not None:
+        chi2, dof = chi2 + ((dark[0] - theta[floor]) / dark[1]) ** 2, dof + 1
     chance = float(chdtrc(dof, chi2)) if dof else 1.0
     covariance = inverse * (chi2 / dof if chance < 1e-3 else 1.0)
     shift = inverse @ offset * (offset_error / top)

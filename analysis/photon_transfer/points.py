@@ -249,13 +249,21 @@ def _fitted(curve: Curve, below: Sequence[Point], model: Model, bounds: Bounds) 
             fit: CurveFit = fit_matrix(
                 [covariance_point(curve, p, bounds) for p in kept],
                 0.0 if curve.offset_each else curve.offset_error,
+                _dark(curve.noise),
             )
         else:
-            fit = fit_curve(*columns(kept), model)
+            fit = fit_curve(*columns(kept), model, _dark(curve.noise))
     except ValueError as error:
         lacking = str(error) if model == "full" else curve.lacking
         return replace(curve, failure=str(error), lacking=lacking)
     return replace(curve, top=max(_level(p) for p in kept), fit=fit, failure="")
+
+
+def _dark(noise: ElectronicNoise | None) -> tuple[float, float] | None:
+    """The variance without light and its error [ADU²], where unflagged bias frames tell it of the same pixels."""
+    if noise is None or noise.source != "bias" or noise.flags or not noise.error > 0.0:
+        return None
+    return noise.variance, noise.error
 
 
 def covariance_point(curve: Curve, point: Point, bounds: Bounds) -> CovariancePoint:

@@ -158,3 +158,25 @@ def test_pairs_that_differ_by_more_than_noise_have_a_larger_error() -> None:
     assert found.chance < 1e-3 and found.error > 10 * found.gain * 0.001
     with pytest.raises(ValueError, match="does not exceed"):
         gain_of_pairs(x, x * 0 + 40.0, x * 0 + 1.0, 45.0, 0.1)
+
+
+def test_a_point_without_light_holds_the_curve() -> None:
+    gain, a00, noise = 1.8, -2e-6, 36.0
+    levels = np.linspace(2000.0, 45000.0, 14)
+    true = exponential(levels, gain, a00 * 1e6, noise)
+    errors, rng = true * 0.004, np.random.default_rng(8)
+    dark = noise / gain**2
+    off: list[tuple[float, float]] = []
+    for _ in range(60):
+        drawn = true + errors * rng.standard_normal(levels.size)
+        free = fit_curve(levels, drawn, errors, "exponential")
+        held = fit_curve(
+            levels, drawn, errors, "exponential", (dark * (1 + 0.002 * rng.standard_normal()), 0.002 * dark)
+        )
+        assert held.gain_error < 0.75 * free.gain_error and held.dof == free.dof + 1
+        found = held.noise()
+        assert found is not None and found[1] < 0.05
+        off.append(((held.gain - gain) / held.gain_error, (found[0] - 6.0) / found[1]))
+    scatter = np.std(off, axis=0, ddof=1)
+    assert (abs(np.mean(off, axis=0)) < 4 / np.sqrt(60)).all()
+    assert ((scatter > 1 - 4 / np.sqrt(118)) & (scatter < 1 + 4 / np.sqrt(118))).all()
