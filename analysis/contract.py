@@ -34,6 +34,8 @@ REASONS: dict[str, str] = {
     "saturated": "the frames are saturated",
     "unphysical": "the estimate came out outside what is physically possible",
     "exposure-time-unknown": "the exposure time is not known",
+    "none-found": "nothing of the kind was found",
+    "one-channel": "this compares channels, and there is only one",
 }
 """Coded reasons why a value could not be had."""
 
