@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.bias import PROCEDURE
-from analysis.contract import Inputs, Measurement
+from analysis.contract import Inputs, Measurement, ParameterValue
 from analysis.in_memory import detector, digitised, frame_input, inputs, measured, value
 from bench.truth.case import Case, Found
 from builder.simulate.effects.pattern_noise import jump, period, shared_noise
@@ -68,12 +68,12 @@ def frames(
 
 
 def given(
-    images: Sequence[NDArray[np.uint16]], geometry: Geometry = GEOMETRY, **parameters: float | str
+    images: Sequence[NDArray[np.uint16]], geometry: Geometry = GEOMETRY, **parameters: ParameterValue
 ) -> Inputs:
     """What the procedure is given."""
     camera = detector(geometry)
     held = [frame_input(image, camera, "bias", i) for i, image in enumerate(images)]
-    return inputs(PROCEDURE, camera, {"bias": held}, **parameters)
+    return inputs(PROCEDURE, camera, {"bias": held}, used=None, **parameters)
 
 
 def found(what: Inputs, quantity: str, truth: Callable[[str], float | None]) -> list[Found]:

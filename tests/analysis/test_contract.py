@@ -54,7 +54,8 @@ def frames(kind: str, fault: str = "") -> list[FrameInput]:
             stored = np.zeros_like(stored)
         elif fault == "no numbers":
             stored = np.full(stored.shape, np.nan)
-        out.append(frame_input(stored, camera(), kind, i, None if fault == "timeless" else exptime))
+        time = None if fault == "timeless" else exptime
+        out.append(frame_input(stored, camera(), kind, i, time, temperature=-100.0))
     return out
 
 
