@@ -7,7 +7,7 @@ from importlib import import_module
 
 from analysis.contract import Procedure
 
-MODULES = ("bias", "dark", "flat", "photon_transfer")
+MODULES = ("bias", "dark", "flat", "photon_transfer", "gates")
 """Modules of this package that declare a ``PROCEDURE``, in the order in which the site lists them."""
 
 

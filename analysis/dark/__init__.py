@@ -124,7 +124,8 @@ Distribution: rates of the master are true rates and its noise. The 95 % quantil
     q₉₅: 95 % quantile of the master;  h: share of the pixels beyond 5 σ, which noise has not brought there;  q_c: median of the others;  σᵢ: noise of the rates of frame i from differences of frames;  c: what clipping adds to the noise of a mean of n values, from a simulation with a fixed seed;
     σ_b: noise of the master bias over the exposure time
 
-exactly for normal distributions and where the tail is far wider than the noise. Within three errors of no spread it is flagged consistent-with-zero: no more is known than that.
+exactly for normal distributions and where the tail is far wider than the noise. Where a gain is known, median and quantile are freed of the skewness that shot noise gives them (Cornish–Fisher, first term):
+it is skewed itself, and larger where the rate is. Within three errors of no spread D₉₅ is flagged consistent-with-zero: no more is known than that.
 
 Glow: mean of the corner eighth beside the readout node less that of the middle half, in the master, of cells of 8 × 8 pixels without their outliers. Light leak: within each exposure time the level over exposure time
 against when it was taken; one slope, a level for each time. Temperature law: dark currents of the temperatures (half a degree apart or more) with
@@ -133,6 +134,7 @@ against when it was taken; one slope, a level for each time. Temperature law: da
     k = 8.617e-5 eV/K;  in the form of Meyer and Neldel D₀ = D₀₀ exp(E_a / E_MN), E_MN = 0.0253 eV, of which the note tells D₀₀""",
     references=(
         "J. Janesick, Scientific Charge-Coupled Devices, SPIE Press 2001 (dark current).",
+        "E. A. Cornish and R. A. Fisher, 1938, Revue de l'Institut International de Statistique 5, 307 (quantiles from cumulants).",
         "R. Widenhorn et al., 2002, Proc. SPIE 4669, 193 (temperature dependence of dark current, Meyer–Neldel rule).",
     ),
     comments=(

@@ -76,9 +76,10 @@ def master_of(
     level, level_error = known if known is not None else (None, 0.0)
     whole = all(f.pixels.dtype(channel).kind in "iu" for f in used)
     step = 1.0 / (len(used) * shortest) if whole else 0.0
-    return Master(
-        stack.mean, np.sqrt(error_of, out=error_of), distribution(stack.mean), level, level_error, step
-    )
+    inverse = float(np.mean([1.0 / _time(f) for f in used]))
+    per_rate = inverse / (gain.gain * len(used)) if gain else 0.0
+    error = np.sqrt(error_of, out=error_of)
+    return Master(stack.mean, error, distribution(stack.mean), level, level_error, step, per_rate)
 
 
 def _time(frame: FrameInput) -> float:
@@ -178,13 +179,18 @@ def spread_of(master: Master) -> Spread:
     q49, q50, q51, qh, q94, q95, q96 = (
         float(q) for q in spread.quantiles([0.49, 0.5, 0.51, half, 0.94, 0.95, 0.96])
     )
+    # shot noise is skewed, and grows with the rate: both skew the distribution, which shifts quantiles (Cornish and Fisher)
+    own = max(core.variance - (noise or 0.0) ** 2, 0.0) if noise is not None else 0.0
+    third = 3.0 * master.per_rate * own + max(core.median, 0.0) * master.per_rate**2
+    shift = third / (6.0 * core.variance) if core.variance > 0 else 0.0
+    q50, qh, skewed = q50 + shift, qh + shift, q95 + shift * (1.0 - width**2)
     # quantiles p ≤ q of n values covary by p (1 − q) / (n f f′); 1/f is their distance over 0.02
     of50, of95 = (q51 - q49) / 0.02, (q96 - q94) / 0.02
     n = spread.n
     median_error = sqrt(0.25 / n) * of50
     if noise is None:
         return Spread(q50, median_error, None, 0.0, q95)
-    apart = q95 - qh
+    apart = skewed - qh
     variance = (0.25 * of50**2 + 0.95 * 0.05 * of95**2 - 2.0 * 0.5 * 0.05 * of50 * of95) / n
     square = apart**2 - (width * noise) ** 2
     error = hypot(2.0 * apart * sqrt(max(variance, 0.0)), 2.0 * width**2 * noise * master.noise_error)

@@ -174,7 +174,7 @@ CASES: tuple[Case, ...] = (
     Case("dark", "dark_current", f"5 exposure times, {_WHAT}", slope, 200, 15, pull=0.2),
     Case("dark", "dark_current", f"5 frames of one time, 5 bias frames, {_WHAT}", single, 200, 15, pull=0.2, estimator="single"),
     Case("dark", "dark_current", f"5 frames of one time, 5 bias frames, {_WHAT}", stacked, 200, 15, pull=0.2, estimator="stacked"),
-    Case("dark", "dark_current_95", f"5 frames, rates spread by the noise of the master, {_WHAT}", upper, 150, 12, pull=0.2),
+    Case("dark", "dark_current_95", f"5 frames, rates spread by the noise of the master, {_WHAT}", upper, 150, 12, pull=0.2, scatter=(0.85, 1.15)),
     Case("dark", "dark_current_median", f"5 frames, rates spread by the noise of the master, {_WHAT}", median, 150, 12, pull=0.2),
     Case("dark", "dark_current_mean", f"5 frames, rates spread by the noise of the master, {_WHAT}", mean, 150, 12, pull=0.3, scatter=(0.85, 1.15)),
     Case("dark", "glow", f"beside the amplifier, reach 30 pixels, 5 frames, {_WHAT}", glow, 150, 12, pull=0.2),
