@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from analysis.checks import Check, clamped
 from analysis.contract import FrameInput
+from analysis.offsets import OVERSCAN_TRIM, trimmed_columns
 from analysis.scatter import pulled_in
 from analysis.statistics import mean_of_frames
 from campaign.geometry import Channel
@@ -123,7 +124,7 @@ def overscan_of(
     ]
     change, change_error = None, 0.0
     if dark:
-        n = channel.overscan.size
+        n = trimmed_columns(channel, channel.overscan, OVERSCAN_TRIM).size
         parts = []
         for summaries in ([s for s, _ in held], dark):
             levels = [(s.overscan_mean, s.overscan_std) for s in summaries if s.overscan_mean is not None]
