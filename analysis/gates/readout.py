@@ -75,7 +75,7 @@ def shifted(frames: Sequence[FrameInput], channel: Channel) -> int | None:
                 [_correlation(profile[lag : lag + middle.size], middle) for lag in range(2 * _LAGS + 1)]
             )
             best = float(fits.max())
-            moved[i] |= best > 2.0 * bound and best > fits[_LAGS] + bound
+            moved[i] |= best > bound and best > fits[_LAGS] + bound
     return int(moved.sum())
 
 
