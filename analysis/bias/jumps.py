@@ -146,7 +146,7 @@ def _apart_from(compared: Floats, seen: NDArray[np.bool_], at: int, width: int, 
     """Scatter of what is compared, without the surroundings of the place that differs most, which a jump fills."""
     quiet = seen.copy()
     quiet[max(at - width, 0) : at + width] = False
-    return _scatter(compared[quiet if quiet.sum() >= width else seen], width, row)
+    return _scatter(compared[quiet], width, row)
 
 
 def _row_noise(profile: Floats) -> float:

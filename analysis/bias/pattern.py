@@ -21,6 +21,9 @@ LOBE = 3
 
 _LOWEST = 6  # bins: slower changes along a row are its shape, not a period
 _BESIDE = 24  # bins on either side that tell the background
+_OF_BACKGROUND = (
+    1.57 * 1.94 / (2 * _BESIDE + 1)
+)  # variance of the background in that of a bin: a median's, of bins that the window correlates
 _CLIP = 6.0
 _SAMPLE = 50_000
 
@@ -121,16 +124,20 @@ def _told(sums: Floats, rows: int, columns: int, squares: float, false_alarm: fl
     frequencies = np.arange(sums.shape[1]) / columns
     power = sums.sum(axis=0) / rows / squares
     looked = np.arange(_LOWEST, power.size)
-    background = median_filter(power[looked], size=2 * _BESIDE + 1, mode="nearest")
+    background = median_filter(power[looked], size=2 * _BESIDE + 1, mode="reflect")
+    background /= 1.0 - 1.0 / (3.0 * rows)  # median of a mean of so many exponential powers over their mean
     if not (background > 0).all():
         return None
     chance = 1.0 - (1.0 - false_alarm) ** (1.0 / looked.size)
     expected = float(gammaincinv(rows, 1.0 - chance)) / rows
     ratio = power[looked] / background
+    if columns % 2 == 0:  # the last bin is real: half as many degrees of freedom
+        ratio[-1] = 1.0 + (ratio[-1] - 1.0) / sqrt(2.0)
     scatter = (
         float(np.median(np.abs(ratio - 1.0))) * 1.4826
     )  # more than of white noise where rows are not independent
     bound = max(expected, 1.0 + scatter * float(norm.isf(chance)))
+    bound = 1.0 + (bound - 1.0) * sqrt(1.0 + _OF_BACKGROUND)
     level = np.full(power.size, np.nan)
     level[looked] = background * bound
     base = np.full(power.size, np.nan)
