@@ -103,7 +103,7 @@ PARAMETERS = (
         "estimator", "spline",
         "what the response is over: 'spline' through the means of cells; 'polynomial', the smooth shape of that degree; 'reference', the ratio to the master of another setting, over its smooth shape",
     ),
-    Parameter("cell", 25.0, "side of the cells through whose means the spline goes: what is coarser is illumination, what is finer response", "pixel", 4.0),
+    Parameter("cell", 25.0, "side of the cells through whose means the spline goes: what is coarser is illumination, what is finer response", "pixel", 8.0),
     Parameter("reference", "", "setting that is the reference of the others, as it stands in the table; '' for the first"),
     Parameter("degree", 5, "degree of the 2-D polynomial that is the smooth shape of the illumination", "", 0, 9),
     Parameter("dark", 0.5, "response below which a pixel counts as dark", "", 0.0, 1.0),

@@ -21,7 +21,9 @@ def spline(image: NDArray[np.float32], side: float) -> tuple[NDArray[np.float32]
     from analysis import tile_kernels
 
     edges = [np.linspace(0, n, max(round(n / side), 1) + 1).astype(np.int64) for n in image.shape]
-    means = tile_kernels.cell_means(np.ascontiguousarray(image, np.float32), edges[0], edges[1], 2, _CLIP)
+    means = tile_kernels.cell_means(
+        np.ascontiguousarray(image, np.float32), edges[0], edges[1], 1 if side < 16 else 2, _CLIP
+    )
     if not np.isfinite(means).any():
         raise ValueError("no finite pixel to fit a smooth shape to")
     across, trace, squares = [], 1.0, 1.0
