@@ -140,7 +140,7 @@ def _channel(
         return one
     left = len(frames) - len(clean)
     note = f"{left} of {len(frames)} flats left out for their flags" if left else ""
-    report_master(results, one, master, flags, note)
+    report_master(results, one, master, int(inputs.number("degree")), flags, note)
     one.master = master
     return one
 

@@ -10,7 +10,7 @@ import numpy as np
 from analysis.contract import FrameInput, Results
 from analysis.flat.master import BRIGHT, DARK, Master
 from analysis.flat.outputs import OfChannel
-from analysis.structure import gradient
+from campaign.geometry import Channel
 
 
 def report_drift(
@@ -50,7 +50,9 @@ def report_drift(
     )  # fmt: skip
 
 
-def report_master(results: Results, one: OfChannel, master: Master, flags: Sequence[str], note: str) -> None:
+def report_master(
+    results: Results, one: OfChannel, master: Master, degree: int, flags: Sequence[str], note: str
+) -> None:
     """What the master tells."""
     channel, setting = one.channel, one.setting
     few = ("few-frames",) if master.frames < 4 else ()
@@ -64,10 +66,8 @@ def report_master(results: Results, one: OfChannel, master: Master, flags: Seque
         ("dust_area", float(master.dust[1]), None, size, ()),
     ]
     for axis, quantity in enumerate(("gradient_rows", "gradient_columns")):
-        tilt, _ = gradient(master.shape, channel, axis)
-        # a shape of 21 terms is known to σ √(21 / N) in the middle of an image, to about twice that at its edges
-        error = 100 * 2.0 * spread_error
-        rows.append((quantity, 100 * tilt / master.level, error, size, ()))
+        tilt, error = _tilt(master, channel, axis, degree)
+        rows.append((quantity, 100 * tilt, 100 * error, size, ()))
     if master.pattern is None:
         own = "this setting is the reference of the others"
         results.missing("prnu", "no-reference", channel=channel.name, setting=setting, flags=flags, note=own)
@@ -90,3 +90,23 @@ def report_master(results: Results, one: OfChannel, master: Master, flags: Seque
             quantity, value, value * master.noise_error / master.noise, channel=channel.name, setting=setting,
             n=master.frames, flags=[*flags, *few], note=note,
         )  # fmt: skip
+
+
+def _tilt(master: Master, channel: Channel, axis: int, degree: int) -> tuple[float, float]:
+    """Mean of the smooth shape over the tenth of rows (axis 0) or columns (axis 1) read last less that over the first, over the level; and its error.
+
+    Of a least-squares polynomial only the Legendre terms along the axis count in such means: the variance of term k is (2k + 1) σ² / N.
+    """
+    backwards = channel.corner.startswith("upper") if axis == 0 else channel.corner.endswith("right")
+    profile = master.shape.mean(axis=1 - axis, dtype=np.float64)
+    profile = profile[::-1] if backwards else profile
+    tenth = max(profile.size // 10, 1)
+    value = float(profile[-tenth:].mean() - profile[:tenth].mean()) / master.level
+    at = np.linspace(-1.0, 1.0, profile.size)
+    square = 0.0
+    for k in range(1, degree + 1):
+        term = np.polynomial.legendre.Legendre.basis(k)(at)
+        square += (2 * k + 1) * float(term[-tenth:].mean() - term[:tenth].mean()) ** 2
+    pattern = 0.0 if master.pattern is None else max(master.pattern.value, 0.0)
+    sigma = sqrt((master.noise / master.level) ** 2 + pattern)
+    return value, sigma * sqrt(square / master.shape.size)
