@@ -37,6 +37,8 @@ REASONS: dict[str, str] = {
     "no-pixel-size": "the size of a pixel is not known, so areas in cm² cannot be stated",
     "time-unknown": "when the frames were taken is not known",
     "temperature-unknown": "the temperature is not known",
+    "none-found": "nothing of the kind was found",
+    "one-channel": "this compares channels, and there is only one",
 }
 """Coded reasons why a value could not be had."""
 

@@ -20,6 +20,7 @@ MODULES = (
     "persistence",
     "crosstalk",
     "cosmic_rays",
+    "gates",
 )
 """Modules of this package that declare a ``PROCEDURE``, in the order in which the site lists them."""
 

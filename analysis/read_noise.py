@@ -13,6 +13,7 @@ from analysis.contract import FrameInput
 from analysis.histogram import Histogram, histogram
 from analysis.pairs import centred_histogram, pair_histograms
 from analysis.statistics import Clipped, clipped, clipped_histogram
+from analysis.structure import smooth
 from campaign.geometry import Channel, Region
 
 _REACH = 1000
@@ -88,6 +89,28 @@ def _add(out: Noise, frame: FrameInput, pair: Clipped, values: Histogram) -> Non
     out.last.append(frame)
     out.n += pair.n
     out.whole = values if out.whole is None else out.whole.plus(values)
+
+
+def scatter_of_frames(
+    frames: Sequence[FrameInput], channel: Channel, sigma: float, degree: int, about_shape: bool
+) -> tuple[list[float], list[float], int]:
+    """Variance of each frame's own pixels [ADU²], its errors, and how many pixels: fixed pattern included.
+
+    ``about_shape``: about the frame's smooth shape, a polynomial of that degree; else about its level. Frames without finite pixels are left out.
+    """
+    variances, errors, n = [], [], 0
+    for frame in frames:
+        values = frame.pixels.read(channel, channel.image)
+        if values.dtype.kind == "f" and not np.isfinite(values).any():
+            continue
+        if about_shape:
+            own = np.asarray(values, dtype=np.float32)
+            values = own - smooth(own, degree).whole()
+        found = clipped(values, sigma)
+        variances.append(found.variance)
+        errors.append(2.0 * found.std * found.std_error)
+        n += found.n
+    return variances, errors, n
 
 
 def clipping_noise(frames: Sequence[FrameInput], channel: Channel) -> float:

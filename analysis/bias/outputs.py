@@ -3,51 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.bias.master import Half
+from analysis.bias.channel import OfChannel
+from analysis.bias.correlation import Correlations
+from analysis.bias.noise_outputs import draw_noise, hand_on_noise
 from analysis.contract import FrameInput, ImageProduct, Results, TableProduct
 from analysis.distribution import distribution
 from analysis.figures import Mark, Panel, Plot, Series
 from analysis.maps import map_of
-from analysis.offsets import Offset
 from analysis.read_noise import Noise
 from analysis.statistics import MAD_TO_SIGMA
 from analysis.structure import profile_of
-from campaign.geometry import Channel
 from campaign.model import Detector
 
 _LONGEST = 500
 """Points of a profile that are drawn."""
 
 
-@dataclass
-class OfChannel:
-    """All that was found of one channel."""
-
-    channel: Channel
-    frames: tuple[FrameInput, ...]
-    flags: tuple[str, ...]
-    offsets: list[Offset | None]
-    noise: Noise
-    master: Half | None = None
-
-    @property
-    def levels(self) -> list[float]:
-        """Clipped mean of the image of each frame [ADU]."""
-        return [f.summaries[self.channel.name].mean for f in self.frames]
-
-
-def draw(results: Results, detector: Detector, found: Sequence[OfChannel]) -> None:
+def draw(
+    results: Results, detector: Detector, found: Sequence[OfChannel], together: Correlations | None
+) -> None:
     """All figures, or why there are none."""
     if not found:
-        for name in ("stability", "differences", "profiles", "master"):
+        for name in ("stability", "differences", "profiles", "master", "correlation", "jumps", "spectrum"):
             results.without(name, "too-few-frames")
         return
+    draw_noise(results, found, together)
     results.figure("stability", _stability(found))
     with_noise = [one for one in found if one.noise.whole is not None]
     if with_noise:
@@ -105,7 +90,7 @@ def _profiles(found: Sequence[OfChannel], axis: int) -> Panel:
         if one.master is None:
             continue
         thin = max(1, -(-one.master.mean.shape[axis] // _LONGEST))
-        profile = _profile(one.master.mean, axis, thin)
+        profile, _ = _profile(one.master.mean, axis, thin)
         first = one.channel.image.y0 if axis == 0 else one.channel.image.x0
         x = first + thin * np.arange(profile.size, dtype=np.float64)
         series.append(Series(x, profile, one.channel.name, one.channel.name, style="line"))
@@ -113,33 +98,64 @@ def _profiles(found: Sequence[OfChannel], axis: int) -> Panel:
     return Panel(where, f"{where} less mean [ADU]", tuple(series))
 
 
-def _profile(master: NDArray[np.float32], axis: int, step: int) -> NDArray[np.float64]:
-    """Mean of every ``step``-th row (axis 0) or column (axis 1), of what lies within five σ of its median.
+def _profile(
+    master: NDArray[np.float32], axis: int, step: int
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Mean of every ``step``-th row (axis 0) or column (axis 1), of what lies within five σ of its median, and of how many pixels.
 
     A median alone shows the converter's steps: means of few frames of whole numbers have few values.
     """
     lines = np.ascontiguousarray(master[::step] if axis == 0 else master[:, ::step].T)
-    middle = profile_of(lines, 0)
-    apart = np.abs(lines - middle[:, np.newaxis].astype(np.float32))
-    spread = distribution(apart)
+    some = lines[:, :: max(1, lines.shape[1] // _LONGEST)]  # enough to settle where outliers begin
+    middle = profile_of(some, 0)
+    if np.isnan(middle).any():
+        middle = profile_of(lines, 0)
+        some = lines
+    spread = distribution(np.abs(some - middle[:, np.newaxis].astype(np.float32)))
     if not spread.n:
-        return middle
+        return middle, np.zeros(middle.size, np.int64)
     from analysis import image_kernels
 
     total, count = np.zeros(middle.size), np.zeros(middle.size, np.int64)
     most = max(5.0 * MAD_TO_SIGMA * float(spread.quantiles([0.5])[0]), 1.0)
     image_kernels.near_rows(lines, middle, most, total, count)
     profile: NDArray[np.float64] = middle + total / np.maximum(count, 1)
-    return profile
+    return profile, count
 
 
-def hand_on(results: Results, found: Sequence[OfChannel]) -> None:
+def _profile_table(have: Sequence[OfChannel]) -> TableProduct:
+    columns: dict[str, list[object]] = {n: [] for n in ("channel", "axis", "position", "mean", "error")}
+    for one in have:
+        assert one.master is not None
+        noise = one.noise.raw if one.noise.variances else float("nan")
+        for axis, first in ((0, one.channel.image.y0), (1, one.channel.image.x0)):
+            profile, count = _profile(one.master.mean, axis, 1)
+            columns["channel"] += [one.channel.name] * profile.size
+            columns["axis"] += ["row" if axis == 0 else "column"] * profile.size
+            columns["position"] += (first + np.arange(profile.size)).tolist()
+            columns["mean"] += profile.tolist()
+            columns["error"] += (noise / np.sqrt(np.maximum(count, 1) * len(one.frames))).tolist()
+    return TableProduct(
+        columns,
+        {"position": "pix", "mean": "adu", "error": "adu"},
+        {
+            "axis": "whether it is a row or a column",
+            "position": "row or column in the image, from zero",
+            "mean": "mean of the master there, less the channel's level, without what stands out by five σ",
+            "error": "from the read noise",
+        },
+    )
+
+
+def hand_on(results: Results, found: Sequence[OfChannel], together: Correlations | None) -> None:
     """The products, or why there are none."""
+    hand_on_noise(results, found, together)
     have = [one for one in found if one.master is not None]
     if not have:
-        for name in ("master_bias", "frame_offsets"):
+        for name in ("master_bias", "frame_offsets", "profiles"):
             results.without(name, "too-few-frames")
         return
+    results.product("profiles", _profile_table(have))
     planes: dict[str, NDArray[np.generic]] = {}
     for one in have:
         assert one.master is not None
@@ -174,14 +190,18 @@ def _table(have: list[OfChannel]) -> TableProduct:
             "std": [r[2].std for r in rows],
             "offset_overscan": [r[3].value if r[3] else nan for r in rows],
             "offset_overscan_error": [r[3].error if r[3] else nan for r in rows],
+            "offset_prescan": [nan if r[2].prescan_mean is None else r[2].prescan_mean for r in rows],
             "noise": [r[4] for r in rows],
         },
-        dict.fromkeys(("offset", "std", "offset_overscan", "offset_overscan_error", "noise"), "adu"),
+        dict.fromkeys(
+            ("offset", "std", "offset_overscan", "offset_overscan_error", "offset_prescan", "noise"), "adu"
+        ),
         {
             "frame": "exposure/detector",
             "offset": "clipped mean of the image",
             "std": "clipped standard deviation of the image, structure included",
             "offset_overscan": "level of the overscan (else prescan); NaN where there is none",
+            "offset_prescan": "level of the prescan; NaN where there is none",
             "noise": "from the difference with the frame before, rounding included; NaN for the first",
         },
     )

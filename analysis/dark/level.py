@@ -8,7 +8,7 @@ the mean bias level is common to all frames.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import hypot, sqrt
 
 import numpy as np
@@ -75,7 +75,7 @@ def levels_of(darks: Sequence[FrameInput], biases: Sequence[FrameInput], channel
     return Levels(times, values, errors, common, level is not None, how)
 
 
-def dark_current(found: Levels) -> DarkCurrent | None:
+def dark_current(found: Levels, how: str = "slope") -> DarkCurrent | None:
     """The dark current: slope over time for three different times or more, else level over time; None if it
     needs an offset that is not known.
 
@@ -83,7 +83,16 @@ def dark_current(found: Levels) -> DarkCurrent | None:
     levels' own unless χ² says that they scatter by more; then by the scatter, with the flag 'poor-fit' when it
     exceeds three times the errors.
     """
-    if len({round(t, 6) for t in found.times}) >= 3:
+    if how == "stacked":
+        longest = max(found.times)
+        long = [i for i, t in enumerate(found.times) if t >= 0.5 * longest]
+        found = replace(
+            found,
+            times=tuple(found.times[i] for i in long),
+            levels=tuple(found.levels[i] for i in long),
+            errors=tuple(found.errors[i] for i in long),
+        )
+    elif how == "slope" and len({round(t, 6) for t in found.times}) >= 3:
         return _slope(found)
     return _over_time(found) if found.based else None
 

@@ -3,54 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.contract import ImageProduct, Results, TableProduct
-from analysis.dark.level import DarkCurrent, Levels
-from analysis.distribution import Distribution
+from analysis.dark.channel import Master, OfChannel
+from analysis.dark.condition_outputs import draw_conditions
 from analysis.figures import Mark, Panel, Plot, Series
 from analysis.maps import map_of
-from campaign.geometry import Channel
+from analysis.masks import MEANINGS
 from campaign.model import Detector
 
 _MARKED = 500
 _LISTED = 20_000
 
 
-@dataclass(frozen=True)
-class Master:
-    """The master's rates and their errors from the scatter over frames [ADU/s], NaN for fewer than two; and how the rates are spread."""
-
-    mean: NDArray[np.float32]
-    error: NDArray[np.float32]
-    spread: Distribution
-
-
-@dataclass
-class OfChannel:
-    """All that was found of one channel: levels, dark current, master [ADU/s] and its hot pixels."""
-
-    channel: Channel
-    levels: Levels
-    current: DarkCurrent
-    master: Master | None = None
-    frames: int = 0
-    threshold: float = 0.0
-    threshold_label: str = ""
-    hot: NDArray[np.bool_] = field(default_factory=lambda: np.zeros((0, 0), bool))
-    hot_columns: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
-
-
 def draw(results: Results, detector: Detector, found: Sequence[OfChannel]) -> None:
     """All figures, or why there are none."""
     have = [(one, one.master) for one in found if one.master is not None]
     if not have:
-        for name in ("levels", "rates", "master"):
+        for name in ("levels", "rates", "master", "time", "temperature"):
             results.without(name, "too-few-frames")
         return
+    draw_conditions(results, found)
     results.figure("levels", Plot((_levels(found),)))
     results.figure("rates", Plot(tuple(_rates(one, master) for one, master in have), columns=2))
     planes = {one.channel.name: master.mean for one, master in have}
@@ -92,7 +68,11 @@ def _rates(one: OfChannel, master: Master) -> Panel:
     series = Series(
         (edges[1:] + edges[:-1]) / 2.0, counts.astype(np.float64), "pixels", one.channel.name, style="step"
     )
-    marks = (Mark(one.threshold_label, x=one.threshold), Mark("dark current", x=one.current.value))
+    marks = (
+        Mark(one.threshold_label, x=one.threshold),
+        Mark("warm", x=one.warm_threshold),
+        Mark("dark current", x=one.current.value),
+    )
     return Panel("rate [ADU/s]", "pixels", (series,), marks, title=title, yscale="log")
 
 
@@ -100,7 +80,7 @@ def hand_on(results: Results, found: Sequence[OfChannel]) -> None:
     """The products, or why there are none."""
     have = [(one, one.master) for one in found if one.master is not None]
     if not have:
-        for name in ("master_dark", "hot_mask", "hot_pixels"):
+        for name in ("master_dark", "hot_mask", "dark_mask", "hot_pixels"):
             results.without(name, "too-few-frames")
         return
     planes: dict[str, NDArray[np.generic]] = {}
@@ -114,6 +94,9 @@ def hand_on(results: Results, found: Sequence[OfChannel]) -> None:
     cards = {"NFRAMES": (max(one.frames for one, _ in have), "frames combined (at most, per pixel)")}
     results.product("master_dark", ImageProduct(planes, "ADU/s", cards))
     results.product("hot_mask", ImageProduct(masks, ""))
+    of_bits: dict[str, NDArray[np.generic]] = {one.channel.name: one.mask for one, _ in have}
+    bits = {f"BIT{n}": (name, f"meaning of bit {n}") for n, name in enumerate(MEANINGS)}
+    results.product("dark_mask", ImageProduct(of_bits, "", bits))
     results.product("hot_pixels", _table(have))
 
 

@@ -13,6 +13,7 @@ from analysis.bias.master import Half, joined
 from analysis.checks import Check, flicker, lamp_drift, unstable
 from analysis.contract import FrameInput
 from analysis.distribution import distribution
+from analysis.flat.shape import dust, spline
 from analysis.flat_frames import ElectronicNoise, Offsets
 from analysis.flat_pairs import Bounds, NoLightError, checks_of_frame, read_one
 from analysis.read_noise import bands_of
@@ -29,11 +30,24 @@ DARK, BRIGHT, NO_VALUE = 1, 2, 4
 
 
 @dataclass(frozen=True)
+class Making:
+    """How a master's response is told: see the parameters of the flat procedure."""
+
+    estimator: str
+    degree: int
+    cell: float
+    dark: float
+    bright: float
+    dust_depth: float
+    dust_pixels: int
+
+
+@dataclass(frozen=True)
 class Levels:
     """The levels of some flats of one channel above their offsets [ADU], and what their checks say.
 
     ``errors`` are those of comparing one frame with another (pixel noise, not the common pattern); ``checks`` by frame;
-    ``mutual`` compare the frames with one another. ``offset_error`` is common to all.
+    ``mutual`` compare the frames with one another. ``offset_error`` is common to all: that of bias frames; those of overscans are in ``errors``.
     """
 
     values: tuple[float, ...]
@@ -70,8 +84,9 @@ class Master:
     """A master flat of one channel.
 
     ``image`` [ADU] at the mean ``level``; ``noise`` ± ``noise_error`` [ADU] of one of its pixels; ``response`` is the image over its
-    smooth shape ``shape`` [ADU]; ``pattern`` the relative variance of the response that two halves of the
-    frames have in common; ``defects`` the mask (see DARK, BRIGHT, NO_VALUE). Arrays are of the channel's image shape.
+    smooth shape by the estimator that was asked for, ``shape`` [ADU] the smooth shape as a polynomial; ``pattern`` the relative variance of the response that two halves of the
+    frames have in common (None for the reference itself); ``defects`` the mask (see DARK, BRIGHT, NO_VALUE); ``dust`` number and pixels of dark regions; ``halves`` are kept of a reference.
+    Arrays are of the channel's image shape.
     """
 
     image: NDArray[np.float32]
@@ -80,15 +95,18 @@ class Master:
     noise_error: float
     shape: NDArray[np.float32]
     response: NDArray[np.float32]
-    pattern: Variance
+    pattern: Variance | None
     defects: NDArray[np.uint8]
     frames: int
+    dust: tuple[int, int] = (0, 0)
+    halves: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
 
     def non_uniformity(self) -> tuple[float, float]:
         """Range of the smooth shape, from its 1st to its 99th percentile, over its median; and its error from noise and pattern."""
         low, middle, high = distribution(self.shape).quantiles([0.01, 0.5, 0.99])
         # a fit of p terms to the means of N pixels knows its shape to σ·√(p/N); p is 21 at most. σ is noise and the pixels' pattern alike
-        sigma = sqrt(self.noise**2 + max(self.pattern.value, 0.0) * self.level**2)
+        pattern = 0.0 if self.pattern is None else max(self.pattern.value, 0.0)
+        sigma = sqrt(self.noise**2 + pattern * self.level**2)
         error = sigma * sqrt(21.0 / self.shape.size) * sqrt(2.0)
         return float((high - low) / middle), float(error / middle)
 
@@ -125,7 +143,9 @@ def levels_of(
         for i in range(len(values) - 1)
     ]  # fmt: skip
     mutual.append(unstable(values, between, tolerance=stability))
-    return Levels(tuple(values), tuple(between), offsets.error, per_frame, tuple(mutual))
+    return Levels(
+        tuple(values), tuple(between), 0.0 if independent else offsets.error, per_frame, tuple(mutual)
+    )
 
 
 def _noise(readers: Sequence[Reader], region: Region) -> float:
@@ -221,14 +241,14 @@ def master_of(
     offsets: Sequence[float],
     levels: Sequence[float],
     *,
-    degree: int,
-    dark: float,
-    bright: float,
+    how: Making,
+    reference: Master | None = None,
 ) -> Master:
     """The master of clean flats (two at least) with their offsets and levels [ADU].
 
     Frames are scaled to the mean level and stacked in two halves; what the halves share is pattern, what they do not
-    is noise. Pixels below ``dark`` or above ``bright`` times the smooth shape are defects, when they stand out of noise.
+    is noise. Pixels below ``how.dark`` or above ``how.bright`` times the smooth shape are defects, when they stand out of noise. With the estimator
+    'reference' the response is the ratio to the ``reference``, over its smooth shape; without one it is the reference itself.
     Raises ValueError when too few good pixels are left.
     """
     level = float(np.mean(levels))
@@ -242,22 +262,52 @@ def master_of(
         parts.append(Half(stack.mean, stack.count.astype(np.float32)))
     first, second = parts
     image = joined(first, second).mean
-    shape = smooth(image, degree).whole()
+    shape = smooth(image, how.degree).whole()
     if not (shape > 0).all():
         raise ValueError("the smooth shape of the flat is not positive everywhere")
     halves = len(readers[::2]), len(readers[1::2])
     between = distribution(first.mean - second.mean).clipped(_CLIP)
     # var(first − second) = σ²(1/n₁ + 1/n₂); the master's is σ²/(n₁ + n₂)
     scale = sqrt(1.0 / sum(halves) / (1.0 / halves[0] + 1.0 / halves[1]))
-    response = image / shape
-    np.divide(first.mean, shape, out=first.mean)
-    np.divide(second.mean, shape, out=second.mean)
-    pattern = structure(first.mean, second.mean, degree).total
+    is_reference = how.estimator == "reference" and reference is None
+    kept = (first.mean.copy(), second.mean.copy()) if is_reference else None
+    response, pattern = _response(image, first.mean, second.mean, shape, how, reference)
     master = Master(
-        image, level, between.std * scale, between.std_error * scale, shape, response, pattern,
-        np.zeros(image.shape, np.uint8), len(frames),
+        image, level, between.std * scale, between.std_error * scale, shape, response, None if is_reference else pattern,
+        np.zeros(image.shape, np.uint8), len(frames), (0, 0), kept,
     )  # fmt: skip
-    return replace(master, defects=_defects(master, dark, bright))
+    defects = _defects(master, how.dark, how.bright)
+    count, area, _ = dust(image / shape, defects != 0, how.dust_depth, how.dust_pixels)
+    return replace(master, defects=defects, dust=(count, area))
+
+
+def _response(
+    image: NDArray[np.float32],
+    first: NDArray[np.float32],
+    second: NDArray[np.float32],
+    shape: NDArray[np.float32],
+    how: Making,
+    reference: Master | None,
+) -> tuple[NDArray[np.float32], Variance]:
+    """The response of the pixels, and the variance of it that two halves (changed in place) have in common."""
+    if how.estimator == "reference" and reference is not None and reference.halves is not None:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            image = image / reference.image
+            np.divide(first, reference.halves[0], out=first)
+            np.divide(second, reference.halves[1], out=second)
+        for ratio in (image, first, second):
+            ratio[~np.isfinite(ratio)] = np.nan
+        shape = smooth(image, how.degree).whole()
+    left, degree = 1.0, how.degree
+    if how.estimator == "spline":
+        shape, left = spline(image, how.cell)
+        degree = 0
+        if not (shape > 0).all():
+            raise ValueError("the smooth shape of the flat is not positive everywhere")
+    np.divide(first, shape, out=first)
+    np.divide(second, shape, out=second)
+    found = structure(first, second, degree).total
+    return image / shape, Variance(found.value / left, found.error / left, found.n)
 
 
 def _defects(master: Master, dark: float, bright: float) -> NDArray[np.uint8]:
@@ -265,7 +315,9 @@ def _defects(master: Master, dark: float, bright: float) -> NDArray[np.uint8]:
     mask = np.zeros(response.shape, np.uint8)
     with np.errstate(invalid="ignore"):
         odd = np.nonzero((response < np.float32(dark)) | (response > np.float32(bright)))
-    noise = _SIGNIFICANT * np.float32(master.noise) / master.shape[odd]
+    noise = (
+        _SIGNIFICANT * np.float32(master.noise) / master.shape[odd]
+    )  # of a ratio to a reference: without that one's own
     low = (response[odd] < dark) & (response[odd] < 1 - noise)
     high = (response[odd] > bright) & (response[odd] > 1 + noise)
     mask[odd] = DARK * low.astype(np.uint8) + BRIGHT * high.astype(np.uint8)

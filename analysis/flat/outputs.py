@@ -31,6 +31,7 @@ class OfChannel:
     setting: str
     exposures: tuple[str, ...]
     levels: Levels
+    wavelength: float | None = None
     master: Master | None = None
 
 
@@ -42,12 +43,16 @@ def hand_on(results: Results, detector: Detector, found: Sequence[OfChannel]) ->
         results.without("levels", "too-few-frames")
     have = [(one, one.master) for one in found if one.master is not None]
     if not have:
-        for name in ("master", "response", "profiles", "master_flat", "defects"):
+        for name in ("master", "response", "profiles", "prnu", "master_flat", "defects"):
             results.without(name, "too-few-frames", "no two flats are free of flags" if found else "")
         return
     results.figure("master", _map(results, detector, have))
     results.figure("response", Plot(tuple(_response(one, m) for one, m in have), columns=2))
     results.figure("profiles", Plot((_profiles(have, 0), _profiles(have, 1))))
+    if any(m.pattern is not None for _, m in have):
+        results.figure("prnu", Plot((_prnu(have, False), _prnu(have, True)), columns=2))
+    else:
+        results.without("prnu", "no-reference")
     several = len({one.setting for one, _ in have}) > 1
     names = [f"{o.channel.name} {o.setting}" if several else o.channel.name for o, _ in have]
     normal = {n: m.image / np.float32(m.level) for n, (_, m) in zip(names, have, strict=True)}
@@ -93,7 +98,7 @@ def _map(results: Results, detector: Detector, have: Sequence[tuple[OfChannel, M
 
 def _response(one: OfChannel, master: Master) -> Panel:
     """Histogram of the response with the normal distribution of PRNU and noise."""
-    pattern = sqrt(max(master.pattern.value, 0.0))
+    pattern = 0.0 if master.pattern is None else sqrt(max(master.pattern.value, 0.0))
     sigma = max(hypot(pattern, master.noise / master.level), 1e-6)
     spread = distribution(master.response)
     edges = np.linspace(1 - 8 * sigma, 1 + 8 * sigma, _BINS + 1)
@@ -118,3 +123,27 @@ def _profiles(have: Sequence[tuple[OfChannel, Master]], axis: int) -> Panel:
         series.append(Series(x, profile, _name(one), one.channel.name, style="line"))
     where = "row" if axis == 0 else "column"
     return Panel(where, f"median response of the {where}", tuple(series))
+
+
+def _prnu(have: Sequence[tuple[OfChannel, Master]], by_wavelength: bool) -> Panel:
+    """PRNU of each setting against its level or wavelength (its place among the settings, where no wavelength is known)."""
+    settings = list(dict.fromkeys(one.setting for one, _ in have))
+    known = by_wavelength and all(one.wavelength is not None for one, _ in have)
+    points: dict[str, list[tuple[float, float, float]]] = {}
+    for one, master in have:
+        if master.pattern is None:
+            continue
+        rms, error, _ = master.pattern.root()
+        place = float(settings.index(one.setting) + 1)
+        at = (one.wavelength or 0.0) if known else place if by_wavelength else master.level
+        points.setdefault(one.channel.name, []).append((at, 100 * rms, 100 * error))
+    series = []
+    for name, held in points.items():
+        x, y, e = zip(*sorted(held), strict=True)
+        series.append(Series(x, y, name, name, e))
+    place_of = "setting, in order from 1 (no wavelength is known)"
+    return Panel(
+        "wavelength [nm]" if known else place_of if by_wavelength else "level [ADU]",
+        "PRNU [%]",
+        tuple(series),
+    )

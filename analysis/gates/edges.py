@@ -1,0 +1,104 @@
+"""Tearing: charge that moved between the outer columns of a channel and its neighbours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import sqrt
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.bias.correlation import in_order_of_reading
+from analysis.contract import FrameInput
+from analysis.statistics import robust_std
+from campaign.geometry import Channel, Region
+
+OUTER = 2
+"""Columns at either edge in which divisadero is looked for (eotest)."""
+
+_BAND = (10, 210)
+_EDGE = 25
+_HEIGHTS = (0.07, 0.5, 0.95)
+_AROUND = 50
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Edges:
+    """The columns of a channel, in order of reading, in the band of rows beside the readout.
+
+    ``profile`` is each column over the straight line through the inner ones, less 1; ``error`` that of one column. ``ratios`` ± ``ratio_errors`` are those of the outermost
+    column to the next, less 1, shape (2 edges, 3 heights).
+    """
+
+    profile: Floats
+    error: float
+    ratios: Floats
+    ratio_errors: Floats
+    frames: int
+
+    @property
+    def divisadero(self) -> tuple[float, float, int]:
+        """The largest deviation of an outer column, its error, and which column."""
+        outer = [*range(OUTER), *range(self.profile.size - OUTER, self.profile.size)]
+        at = max(outer, key=lambda x: abs(self.profile[x]))
+        return float(self.profile[at]), self.error, at
+
+    def torn(self, cut: float) -> int:
+        """Edges whose ratio differs between heights by more than ``cut``, and by five of its error."""
+        count = 0
+        for ratios, errors in zip(self.ratios, self.ratio_errors, strict=True):
+            low, high = int(ratios.argmin()), int(ratios.argmax())
+            apart, error = ratios[high] - ratios[low], sqrt(errors[high] ** 2 + errors[low] ** 2)
+            count += bool(apart > cut and apart > 5.0 * error)
+        return count
+
+
+def edges_of(frames: Sequence[FrameInput], offsets: Sequence[float], channel: Channel) -> Edges | None:
+    """The edges of a channel in some flats with their offsets [ADU]; None for too few columns or pixels."""
+    rows, columns = channel.image.shape
+    inner = min(_EDGE, columns // 6)
+    if columns < 16 or rows < 8:
+        return None
+    first = min(_BAND[0], rows // 16)
+    bands = [(first, min(_BAND[1], rows))]
+    reach = min(_AROUND, rows // 20 + 1)
+    for height in _HEIGHTS:
+        middle = int(height * rows)
+        bands.append((max(middle - reach, 0), min(middle + reach, rows)))
+    profiles = np.zeros((len(bands), columns))
+    for frame, offset in zip(frames, offsets, strict=True):
+        for b, (low, high) in enumerate(bands):
+            region = _rows(channel, low, high)
+            values = in_order_of_reading(frame.pixels.read(channel, region), channel).astype(np.float64)
+            with np.errstate(invalid="ignore", divide="ignore"):
+                means = (
+                    np.where(np.isfinite(values), values, 0.0).sum(axis=0) / np.isfinite(values).sum(axis=0)
+                    - offset
+                )
+            level = np.nanmedian(means[inner:-inner]) if np.isfinite(means).any() else np.nan
+            if not level > 0:
+                return None
+            profiles[b] += means / level / len(frames)
+    if not np.isfinite(profiles).all():
+        return None
+    x = np.arange(columns, dtype=np.float64)
+    kept = slice(inner, columns - inner)
+    line = np.polynomial.Polynomial.fit(x[kept], profiles[0][kept], 1)
+    profile = profiles[0] / line(x) - 1.0
+    steps = np.array([robust_std(np.diff(p[kept])) / sqrt(2.0) for p in profiles])
+    ratios = np.array([[p[0] / p[1] - 1.0, p[-1] / p[-2] - 1.0] for p in profiles[1:]]).T
+    errors = np.broadcast_to(steps[1:] * sqrt(2.0), ratios.shape)
+    return Edges(
+        profile, max(float(robust_std(profile[kept])), 1e-9), ratios, np.maximum(errors, 1e-9), len(frames)
+    )
+
+
+def _rows(channel: Channel, low: int, high: int) -> Region:
+    """Rows of a channel's image, counted in order of reading."""
+    image = channel.image
+    if channel.corner.startswith("upper"):
+        low, high = image.shape[0] - high, image.shape[0] - low
+    return Region(image.y0 + low, image.y0 + high, image.x0, image.x1)
