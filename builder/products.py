@@ -33,10 +33,8 @@ def fits_pieces(
     from astropy.io import fits
 
     primary = fits.PrimaryHDU()
-    for keyword, value, comment in cards:
-        primary.header[keyword] = (_ascii(value), _ascii(comment))
-    for keyword, (value, comment) in product.cards.items():
-        primary.header[keyword] = (_ascii(value), _ascii(comment))
+    for keyword, value, comment in [*cards, *((k, *held) for k, held in product.cards.items())]:
+        primary.header[keyword] = _card(value, comment)
     columns = [
         fits.Column(
             name=name,
@@ -194,6 +192,13 @@ def read_product(path: Path, form: Literal["fits", "ecsv"]) -> Product:
         names = [str(hdu.header["EXTNAME"]) for hdu in images]  # hdu.name would be in capitals
         planes = {"" if n == "IMAGE" else n: hdu.data for n, hdu in zip(names, images, strict=True)}
         return ImageProduct(planes, str(images[0].header.get("BUNIT", "")) if images else "")
+
+
+def _card(value: str | float, comment: str) -> tuple[str | float, str]:
+    """Value and comment of a card in ASCII, the comment cut where a card of 80 characters ends."""
+    held = _ascii(value)
+    taken = max(20, len(str(held)) + 2)
+    return held, str(_ascii(comment))[: max(0, 80 - len("KEYWORD = ") - taken - len(" / "))]
 
 
 def _ascii(value: str | float) -> str | float:

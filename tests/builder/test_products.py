@@ -44,3 +44,13 @@ def test_pieces_are_stored_under_the_digest_of_the_whole(tmp_path: Path) -> None
     assert (tmp_path / str(stored["object"])).read_bytes() == whole
     assert stored["digest"] == blake3(whole).hexdigest() and stored["size"] == len(whole)
     assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("value", [1 << 17, "a text", "t" * 60])
+def test_comments_are_cut_where_a_card_ends(value: int | str) -> None:
+    product = ImageProduct({"A": np.zeros((2, 2), np.int32)}, "", {"BIT17": (value, "no value there " * 9)})
+    with fits.open(io.BytesIO(fits_bytes(product, (), ()))) as file:
+        card = file[0].header.cards["BIT17"]
+        assert card.value == value and ("no value there " * 9).startswith(card.comment)
+        assert len(card.image) == 80 and (card.comment or value == "t" * 60)
