@@ -22,6 +22,7 @@ WINDOW = 30
 """Rows on either side of a place that are compared (eo_pipe's window); an eighth of the rows where there are few."""
 
 _APART = 3  # rows left out on either side of a jump when its size is measured: they settled where it is
+_BESIDE = 4  # rows on either side within which a jump has to show
 _FEWEST = 40
 
 Floats = NDArray[np.float64]
@@ -208,6 +209,14 @@ def _in_common(common: Floats, width: int, skip: int, threshold: float) -> list[
     sigma = _apart_from(curved, seen, int(left.argmax()), width, sqrt(1.5) * _row_noise(common))
     while left.max() > threshold * sigma:
         at = int(left.argmax())
-        found.append(Jump("", at, float(curved[at]), sigma, float(left[at] / sigma)))
+        place = _settled(common, at, width)
+        if _sudden(common, place, float(curved[at])):
+            found.append(Jump("", place, float(curved[at]), sigma, float(left[at] / sigma)))
         left[max(at - reach - width, 0) : at + reach + width] = 0.0
     return found
+
+
+def _sudden(profile: Floats, row: int, size: float) -> bool:
+    """Whether a step happens within a few rows: a level that settles as the rows are read bends too, and is none."""
+    near = profile[row : row + _BESIDE].mean() - profile[max(row - _BESIDE, 0) : row].mean()
+    return bool(near * size > 0.0 and abs(near) >= 0.5 * abs(size))
