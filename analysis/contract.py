@@ -38,6 +38,7 @@ REASONS: dict[str, str] = {
     "time-unknown": "when the frames were taken is not known",
     "temperature-unknown": "the temperature is not known",
     "none-found": "nothing of the kind was found",
+    "not-varied": "what this would be told from was the same in all frames",
     "one-channel": "this compares channels, and there is only one",
 }
 """Coded reasons why a value could not be had."""

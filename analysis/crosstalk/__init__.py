@@ -113,7 +113,7 @@ def _report(
             note=", ".join(f"{c.label} {c.value:+.2g}" for c in sorted(sure, key=lambda c: -abs(c.value))[:6]),
         )  # fmt: skip
         if best.slope is None or best.slope_error is None:
-            results.missing("flux_slope", "not-reached", channel=name, note="signals of one level only")
+            results.missing("flux_slope", "not-varied", channel=name, note="signals of one level only")
         else:
             flat = ["consistent-with-zero"] if abs(best.slope) < 3.0 * best.slope_error else []
             results.value(

@@ -25,7 +25,7 @@ def draw_conditions(results: Results, found: Sequence[OfChannel]) -> None:
         results.figure("temperature", Plot((_temperature(found),)))
     else:
         results.without(
-            "temperature", "not-reached", "the frames do not tell their temperature, or no offset is known"
+            "temperature", "not-varied", "the frames do not tell their temperature, or no offset is known"
         )
 
 

@@ -181,7 +181,7 @@ def report_temperature(
         )
         note = f"frames of temperatures {inputs.number('temperature_span'):g} °C apart are needed; {span}"
         for quantity in ("activation_energy", "doubling"):
-            results.missing(quantity, "not-reached", channel=name, n=len(darks), note=note)
+            results.missing(quantity, "not-varied", channel=name, n=len(darks), note=note)
         return
     law = one.law = law_of(rates)
     if law is None:

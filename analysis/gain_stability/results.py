@@ -119,7 +119,7 @@ def _times(used: Sequence[Moment]) -> tuple[Floats | None, tuple[str, str]]:
     if not np.isfinite(hours).all():
         return None, ("time-unknown", "")
     if not np.ptp(hours) > 0:
-        return None, ("not-reached", "all pairs were taken at one time")
+        return None, ("not-varied", "all pairs were taken at one time")
     return hours, ("too-few-frames", "too few pairs for a slope with time")
 
 
@@ -131,9 +131,9 @@ def _temperatures(
     if not np.isfinite(found).all():
         return None, ("temperature-unknown", "")
     if np.ptp(found) < least:
-        return None, ("not-reached", f"the temperature varied by {np.ptp(found):.2g} K only")
+        return None, ("not-varied", f"the temperature varied by {np.ptp(found):.2g} K only")
     if hours is not None and found.size > 2 and abs(np.corrcoef(hours, found)[0, 1]) > 0.95:
-        return None, ("not-reached", "the temperature changed with time: one cannot be told from the other")
+        return None, ("not-varied", "the temperature changed with time: one cannot be told from the other")
     return found, ("too-few-frames", "too few pairs for slopes with time and temperature")
 
 
