@@ -86,6 +86,22 @@ def test_noise_and_ramps_are_no_jumps_and_say_what_would_be_found() -> None:
         assert m.reason == "none-found" and "would be found" in m.note
 
 
+def test_a_level_that_settles_in_every_frame_is_no_jump_and_a_sudden_one_is() -> None:
+    """Quiet frames of few rows, whose level settles over a sixth of them: once each of these counted as a jump."""
+    camera = detector(single(rows=128, columns=128, overscan=20))
+    channel, rng = camera.geometry.channels[0], np.random.default_rng(6)
+    rows = np.arange(128.0)[:, np.newaxis]
+    settling = 1000.0 + 4.0 * np.exp(-rows / 21.0)
+    told = []
+    for level in (settling, settling + 3.0 * (rows >= 64)):
+        images = [digitised(level + rng.normal(0.0, 1.2, camera.geometry.shape)) for _ in range(8)]
+        found = jumps_of([frame_input(i, camera, "bias", n) for n, i in enumerate(images)], channel, 5.5)
+        assert not isinstance(found, str)
+        told.append([(j.frame, j.row) for j in found.found])
+    assert told[0] == []
+    assert len(told[1]) == 1 and told[1][0][0] == "" and abs(told[1][0][1] - 64) <= 3
+
+
 def test_false_jumps_are_rare() -> None:
     rng = np.random.default_rng(4)
     camera = detector(single(rows=400, columns=30, overscan=20))
