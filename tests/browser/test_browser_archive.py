@@ -70,5 +70,6 @@ def test_an_archived_page_shows_its_figures_and_finds_its_numbers(moved: Path, p
     drawn = page.locator("img.only-light").first
     drawn.scroll_into_view_if_needed()
     page.wait_for_function("e => e.complete && e.naturalWidth > 0", arg=drawn.element_handle())
+    page.wait_for_load_state("networkidle")  # a page left while its figures still load says that they failed
     page.goto(f"{site.as_uri()}/search.html?q=BIAS02")
     page.get_by_role("link", name="BIAS02").first.wait_for()

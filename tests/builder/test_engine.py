@@ -55,6 +55,13 @@ def environment(_: int) -> tuple[int, str, str]:
     return os.getpid(), os.environ.get("OPENBLAS_NUM_THREADS", ""), os.environ.get("WARMED", "")
 
 
+def hold(place: Path) -> None:
+    """Tell who is at work, and stay at it until told to go home."""
+    (place / str(os.getpid())).touch()
+    while not (place / "home").exists():
+        time.sleep(0.01)
+
+
 def warm() -> None:
     os.environ["WARMED"] = str(int(os.environ.get("WARMED", "0")) + 1)
 
@@ -99,15 +106,17 @@ def test_an_item_whose_worker_was_killed_once_is_done(batch: int, tmp_path: Path
         assert engine.lost == 1
 
 
-def test_a_worker_killed_from_outside_is_replaced_and_the_others_stay() -> None:
+def test_a_worker_killed_from_outside_is_replaced_and_the_others_stay(tmp_path: Path) -> None:
     with WorkerPool(2) as pool:
         before = {pool.submit(os.getpid).result() for _ in range(20)}
         while len(pool.pids) < 2:
             time.sleep(0.01)
         victim, other = pool.pids
-        held = [pool.submit(time.sleep, 0.2) for _ in range(2)]
-        time.sleep(0.05)
+        held = [pool.submit(hold, tmp_path) for _ in range(2)]
+        while {path.name for path in tmp_path.iterdir()} != {str(victim), str(other)}:
+            time.sleep(0.01)
         os.kill(victim, signal.SIGKILL)
+        (tmp_path / "home").touch()
         assert sorted(type(f.exception()).__name__ for f in held) == ["NoneType", "WorkerLost"]
         while len(pool.pids) < 2 or victim in pool.pids:
             time.sleep(0.01)
