@@ -28,7 +28,7 @@ BENCHMARKS = {
     "block": "A block of 60 such frames, from nothing to pages",
     "build": "Builds of the example campaign",
     "pages": "Data pages",
-    "procedures": "Procedures beside a plain pass over their pixels",
+    "procedures": "Procedures beside reading their frames",
     "emva": "Gain, read noise, non-uniformity, dark current beside emva1288",
     "growth": "How costs grow",
     "engine": "Handing out work, and what the one writer does",
