@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from math import inf
 from pathlib import Path
 
@@ -18,7 +19,7 @@ HEAD = """# How do we know
 
 Written by `make truth`. Frames are simulated with a known truth by code that the procedures share nothing with; the procedures measure them, many times over. The pull of a
 value is its distance from the truth in units of its own uncertainty: if uncertainties are right, pulls have mean 0 and scatter 1. Figures are those of the
-version of the procedure that stands beside them.
+version of the procedure that stands beside them; those of earlier versions stay below.
 """
 
 
@@ -67,14 +68,16 @@ def told(pulls: Pulls) -> Told:
 
 
 def write_page(guide: Path, found: Sequence[Told], planted: Sequence[ToldRates] = ()) -> None:
-    """Write ``truth.md``, and ``truth.json`` that it is made of, with the figures kept of cases that were not run now."""
+    """Write ``truth.md``, and ``truth.json`` that it is made of, with the figures kept of cases, and of versions, that were not run now."""
     kept = guide / "truth.json"
     before = json.loads(kept.read_text("utf-8")) if kept.exists() else []
-    held = {t["name"]: Told(**t) for t in before if "planted" not in t} | {t.name: t for t in found}
-    rates = {t["name"]: ToldRates(**t) for t in before if "planted" in t} | {t.name: t for t in planted}
+    held = {(t["name"], t["version"]): Told(**t) for t in before if "planted" not in t}
+    held |= {(t.name, t.version): t for t in found}
+    rates = {(t["name"], t["version"]): ToldRates(**t) for t in before if "planted" in t}
+    rates |= {(t.name, t.version): t for t in planted}
     order = {p.name: n for n, p in enumerate(builtin())}
-    rows = sorted((t for t in held.values() if t.procedure in order), key=lambda t: order[t.procedure])
-    more = sorted((t for t in rates.values() if t.procedure in order), key=lambda t: order[t.procedure])
+    rows = sorted((t for t in held.values() if t.procedure in order), key=partial(_place, order))
+    more = sorted((t for t in rates.values() if t.procedure in order), key=partial(_place, order))
     kept.write_text(
         json.dumps([asdict(t) for t in (*rows, *more)], indent=1, ensure_ascii=False) + "\n", "utf-8"
     )
@@ -86,6 +89,11 @@ def write_page(guide: Path, found: Sequence[Told], planted: Sequence[ToldRates] 
         if of_planted := [t for t in more if t.procedure == procedure]:
             parts.append(completeness.table(of_planted))
     (guide / "truth.md").write_text("\n".join(parts), "utf-8")
+
+
+def _place(order: Mapping[str, int], t: Told | ToldRates) -> tuple[int, tuple[int, ...]]:
+    """Procedures in their order, the latest version first."""
+    return order[t.procedure], tuple(-int(part) for part in t.version.split("."))
 
 
 def table(rows: Sequence[Told]) -> str:

@@ -74,3 +74,15 @@ def test_the_page_keeps_what_was_not_run_now(tmp_path: Path) -> None:
     text = (tmp_path / "truth.md").read_text("utf-8")
     assert text.count("## Bias") == 1 and text.count("| 100 |") == 2
     assert "99.90 ± 0.1 %" in text and "completeness ≥ 99.5 %; purity ≥ 99.5 %: reached" in text
+
+
+def test_an_earlier_version_keeps_its_figures_below_those_of_the_later(tmp_path: Path) -> None:
+    pulls = drawn(0.0, 1.0, n=100)
+    old = replace(told(Pulls(replace(pulls.case, procedure="bias"), pulls.found)), version="1.9")
+    for version in ("1.9", "1.10", "1.10"):
+        write_page(tmp_path, [replace(old, version=version)])
+    lines = (tmp_path / "truth.md").read_text("utf-8").splitlines()
+    assert [line.split("|")[-2].split(",")[0].strip() for line in lines if "| 100 |" in line] == [
+        "1.10",
+        "1.9",
+    ]
