@@ -59,8 +59,8 @@ QUANTITIES = (
         "means of column medians of the master", "health",
     ),
     Quantity(
-        "noise_correlation", "ρ_max", "", "Correlation of the channel's noise with that of the channel it goes with most",
-        "Pearson's ρ of differences of two frames at pixels read at the same moment, largest |ρ| of all other channels; error by jackknife over bands of rows",
+        "noise_correlation", "ρ_max", "", "Correlation of the channel's noise, as it is read, with that of the channel it goes with most",
+        "Pearson's ρ of differences of two frames at pixels read at the same moment, largest |ρ| of all other channels; the converter's rounding is part of the noise, and lowers ρ by 1/(12 σ²); error by jackknife over bands of rows",
         "health",
     ),
     Quantity(
