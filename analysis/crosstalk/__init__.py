@@ -174,15 +174,15 @@ PROCEDURE = Procedure(
     quantities=QUANTITIES,
     figures=(
         FigureSpec(
-            "matrix", "Matrix of crosstalk", "Coefficient of each pair, a row for each channel that listens, a column for each that is bright, in the order of the table; empty where nothing was "
+            "matrix", "Matrix of crosstalk", "Coefficient of each pair, a row for each channel that listens, a column for each that is bright; empty where nothing was "
             "measured. Look for pairs of neighbouring electronics.",
             (PanelSpec("Coefficient [10⁻⁶ ADU/ADU] of victim (rows, upwards) and aggressor (columns)."),),
             ("largest",),
         ),
         FigureSpec(
-            "coefficients", "Coefficients with their errors", "Every coefficient with its error, by the number of the aggressor. Look for what stands out of zero, and for a channel that hears all others alike: then it is "
+            "coefficients", "Coefficients with their errors", "Every coefficient with its error, by the channel that is bright, in the colour of the one that listens. Look for what stands out of zero, and for a channel that hears all others alike: then it is "
             "their common supply.",
-            (PanelSpec("Coefficient [10⁻⁶ ADU/ADU] with errors against the number of the aggressor in the table."),),
+            (PanelSpec("Coefficient [10⁻⁶ ADU/ADU] with errors, by the channel that is bright."),),
             ("largest", "total", "significant"),
         ),
         FigureSpec(

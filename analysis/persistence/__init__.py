@@ -205,7 +205,7 @@ PROCEDURE = Procedure(
     figures=(
         FigureSpec(
             "fading", "Residual against time",
-            "Residual of each dark against the time since the light ended, with both laws as fitted; below it the control. Look for a residual that no longer fades, for a law that misses "
+            "Residual of each dark against the time since the light ended, with the law that fits better; below it the control. Look for a residual that no longer fades, for a law that misses "
             "the points, and for a control that moves: then offsets or temperatures did.",
             (
                 PanelSpec("Residual [ADU] with errors against the time since the end of the light [s], with the better law that was fitted."),
