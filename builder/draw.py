@@ -185,12 +185,18 @@ def series_meaning(series: Series) -> str:
 
 
 def plot_alt(plot: Plot) -> str:
-    """A plot in words, for readers who do not see it."""
+    """A plot in words, for readers who do not see it: channels and what is shown of them, once each."""
     parts = []
     for panel in plot.panels:
-        names = list(dict.fromkeys(series_label(s) for s in panel.series if series_label(s)))
+        channels = list(dict.fromkeys(s.channel for s in panel.series if s.channel))
+        names = list(dict.fromkeys(series_meaning(s) for s in panel.series if series_meaning(s)))
         points = sum(len(s.x) for s in panel.series)
-        shown = f"{', '.join(names[:8])}{' and others' if len(names) > 8 else ''}" or "no series"
+        said = f"{', '.join(names[:8])}{' and others' if len(names) > 8 else ''}"
+        shown = ": ".join(filter(None, [", ".join(channels), said])) or "no series"
         head = f"{panel.title}: " if panel.title else ""
-        parts.append(f"{head}{panel.ylabel} against {panel.xlabel}; {shown}; {points} values")
-    return "Plot of " + "; ".join(parts) if parts else "An empty plot"
+        parts.append((f"{head}{panel.ylabel} against {panel.xlabel}", shown, points))
+    if not parts:
+        return "An empty plot"
+    alike = len({shown for _, shown, _ in parts}) == 1  # said once
+    told = "; ".join(axes if alike else f"{axes}; {shown}" for axes, shown, _ in parts)
+    return f"Plot of {told}{f'; {parts[0][1]}' if alike else ''}; {sum(n for _, _, n in parts)} values"

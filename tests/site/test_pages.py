@@ -260,13 +260,17 @@ def test_caveats_stand_where_they_apply() -> None:
     for path in (BIAS01, addresses.block_page("BORN"), addresses.exposures_page("BORN"), addresses.CAVEATS):
         assert text in READ[path].text
     assert text not in READ[PTC01].of("p")[0].text
-    marks = [e for e in READ[BIAS01].of("a") if e.attributes.get("class") == "caveat-mark"]
+    marks = [e for e in READ[BIAS01].of("a") if e.text in ("†", "‡")]
+    bars = {e.attributes["id"]: e.attributes["class"] for e in READ[BIAS01].of("aside") if "id" in e.attributes}
     outcomes = REPORT.blocks[0].tests[0].outcomes
     numbers = [j for o in outcomes for j in o.measurements if j.caveats]
     products = [p for o in outcomes for p in o.products if o.caveats]
     assert len(marks) == len(numbers) + len(products) and numbers and products
-    assert {e.text for e in marks if "major" in e.attributes["aria-label"]} == {"‡"}
-    captions = [e.text for e in READ[BIAS01].of("figcaption")]
+    for mark in marks:  # each leads to its bar, and tells a major one
+        kind = bars[mark.attributes["href"].removeprefix("#")]
+        assert mark.text == ("‡" if kind == "caveat caveat-major" else "†")
+    assert {m.text for m in marks} == {"†", "‡"}
+    captions = [e.text for e in READ[BIAS01].of("div") if e.attributes.get("class") == "figure-head"]
     raised = next(c for c in REPORT.blocks[0].tests[0].caveats if c.raised_by)
     assert captions and all(f"† minor caveat: {raised.text}" in c for c in captions)
 
