@@ -217,8 +217,8 @@ are taken off both sides of the normal equations, and enter the error:
 
     σ² = σ_v² + c² σ_a² − 2 c cov""",
     references=(
-        "A. J. Snyder et al., 2021, JATIS 7, 048002 (crosstalk of LSST sensors by fits to stamps; mixcoatl).",
-        "R. H. Lupton et al., 2024, and the crosstalk task of the LSST pipelines cp_pipe (ratios of masked pixels).",
+        "mixcoatl, test library of the LSST camera (coefficients by fits of a model to stamps).",
+        "A. A. Plazas Malagón et al., 2024, arXiv:2404.14516, and cp_pipe of the LSST pipelines, measureCrosstalk (ratios of pixels above a threshold).",
         "W. A. Fuller, Measurement Error Models, Wiley 1987, section 1.2 (what noise in common does to a slope).",
     ),
     comments=(
