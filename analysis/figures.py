@@ -39,7 +39,10 @@ class Mark:
 
 @dataclass(frozen=True)
 class Panel:
-    """A pair of labelled axes (units in the labels) with series and marks."""
+    """A pair of labelled axes (units in the labels) with series and marks.
+
+    ``xnames`` are the names of the places 0, 1, 2 … of an abscissa that is no quantity, such as channels.
+    """
 
     xlabel: str
     ylabel: str
@@ -48,6 +51,7 @@ class Panel:
     title: str = ""
     xscale: Literal["linear", "log"] = "linear"
     yscale: Literal["linear", "log"] = "linear"
+    xnames: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,9 @@ class ImageMap:
     ``low`` and ``high`` limit the scale (None: robust percentiles). ``outlines`` draws rectangles
     (label, y0, y1, x0, x1) such as channels; ``points`` marks pixels (y, x), for example defects.
     Both are in pixels of the detector. ``data`` may be averaged over squares of ``side`` pixels already (see
-    ``analysis.maps``); then ``shape`` is that of the whole image.
+    ``analysis.maps``); then ``shape`` is that of the whole image. ``corners`` are the readout corners of the outlines, in
+    their order ('' where there is none). An image that is no detector's names its axes, and with ``xnames`` and ``ynames``
+    the columns and rows of cells that it is made of.
     """
 
     data: NDArray[np.floating]
@@ -76,6 +82,11 @@ class ImageMap:
     points: tuple[tuple[float, float], ...] = field(default=())
     side: int = 1
     shape: tuple[int, int] | None = None
+    corners: tuple[str, ...] = ()
+    xlabel: str = "column [px]"
+    ylabel: str = "row [px]"
+    xnames: tuple[str, ...] = ()
+    ynames: tuple[str, ...] = ()
 
 
 Figure = Plot | ImageMap

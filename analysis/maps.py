@@ -42,7 +42,8 @@ def map_of(
         points += zip((y + y0).astype(float).tolist(), (x + x0).astype(float).tolist(), strict=True)
     with np.errstate(invalid="ignore"):
         data = np.where(counts > 0, sums / counts, np.nan)
-    return ImageMap(data, label, outlines=tuple(places), points=tuple(points), side=side, shape=shape)
+    corners = tuple(detector.geometry.channel(name).corner for name, *_ in places)
+    return ImageMap(data, label, outlines=tuple(places), points=tuple(points), side=side, shape=shape, corners=corners)  # fmt: skip
 
 
 def _places(channels: Sequence[Channel], detector: Detector) -> tuple[list[Outline], tuple[int, int]]:

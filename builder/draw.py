@@ -25,7 +25,10 @@ CHANNELS = ("#0b62b0", "#b84700", "#00775a", "#9b2f86", "#735c00", "#007a94", "#
 """Channel colours on light paper: the same as ``--channel-0`` … of calbook.css."""
 CHANNELS_DARK = ("#6cb4ff", "#ff9d5c", "#3fd0a2", "#e59ad6", "#e0c04a", "#5fd3ec", "#b4bcc6", "#ff8a9b")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+SHADES = (INK, "#475059", MUTED, "#68737e", "#767f89")
+"""Of series of no channel: greys, so that no channel's colour says anything else."""
 DARK = {
+    **dict(zip(SHADES, ("#e4e9ee", "#c6ccd3", "#a3adb8", "#8f98a2", "#7f8892"), strict=True)),
     INK: "#e4e9ee", PAPER: "#14181e", MUTED: "#a3adb8", LINE: "#313942", MARK: "#ffc26b",
     **dict(zip(CHANNELS, CHANNELS_DARK, strict=True)),
 }  # fmt: skip
@@ -137,6 +140,7 @@ def plot_script(plot: Plot, channels: Sequence[str] = ()) -> str:
             "ylabel": panel.ylabel,
             "xscale": panel.xscale,
             "yscale": panel.yscale,
+            **({"xnames": panel.xnames} if panel.xnames else {}),
             "marks": [{"label": m.label, "x": m.x, "y": m.y} for m in panel.marks],
             "series": [
                 _series_data(s, channels, panel.xscale == "log", panel.yscale == "log") for s in panel.series
@@ -181,12 +185,18 @@ def series_meaning(series: Series) -> str:
 
 
 def plot_alt(plot: Plot) -> str:
-    """A plot in words, for readers who do not see it."""
+    """A plot in words, for readers who do not see it: channels and what is shown of them, once each."""
     parts = []
     for panel in plot.panels:
-        names = list(dict.fromkeys(series_label(s) for s in panel.series if series_label(s)))
+        channels = list(dict.fromkeys(s.channel for s in panel.series if s.channel))
+        names = list(dict.fromkeys(series_meaning(s) for s in panel.series if series_meaning(s)))
         points = sum(len(s.x) for s in panel.series)
-        shown = f"{', '.join(names[:8])}{' and others' if len(names) > 8 else ''}" or "no series"
+        said = f"{', '.join(names[:8])}{' and others' if len(names) > 8 else ''}"
+        shown = ": ".join(filter(None, [", ".join(channels), said])) or "no series"
         head = f"{panel.title}: " if panel.title else ""
-        parts.append(f"{head}{panel.ylabel} against {panel.xlabel}; {shown}; {points} values")
-    return "Plot of " + "; ".join(parts) if parts else "An empty plot"
+        parts.append((f"{head}{panel.ylabel} against {panel.xlabel}", shown, points))
+    if not parts:
+        return "An empty plot"
+    alike = len({shown for _, shown, _ in parts}) == 1  # said once
+    told = "; ".join(axes if alike else f"{axes}; {shown}" for axes, shown, _ in parts)
+    return f"Plot of {told}{f'; {parts[0][1]}' if alike else ''}; {sum(n for _, _, n in parts)} values"

@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from analysis.figures import ImageMap
+from builder.draw_axes import text_width, wrapped
 from builder.draw_plot import DPI, SETTINGS, save_svg
+from builder.draw_time import value_ticks
 
 SIDE = 640
 """Largest side of the drawn image, in binned pixels."""
@@ -57,6 +59,8 @@ def limits(image: ImageMap, data: NDArray[np.floating]) -> tuple[float, float]:
     low, high = (float(v) for v in np.percentile(finite, (1, 99))) if finite.size else (0.0, 1.0)
     low = low if image.low is None else image.low
     high = high if image.high is None else image.high
+    if not high > low and finite.size:  # nearly all alike: what differs is shown
+        low, high = float(finite.min()), float(finite.max())
     return (low, high) if high > low else (low - 0.5, low + 0.5)
 
 
@@ -71,19 +75,33 @@ def image_svg(image: ImageMap) -> tuple[bytes, int, int, str]:
     wide = 4.4
     tall = min(max(wide * rows / columns, 1.2), 5.4)
     shown = min(wide, tall * columns / rows)
-    width, height = LEFT + shown + 1.05, tall + BOTTOM + 0.15
+    scale_width = max((text_width(text) for _, text in value_ticks(low, high)), default=0.3)
+    lines = wrapped(image.label, tall).count("\n") + 1
+    width, height = LEFT + shown + 0.45 + scale_width + 0.155 * lines, tall + BOTTOM + 0.15
     with rc_context({**SETTINGS, "axes.grid": False}):
         canvas = Canvas(figsize=(width, height), dpi=DPI)
         axes = canvas.add_axes(
             (LEFT / width, BOTTOM / height, shown / width, tall / height), facecolor="none"
         )
-        axes.set(xlabel="column [px]", ylabel="row [px]", xlim=(-0.5, columns - 0.5), ylim=(-0.5, rows - 0.5))
+        axes.set(
+            xlabel=image.xlabel,
+            ylabel=wrapped(image.ylabel, tall + 0.4),
+            xlim=(-0.5, columns - 0.5),
+            ylim=(-0.5, rows - 0.5),
+        )
         axes.set_title("", y=1.0)  # see draw_plot: else time goes into finding a place for it
-        _drawn_over(axes, image)
+        for axis, names, size in ((axes.xaxis, image.xnames, columns), (axes.yaxis, image.ynames, rows)):
+            if names:
+                axis.set_ticks((np.arange(len(names)) + 0.5) * size / len(names) - 0.5, labels=names)
+        _drawn_over(axes, image, columns / (72 * shown), rows / (72 * tall))
         scale = canvas.add_axes(
             ((LEFT + shown + 0.12) / width, BOTTOM / height, 0.14 / width, tall / height), facecolor="none"
         )
-        scale.set(ylim=(low, high), ylabel=image.label, xticks=())
+        ticks = value_ticks(low, high)
+        scale.set(
+            ylim=(low, high), ylabel=wrapped(image.label, tall), xticks=(), yticks=[v for v, _ in ticks]
+        )
+        scale.set_yticklabels([text for _, text in ticks])
         scale.yaxis.set_label_position("right")
         scale.yaxis.tick_right()
         svg = save_svg(canvas).decode()
@@ -98,15 +116,30 @@ def image_svg(image: ImageMap) -> tuple[bytes, int, int, str]:
     return svg.encode(), round(width * DPI), round(height * DPI), alt
 
 
-def _drawn_over(axes: Axes, image: ImageMap) -> None:
-    """Outlines and marked pixels."""
-    for label, y0, y1, x0, x1 in image.outlines:
+def _drawn_over(axes: Axes, image: ImageMap, across: float, up: float) -> None:
+    """Outlines with their names and readout corners, and marked pixels; ``across`` and ``up`` are pixels in a point.
+
+    A name stands in a corner, the readout corner where there is one, with a dot: what is in the middle stays in sight.
+    """
+    for n, (label, y0, y1, x0, x1) in enumerate(image.outlines):
         around = ([x0, x1, x1, x0, x0], [y0, y0, y1, y1, y0])
         axes.plot(*around, color=WHITE, linewidth=1.6, alpha=0.8)
         axes.plot(*around, color=BLACK, linewidth=0.7)
+        if not label:
+            continue
+        corner = image.corners[n] if n < len(image.corners) else ""
+        top, right = not corner.startswith("lower"), corner.endswith("right")
+        x, y = (x1 if right else x0), (y1 if top else y0)
+        inward, down = (-1 if right else 1), (-1 if top else 1)
+        if corner:
+            axes.plot(
+                x + 5 * across * inward, y + 5 * up * down, marker="o", markersize=6, color=BLACK, markeredgecolor=WHITE,
+                markeredgewidth=1.0,
+            )  # fmt: skip
         axes.text(
-            (x0 + x1) / 2, (y0 + y1) / 2, label, color=BLACK, ha="center", va="center", fontsize=9, weight="bold",
-            bbox={"facecolor": WHITE, "alpha": 0.75, "edgecolor": "none", "pad": 1.5},
+            x + (13 if corner else 3.5) * across * inward, y + 5 * up * down, label, color=BLACK, ha="right" if right else "left",
+            va="center" if corner else "top" if top else "bottom", fontsize=8.5, weight="bold",
+            bbox={"facecolor": WHITE, "alpha": 0.75, "edgecolor": "none", "pad": 1.0},
         )  # fmt: skip
     if image.points:
         y, x = np.asarray(image.points[:MARKED], dtype=float).T
@@ -117,13 +150,14 @@ def _drawn_over(axes: Axes, image: ImageMap) -> None:
 
 
 def _picture(values: NDArray[np.floating]) -> bytes:
-    """Values 0 … 1 in the colour map, as WebP; not-a-number is grey. Row 0 at the bottom."""
-    table = (colormaps[COLOUR_MAP](np.arange(256))[:, :3] * 255).round().astype(np.uint8)
-    table = np.vstack([table, [[128, 128, 128]]]).astype(np.uint8)
+    """Values 0 … 1 in the colour map, as WebP; not-a-number is left open, so that the paper shows. Row 0 at the bottom."""
+    table = np.zeros((257, 4), np.uint8)
+    table[:256] = (colormaps[COLOUR_MAP](np.arange(256)) * 255).round()
     known = np.isfinite(values)
     index = np.where(known, np.clip(np.where(known, values, 0) * 255, 0, 255).round(), 256).astype(np.intp)
+    pixels = table[index[::-1]]
     out = BytesIO()
-    Image.fromarray(table[index[::-1]]).save(out, "WEBP", quality=82, method=2)
+    Image.fromarray(pixels[..., :3] if known.all() else pixels).save(out, "WEBP", quality=82, method=2)
     return out.getvalue()
 
 

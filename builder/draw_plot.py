@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from io import BytesIO
 from itertools import pairwise
 from typing import Any
@@ -13,24 +14,16 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
+from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from analysis.figures import Panel, Plot, Series
-from builder.draw import (
-    CHANNELS,
-    INK,
-    LINE,
-    MARKERS,
-    MUTED,
-    PAPER,
-    channel_index,
-)  # fmt: skip
-from builder.draw_labels import LEFT_OUT, legend, marks
+from builder.draw import INK, LINE, MUTED, PAPER
+from builder.draw_axes import beyond, place_range, set_ticks, text_width, value_range, wrapped
+from builder.draw_labels import LEFT_OUT, Entry, entries, legend, marks, shared_legend
+from builder.draw_looks import DRAWN_POINTS, MANY, Look, looks
 
 DPI = 96
-DRAWN_POINTS = 4000
-"""Points of a series that are drawn; more are thinned evenly, keeping extremes. The CSV has them all."""
 FONT = "DejaVu Sans, Verdana, Segoe UI, Roboto, Helvetica Neue, Arial, sans-serif"
 
 SETTINGS: Any = {
@@ -43,22 +36,34 @@ SETTINGS: Any = {
     "axes.formatter.useoffset": False, "axes.unicode_minus": True, "path.simplify": True,
 }  # fmt: skip
 
-_SUPERSCRIPT = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
-
 
 def plot_svg(plot: Plot, channels: Sequence[str] = ()) -> tuple[bytes, int, int]:
     """A plot as an SVG, with its width and height in px."""
     columns = max(1, min(plot.columns, len(plot.panels) or 1))
     rows = max(1, math.ceil(len(plot.panels) / columns))
     width = 5.8 if columns == 1 else min(4.2 * columns, 12.6)
-    height = (3.4 if rows == 1 else 3.0 * rows) + (0.0 if columns == 1 else -0.3 * rows)
+    height = 3.4 if rows == 1 else 3.0 * rows
+    height -= 0.0 if columns == 1 else 0.3 * rows
     with rc_context(SETTINGS):
         canvas = Canvas(figsize=(width, height), dpi=DPI)
-        for number, panel in enumerate(plot.panels, 1):
-            _panel(canvas.add_subplot(rows, columns, number), panel, channels)
         if not plot.panels:
             canvas.text(0.5, 0.5, "nothing to draw", ha="center", va="center", color=MUTED)
-        _margins(canvas, plot, rows, columns, width, height)
+            return save_svg(canvas), round(width * DPI), round(height * DPI)
+        axes = [canvas.add_subplot(rows, columns, n) for n in range(1, len(plot.panels) + 1)]
+        held = [_drawn(a, p, channels) for a, p in zip(axes, plot.panels, strict=True)]
+        shared = _shared(held, width) if len(held) > 1 else []
+        room = _Room.of(plot.panels, rows, columns, width, height, bool(shared))
+        for a, panel, named in zip(axes, plot.panels, held, strict=True):
+            if not shared:
+                legend(a, panel, named, room.wide, room.tall)
+            set_ticks(a, panel, room.wide, room.tall)
+            a.set_xlabel(wrapped(panel.xlabel, room.wide + 0.4))
+            a.set_ylabel(wrapped(panel.ylabel, room.tall + (0.1 if rows > 1 else 0.5)))
+        left = room.place(axes, columns)
+        if shared:
+            shared_legend(canvas, shared, left)
+        for a, panel in zip(axes, plot.panels, strict=True):
+            marks(a, panel, room.wide, room.tall)
         return save_svg(canvas), round(width * DPI), round(height * DPI)
 
 
@@ -76,107 +81,114 @@ def save_svg(canvas: Canvas) -> bytes:
     return text.encode()
 
 
-def _margins(canvas: Canvas, plot: Plot, rows: int, columns: int, width: float, height: float) -> None:
-    """Room for labels, in inches: as good as a layout engine here, at a fraction of its time."""
-    canvas.subplots_adjust(
-        left=0.78 / width,
-        right=1 - 0.16 / width,
-        bottom=0.55 / height,
-        top=1 - 0.32 / height,
-        wspace=0.82 / ((width - 0.94) / columns - 0.6) if columns > 1 else 0,
-        hspace=0.85 / (height / rows - 0.85) if rows > 1 else 0,
-    )
+def _shared(held: Sequence[list[Entry]], width: float) -> list[Entry]:
+    """The one legend that all panels with any would have; none where they differ, or it is too wide."""
+    named = [h for h in held if h]
+    if len(named) < 2 or any([n for _, n in h] != [n for _, n in named[0]] for h in named):
+        return []
+    return named[0] if sum(0.45 + text_width(n, 8.5) for _, n in named[0]) < width - 0.8 else []
 
 
-def _panel(axes: Axes, panel: Panel, channels: Sequence[str]) -> None:
-    axes.set_xlabel(panel.xlabel)
-    axes.set_ylabel(panel.ylabel)
+@dataclass(frozen=True)
+class _Room:
+    """How a figure is divided [inch]: as good as a layout engine here, at a fraction of its time."""
+
+    width: float
+    height: float
+    wide: float  # of the axes
+    tall: float
+    head: float  # over each row: titles and legends
+    over: float  # over all: the shared legend
+
+    @staticmethod
+    def of(
+        panels: Sequence[Panel], rows: int, columns: int, width: float, height: float, shared: bool
+    ) -> _Room:
+        over = 0.24 if shared else 0.0
+        head = 0.3 if any(p.title for p in panels) or not shared else 0.1
+        foot = 0.55 + max((_turned(p, (width - 0.9 * columns) / columns) for p in panels), default=0.0)
+        return _Room(width, height, (width - 0.9 * columns) / columns, (height - over) / rows - head - foot, head, over)  # fmt: skip
+
+    def place(self, axes: Sequence[Axes], columns: int) -> float:
+        """Give the axes their places, with room for what stands left of them; where the first begins, as a part of the width."""
+        left = [0.0] * columns
+        for n, a in enumerate(axes):
+            ticks = max((text_width(t.get_text()) for t in a.get_yticklabels()), default=0.0)
+            lines = a.get_ylabel().count("\n") + 1 if a.get_ylabel() else 0
+            left[n % columns] = max(left[n % columns], ticks + 0.155 * lines + 0.2, 0.5)
+        wide = (self.width - sum(left) - 0.2 * columns) / columns
+        pitch = (self.height - self.over) / math.ceil(len(axes) / columns)
+        for n, a in enumerate(axes):
+            row, column = divmod(n, columns)
+            x = sum(left[: column + 1]) + column * (wide + 0.2)
+            y = self.height - self.over - row * pitch - self.head - self.tall
+            a.set_position((x / self.width, y / self.height, wide / self.width, self.tall / self.height))
+        return left[0] / self.width
+
+
+def _turned(panel: Panel, wide: float) -> float:
+    """Room that names below the abscissa take beyond one line, where they have to be turned [inch]."""
+    longest = max((text_width(n, 8.5) for n in panel.xnames), default=0.0)
+    return max(longest - 0.12, 0.0) if panel.xnames and longest > 0.95 * wide / len(panel.xnames) else 0.0
+
+
+def _drawn(axes: Axes, panel: Panel, channels: Sequence[str]) -> list[Entry]:
+    """Draw the series of a panel; returns the entries of its legend."""
     # a place of its own: looking for one that no tick label reaches takes half of the drawing's time
     axes.set_title(panel.title, loc="left", pad=5, y=1.0)
-    for axis, scale in (("x", panel.xscale), ("y", panel.yscale)):
+    for name, scale in (("x", panel.xscale), ("y", panel.yscale)):
         if scale == "log":
-            _log_axis(axes, axis)
-    apart = any(s.channel for s in panel.series)  # channels keep their colours to themselves
-    handles = [(_series(axes, s, 0 if apart else n, channels), s) for n, s in enumerate(panel.series)]
-    if panel.xscale == "linear" and _whole(panel):
-        axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True, steps=[1, 2, 5, 10]))
+            (axes.set_xscale if name == "x" else axes.set_yscale)("log", nonpositive="mask")
+    axes.set(xlim=place_range(panel), ylim=value_range(panel))
+    seen = looks(panel, channels)
+    handles = [(_series(axes, s, look), s) for s, look in zip(panel.series, seen, strict=True)]
     if not any(len(s.x) for s in panel.series):
         axes.text(0.5, 0.5, "no values", ha="center", va="center", color=MUTED, transform=axes.transAxes)
-    marks(axes, panel)
-    for axis, scale in (("x", panel.xscale), ("y", panel.yscale)):
-        if scale == "log":
-            _narrow_log_axis(axes, axis)
-    legend(axes, panel, handles)
+    return entries(panel, handles)
 
 
-def _log_axis(axes: Axes, name: str) -> None:
-    axis = axes.xaxis if name == "x" else axes.yaxis
-    (axes.set_xscale if name == "x" else axes.set_yscale)("log", nonpositive="mask")
-    axis.set_major_locator(LogLocator(10, numticks=9))
-    axis.set_major_formatter(FuncFormatter(_power))
-    axis.set_minor_formatter(NullFormatter())
-    axis.set_minor_locator(LogLocator(10, subs=(2.0, 5.0), numticks=9))  # the others say little and cost much
-
-
-def _narrow_log_axis(axes: Axes, name: str) -> None:
-    """Ticks at even steps where the values span less than a decade, within which no power of ten may lie."""
-    axis = axes.xaxis if name == "x" else axes.yaxis
-    low, high = sorted(axis.get_view_interval())
-    if low > 0 and high < 10 * low:
-        axis.set_major_locator(MaxNLocator(5))
-        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.6g}"))
-        axis.set_minor_locator(NullLocator())
-
-
-def _power(value: float, _: int | None = None) -> str:
-    """A tick of a logarithmic axis: 0.1, 1, 10, 1000, 10⁵."""
-    if value <= 0:
-        return ""
-    if 0.001 <= value < 100000:
-        return f"{value:g}"
-    return "10" + str(round(math.log10(value))).translate(_SUPERSCRIPT)
-
-
-def _series(axes: Axes, series: Series, order: int, channels: Sequence[str]) -> Any:
+def _series(axes: Axes, series: Series, look: Look) -> Any:
     """Draw one series; returns what stands for it in a legend."""
-    x, y = np.asarray(series.x, dtype=float), np.asarray(series.y, dtype=float)
-    index = None if series.channel is None else channel_index(series.channel, channels)
-    colour = (
-        INK if index is None and order == 0 else CHANNELS[(order if index is None else index) % len(CHANNELS)]
-    )
+    x, y = np.asarray(series.x, dtype=float) + look.shift, np.asarray(series.y, dtype=float)
     crossed = LEFT_OUT in series.label
-    marker = "x" if crossed else MARKERS[(order if index is None else index) % len(MARKERS)]
-    edge = 1.1 if crossed else 0.0
     if series.style == "bars":
         widths = np.diff(x).min() if len(x) > 1 else 1.0
         return axes.bar(
-            x, y, width=(0.9 if len(x) < 40 else 1.0) * widths, color=colour, alpha=0.75, linewidth=0
+            x, y, width=(0.9 if len(x) < 40 else 1.0) * widths, color=look.colour, alpha=0.75, linewidth=0
         )
     keep = thinned(y)
-    x, y = x[keep], y[keep]
-    if series.style == "step":
-        return axes.step(x, y, where="mid", color=colour)[0]
-    if series.style == "line":
-        return axes.plot(x, y, color=colour)[0]
-    if series.yerr is None:
-        size = 4.5 if len(x) < 300 else 2.2
+    thin = len(x) > MANY
+    if series.style in ("step", "line"):
         return axes.plot(
-            x, y, linestyle="none", marker=marker, color=colour, markersize=size, markeredgewidth=edge
-        )[0]
-    error = np.asarray(series.yerr, dtype=float)[keep]
-    error = np.where(np.isfinite(error) & (error >= 0), error, 0.0)
-    drawn = axes.errorbar(
-        x,
-        y,
-        yerr=error,
-        linestyle="none",
-        marker=marker,
-        color=colour,
-        elinewidth=0.9,
-        capsize=1.5,
-        markeredgewidth=edge,
-    )
-    return drawn.lines[0]
+            x[keep], y[keep], color=look.colour, linestyle=look.dashes, linewidth=0.9 if thin else 1.4,
+            drawstyle="steps-mid" if series.style == "step" else "default", marker=look.marker if look.every else "none",
+            markevery=look.every, markersize=4,
+        )[0]  # fmt: skip
+    marker: dict[str, Any] = {
+        "linestyle": "none", "marker": "x" if crossed else look.marker, "color": look.colour,
+        "markersize": 4.5 if len(x) < 300 else 2.2, "markeredgewidth": 1.1 if crossed or look.fill != "full" else 0.0,
+        "fillstyle": "full" if crossed else look.fill, "markerfacecoloralt": PAPER,
+    }  # fmt: skip
+    if look.fill == "none" and not crossed:
+        marker |= {"markerfacecolor": PAPER, "fillstyle": "full"}
+    if series.yerr is None:
+        drawn = axes.plot(x[keep], y[keep], **marker)[0]
+    else:
+        error = np.asarray(series.yerr, dtype=float)[keep]
+        error = np.where(np.isfinite(error) & (error >= 0), error, 0.0)
+        bars: dict[str, Any] = {"elinewidth": 0.6 if thin else 0.9, "capsize": 0 if thin else 1.5}
+        drawn = axes.errorbar(x[keep], y[keep], yerr=error, **bars, **marker).lines[0]
+    _at_edges(axes, series, look.colour)
+    return drawn
+
+
+def _at_edges(axes: Axes, series: Series, colour: str) -> None:
+    """Triangles at the edges of the axes for points that lie beyond."""
+    for places, y, marker in zip(beyond(series, axes), (1.0, 0.0), ("^", "v"), strict=True):
+        if places.size:
+            look: dict[str, Any] = {"markersize": 6.5, "markerfacecolor": PAPER, "markeredgewidth": 1.1}
+            look |= {"transform": axes.get_xaxis_transform(), "clip_on": False, "zorder": 4}
+            axes.add_line(Line2D(places, np.full(places.size, y), linestyle="none", marker=marker, color=colour, **look))  # fmt: skip
 
 
 def thinned(y: NDArray[np.floating], limit: int = DRAWN_POINTS) -> NDArray[np.intp]:
@@ -191,9 +203,3 @@ def thinned(y: NDArray[np.floating], limit: int = DRAWN_POINTS) -> NDArray[np.in
         for place in (start + int(filled[start:stop].argmin()), start + int(filled[start:stop].argmax()))
     ]
     return np.unique(np.asarray(picks, dtype=np.intp))
-
-
-def _whole(panel: Panel) -> bool:
-    """Whether the abscissa counts something: all its values are whole numbers (exposures, columns, rows)."""
-    values = [np.asarray(s.x, dtype=float) for s in panel.series if len(s.x)]
-    return bool(values) and all(bool(np.all(v == np.round(v))) for v in values)

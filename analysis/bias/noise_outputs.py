@@ -33,13 +33,14 @@ def draw_noise(results: Results, found: Sequence[OfChannel], together: Correlati
 
 
 def _correlation(of: Correlations) -> Panel:
-    place = np.arange(1, len(of.names) + 1, dtype=np.float64)
+    place = np.arange(len(of.names), dtype=np.float64)
     series = []
     for i, name in enumerate(of.names):
         shown = np.isfinite(of.rho[i]) & (np.arange(place.size) != i)
         series.append(Series(place[shown], of.rho[i][shown], name, name, of.error[i][shown]))
-    names = ", ".join(f"{n} {name}" for n, name in enumerate(of.names, 1))
-    return Panel(f"other channel ({names})", "ρ", tuple(series), (Mark("none", y=0.0),))
+    return Panel(
+        "other channel", "correlation ρ", tuple(series), (Mark("none", y=0.0),), xnames=tuple(of.names)
+    )
 
 
 def _jumps(have: Sequence[tuple[OfChannel, Jumps]]) -> tuple[Panel, Panel]:

@@ -102,7 +102,7 @@ PROCEDURE = Procedure(
         ),
         FigureSpec(
             "kernel_image", "Kernel", "The kernel of the correction, lag zero in the middle of each square. Its centre has to be the smallest element, and its edges have to be near zero.",
-            (PanelSpec("Kernel [pixel²/e⁻] of each channel side by side, of its first setting; rows and columns are lags."),),
+            (PanelSpec("Kernel [pixel²/e⁻] of each channel side by side, of its first setting, by lag along column and row."),),
             ("kernel_centre",),
         ),
         FigureSpec(
@@ -116,7 +116,7 @@ PROCEDURE = Procedure(
         ),
         FigureSpec(
             "straight", "Photon transfer before and after the correction",
-            "The same pairs before and after the correction by a kernel of other pairs. Variance over level has to become flat, covariances zero.",
+            "The same pairs before (filled) and after (open) the correction by a kernel of other pairs. Variance over level has to become flat, covariances zero.",
             (
                 PanelSpec("Variance over level [ADU] against level above the offset [ADU], before and after, with sampling errors; lines are straight laws."),
                 PanelSpec("Covariance of neighbours in the same row over level [ADU], likewise."),

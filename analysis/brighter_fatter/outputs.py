@@ -85,7 +85,7 @@ def _covariances(curves: Sequence[Curve]) -> Plot:
         what = (
             "variance" if at == (0, 0) else f"covariance, {at[1]} column{'s' * (at[1] != 1)}, {at[0]} row{'s' * (at[0] != 1)}"
         )  # fmt: skip
-        panels.append(Panel(_LEVEL, f"{what}, over level [ADU]", tuple(series), title=what))
+        panels.append(Panel(_LEVEL, f"{what.partition(',')[0]} over level [ADU]", tuple(series), title=what))
     return Plot(tuple(panels), columns=2)
 
 
@@ -96,11 +96,16 @@ def _kernels(curves: Sequence[Curve]) -> ImageMap:
     side = max(i.shape[0] for i in images)
     data = np.full((side, len(images) * (side + 1) - 1), np.nan)
     outlines = []
-    for n, (curve, image) in enumerate(zip(shown, images, strict=True)):
+    for n, image in enumerate(images):
         x0, size = n * (side + 1), image.shape[0]
         data[:size, x0 : x0 + size] = image
-        outlines.append((curve.channel, 0, size, x0, x0 + size))
-    return ImageMap(data, "kernel [pixel²/e⁻]", outlines=tuple(outlines))
+        outlines.append(("", 0, size, x0, x0 + size))
+    half = side // 2
+    lags = tuple(f"{n}".replace("-", "−") if n % 4 == 0 else "" for n in range(-half, side - half))
+    return ImageMap(
+        data, "kernel [pixel²/e⁻]", outlines=tuple(outlines), xlabel="channel",
+        ylabel="lag [px]", xnames=tuple(c.channel for c in shown), ynames=lags,
+    )  # fmt: skip
 
 
 def _first_settings(curves: Sequence[Curve]) -> list[Curve]:
@@ -169,7 +174,9 @@ def _straight(curves: Sequence[Curve]) -> Plot:
             x = np.linspace(0.5 * after.fit.levels.min(), after.fit.levels.max(), 30)
             straight = (x / after.fit.gain + after.fit.noise[0, 0] if at == (0, 0) else np.zeros_like(x)) / x
             series.append(Series(x, straight, f"{label}, straight", curve.channel, style="line"))
-        panels.append(Panel(_LEVEL, f"{what}, over level [ADU]", tuple(series)))
+        panels.append(
+            Panel(_LEVEL, f"{what}, over level [ADU]", tuple(series), title=what.partition(" of ")[0])
+        )
     return Plot(tuple(panels), columns=2)
 
 

@@ -2,7 +2,7 @@
 
 Covariances of a sample are themselves correlated: over N pixels of a noise whose power spectrum is P(k), with γ the inverse transform of P²,
 
-    cov(C(r), C(s)) = [γ(r − s) + γ(r + s)] / N        (M. S. Bartlett, 1946, J. R. Stat. Soc. 8, 27)
+    cov(C(r), C(s)) = [γ(r − s) + γ(r + s)] / N        (M. S. Bartlett, 1946, Suppl. J. R. Stat. Soc. 8, 27)
 
 and one coefficient moves all covariances. Both are products in Fourier space: when levels l enter the fit with factors h_l, and C̃_l(k) answers to ã(k) by
 J_l(k), then E(k) = Σ h_l² P_l(k)²/N_l / (Σ h_l J_l(k))² takes the place of P²/N. Sums over many lags, and what a kernel makes of them, are long waves, where charge that is

@@ -168,8 +168,8 @@ Trap model: the pixels after the image at all levels together, each level with a
 
 The decay is fitted where the offset exceeds four errors, a trap from four levels on where χ² falls by 30. The hard-edge response is the first overscan column over the last image column at the level nearest half range.""",
     references=(
-        "J. Janesick, Scientific Charge-Coupled Devices, SPIE Press 2001, section 5.3 (extended pixel edge and first-pixel response).",
-        "A. Snyder and A. Roodman, 2021, J. Astron. Telesc. Instrum. Syst. 7, 048002, equation 2 (offset of the electronics, CTI and traps).",
+        "J. Janesick, Scientific Charge-Coupled Devices, SPIE Press 2001, chapter 5 (extended pixel edge and first-pixel response).",
+        "A. Snyder et al., 2021, J. Astron. Telesc. Instrum. Syst. 7, 048002 (offset of the electronics, CTI and traps).",
     ),
     comments=(
         "Charge released later than the pixels after the image are read is not seen by edge response: CTI by slow traps comes out low.",

@@ -1,6 +1,6 @@
 """Extended pixel edge response: charge found behind the last image pixel, over that pixel and its transfers.
 
-Janesick, Scientific Charge-Coupled Devices (2001), section 5.3. For a register that leaves the fraction c of each packet behind at each of N
+Janesick, Scientific Charge-Coupled Devices (2001), chapter 5. For a register that leaves the fraction c of each packet behind at each of N
 transfers, the i-th pixel after a uniformly lit image holds S·P(X ≥ i), X binomial with N trials of chance c: the sum over all is exactly N·c·S
 also where charge is deferred repeatedly.
 """

@@ -56,17 +56,24 @@ def _some(levels: Sequence[Level]) -> list[Level]:
     return [levels[i] for i in at]
 
 
+def _names(levels: Sequence[Level]) -> list[str]:
+    """What levels are called in a legend: in two digits where that tells them apart."""
+    for digits in (2, 3, 6):
+        names = [f"{float(f'{level.signal:.{digits}g}'):.0f} ADU" for level in levels]
+        if len(set(names)) == len(names):
+            break
+    return names
+
+
 def _profiles(found: Found, label: str) -> Panel:
-    series = []
-    for level in _some(found.ladder.levels):
+    series, drawn = [], _some(found.ladder.levels)
+    for level, name in zip(drawn, _names(drawn), strict=True):
         after, error, signal = level.edge.after, level.edge.pixel_errors, level.signal
         shown = (
             after > error
         )  # the rest is noise about the offset, of which a logarithm shows the upper half only
         x = np.arange(1, after.size + 1, dtype=np.float64)
-        series.append(
-            Series(x[shown], after[shown] / signal, f"{signal:.3g} ADU", yerr=error[shown] / signal)
-        )
+        series.append(Series(x[shown], after[shown] / signal, name, yerr=error[shown] / signal))
     what = "overscan column" if found.ladder.direction == "serial" else "overscan row"
     return Panel(
         f"{what}, from the image", "above offset, over last image pixel", tuple(series), title=label, yscale="log"

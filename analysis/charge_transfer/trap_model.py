@@ -1,6 +1,6 @@
 """Three causes of charge behind the image, told apart by decay and by dependence on the signal.
 
-After Snyder & Roodman 2021 (J. Astron. Telesc. Instrum. Syst. 7, 048002), the i-th pixel after a uniformly lit image of signal S holds
+After A. Snyder et al. 2021 (J. Astron. Telesc. Instrum. Syst. 7, 048002), the i-th pixel after a uniformly lit image of signal S holds
 
     S·P(X ≥ i) + A·S·exp(−i/τ) + min(f·S, w)·(exp(1/τ_T) − 1)·exp(−i/τ_T)
 

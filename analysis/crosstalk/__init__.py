@@ -174,15 +174,15 @@ PROCEDURE = Procedure(
     quantities=QUANTITIES,
     figures=(
         FigureSpec(
-            "matrix", "Matrix of crosstalk", "Coefficient of each pair, a row for each channel that listens, a column for each that is bright, in the order of the table; empty where nothing was "
+            "matrix", "Matrix of crosstalk", "Coefficient of each pair, a row for each channel that listens, a column for each that is bright; empty where nothing was "
             "measured. Look for pairs of neighbouring electronics.",
             (PanelSpec("Coefficient [10⁻⁶ ADU/ADU] of victim (rows, upwards) and aggressor (columns)."),),
             ("largest",),
         ),
         FigureSpec(
-            "coefficients", "Coefficients with their errors", "Every coefficient with its error, by the number of the aggressor. Look for what stands out of zero, and for a channel that hears all others alike: then it is "
+            "coefficients", "Coefficients with their errors", "Every coefficient with its error, by the channel that is bright, in the colour of the one that listens. Look for what stands out of zero, and for a channel that hears all others alike: then it is "
             "their common supply.",
-            (PanelSpec("Coefficient [10⁻⁶ ADU/ADU] with errors against the number of the aggressor in the table."),),
+            (PanelSpec("Coefficient [10⁻⁶ ADU/ADU] with errors, by the channel that is bright."),),
             ("largest", "total", "significant"),
         ),
         FigureSpec(
@@ -217,8 +217,8 @@ are taken off both sides of the normal equations, and enter the error:
 
     σ² = σ_v² + c² σ_a² − 2 c cov""",
     references=(
-        "A. J. Snyder et al., 2021, JATIS 7, 048002 (crosstalk of LSST sensors by fits to stamps; mixcoatl).",
-        "R. H. Lupton et al., 2024, and the crosstalk task of the LSST pipelines cp_pipe (ratios of masked pixels).",
+        "mixcoatl, test library of the LSST camera (coefficients by fits of a model to stamps).",
+        "A. A. Plazas Malagón et al., 2024, arXiv:2404.14516, and cp_pipe of the LSST pipelines, measureCrosstalk (ratios of pixels above a threshold).",
         "W. A. Fuller, Measurement Error Models, Wiley 1987, section 1.2 (what noise in common does to a slope).",
     ),
     comments=(

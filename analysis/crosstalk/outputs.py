@@ -12,7 +12,9 @@ from analysis.crosstalk.matrix import Coefficient, largest
 from analysis.figures import ImageMap, Mark, Panel, Plot, Series
 
 _CELL = 24
-"""Side of a coefficient's cell in the image of the matrix, so that its outline and name are legible."""
+"""Side of a coefficient's cell in the image of the matrix."""
+_WRITTEN = 8
+"""Columns of the matrix up to which its cells hold their numbers."""
 Matrix = Mapping[str, Sequence[Coefficient]]
 
 
@@ -24,24 +26,43 @@ def draw(results: Results, inputs: Inputs, gathered: Gathered, matrix: Matrix) -
             results.without(name, reason, "no coefficient was measured")
         return
     results.figure("matrix", _image(inputs, gathered, matrix))
-    results.figure("coefficients", Plot((_coefficients(gathered, matrix),)))
+    results.figure("coefficients", Plot((_coefficients(inputs, gathered, matrix),)))
     results.figure("flux", Plot((_flux(inputs, matrix),)))
 
 
 def _image(inputs: Inputs, gathered: Gathered, matrix: Matrix) -> ImageMap:
+    """The matrix as cells that hold their coefficients, where there are few enough to be read."""
     cells = np.full((len(matrix), len(gathered.names)), np.nan)
-    outlines = []
-    for row, (victim, found) in enumerate(matrix.items()):
+    for row, found in enumerate(matrix.values()):
         for c in found:
             cells[row, gathered.names.index(c.source)] = c.value * 1e6
-        own = gathered.names.index((inputs.detector.name, victim)) if gathered.exposures else row
-        outlines.append((victim, row * _CELL, (row + 1) * _CELL, own * _CELL, (own + 1) * _CELL))
     top = float(np.nanmax(np.abs(cells)))
-    data = np.kron(cells, np.ones((_CELL, _CELL)))
-    return ImageMap(data, "coefficient [10⁻⁶ ADU/ADU]", low=-top, high=top, outlines=tuple(outlines))
+    outlines = tuple(
+        (
+            f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}",
+            y * _CELL,
+            (y + 1) * _CELL,
+            x * _CELL,
+            (x + 1) * _CELL,
+        )
+        for (y, x), value in np.ndenumerate(cells)
+        if np.isfinite(value) and cells.shape[1] <= _WRITTEN
+    )
+    return ImageMap(
+        np.kron(cells, np.ones((_CELL, _CELL))), "coefficient [10⁻⁶ ADU/ADU]", low=-top, high=top, outlines=outlines,
+        xlabel="channel that is bright", ylabel="channel that listens", xnames=_sources(inputs, gathered), ynames=tuple(matrix),
+    )  # fmt: skip
 
 
-def _coefficients(gathered: Gathered, matrix: Matrix) -> Panel:
+def _sources(inputs: Inputs, gathered: Gathered) -> tuple[str, ...]:
+    """What the columns are called: by channel, and by detector too where it is another."""
+    own = inputs.detector.name
+    return tuple(
+        channel if detector == own else f"{detector} {channel}" for detector, channel in gathered.names
+    )
+
+
+def _coefficients(inputs: Inputs, gathered: Gathered, matrix: Matrix) -> Panel:
     series = []
     for victim, found in matrix.items():
         if found:
@@ -50,14 +71,15 @@ def _coefficients(gathered: Gathered, matrix: Matrix) -> Panel:
                 Series(
                     at,
                     [c.value * 1e6 for c in found],
-                    f"into {victim}",
+                    victim,
                     victim,
                     [c.error * 1e6 for c in found],
                 )
             )
     return Panel(
-        "number of the aggressor", "coefficient [10⁻⁶ ADU/ADU]", tuple(series), (Mark("zero", y=0.0),)
-    )
+        "channel that is bright", "coefficient [10⁻⁶ ADU/ADU]", tuple(series), (Mark("zero", y=0.0),),
+        xnames=_sources(inputs, gathered),
+    )  # fmt: skip
 
 
 def _flux(inputs: Inputs, matrix: Matrix) -> Panel:
@@ -108,7 +130,7 @@ def hand_on(results: Results, inputs: Inputs, gathered: Gathered, matrix: Matrix
             {"slope": "1 / adu", "slope_error": "1 / adu", "signal": "adu"},
             {
                 "victim": "channel of this detector that listens",
-                "number": "number of the aggressor in figures",
+                "number": "number of the aggressor, the column of the matrix",
                 "aggressor_detector": "detector of the channel that is bright",
                 "aggressor": "channel that is bright",
                 "coefficient": "ADU in the victim per ADU in the aggressor; NaN where it was not measured",

@@ -226,7 +226,7 @@ PROCEDURE = Procedure(
     figures=(
         FigureSpec(
             "over_image", "Defects over the image",
-            "Bad pixels outside of whole columns, marked on the response (or the dark signal where there are no flats); each channel tells the corner it is read at. Look for lines, rings and crowds.",
+            "Bad pixels outside of whole columns, marked on the response (or the dark signal where there are no flats); a dot stands at the corner that a channel is read at. Look for lines, rings and crowds.",
             (PanelSpec("Response of each pixel, one for the level around it (or rate [ADU/s]), at its place on the detector; bad pixels marked, of very many every so many-th."),),
             ("clusters", "largest_cluster", "columns", "bad_area"),
         ),

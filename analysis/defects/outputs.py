@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from math import sqrt
 
 import numpy as np
@@ -46,7 +45,7 @@ def draw(results: Results, detector: Detector, found: Sequence[OfChannel]) -> No
 
 
 def over_image(detector: Detector, found: Sequence[OfChannel]) -> ImageMap:
-    """The response of the flats, else the rate of the darks, at its place on the detector, with bad pixels marked; outlines tell the readout corners."""
+    """The response of the flats, else the rate of the darks, at its place on the detector, with bad pixels marked."""
     with_light = all(one.flats.image is not None for one in found)
     planes: dict[str, NDArray[np.floating]] = {}
     for one in found:
@@ -61,10 +60,7 @@ def over_image(detector: Detector, found: Sequence[OfChannel]) -> ImageMap:
         step = -(-number // _MARKED)
         bad = {name: (y[::step], x[::step]) for name, (y, x) in bad.items()}
     label = "response" if with_light else "rate [ADU/s]"
-    drawn = map_of(planes, detector, label, {n: (y, x) for n, (y, x) in bad.items()})
-    corners = {one.channel.name: one.channel.corner.replace("-", " ") for one in found}
-    outlines = tuple((f"{n}, read {corners[n]}", y0, y1, x0, x1) for n, y0, y1, x0, x1 in drawn.outlines)
-    return replace(drawn, outlines=outlines)
+    return map_of(planes, detector, label, {n: (y, x) for n, (y, x) in bad.items()})
 
 
 def _area(found: Sequence[OfChannel]) -> Plot:
@@ -75,8 +71,7 @@ def _area(found: Sequence[OfChannel]) -> Plot:
         shares = [100.0 * max(n, 0.1) / one.mask.size for n in numbers]
         at = np.arange(len(SHOWN)) + 0.6 * (i + 0.5) / len(found) - 0.3
         series.append(Series(at, np.array(shares), one.channel.name, one.channel.name))
-    marks = tuple(Mark(name, x=float(k)) for k, name in enumerate(SHOWN))
-    return Plot((Panel("class, by its bit", "area [%]", tuple(series), marks, yscale="log"),))
+    return Plot((Panel("class, by its bit", "area [%]", tuple(series), yscale="log", xnames=SHOWN),))
 
 
 def _counts(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -24,22 +25,34 @@ _MEANING = {
 
 def hand_on(results: Results, runs: Sequence[Run], followed: Sequence[Followed]) -> None:
     """Hand back the figures and the table of all channels and settings."""
-    timed = [f for f in followed if all(m.hours is not None for m in f.used)]
+    shown = [f for f in map(_repeated, followed) if f.used]
+    alone = "no exposure time has two pairs, so that none has a mean to differ from"
+    timed = [f for f in shown if all(m.hours is not None for m in f.used)]
     if timed:
         results.figure("stability", _stability(timed))
     else:
-        reason = "time-unknown" if followed else "too-few-frames"
-        results.without("stability", reason, "no gains in order of time")
-    warm = [f for f in followed if all(m.temperature is not None for m in f.used)]
+        reason = "time-unknown" if shown else "too-few-frames"
+        results.without("stability", reason, alone if followed and not shown else "no gains in order of time")
+    warm = [f for f in shown if all(m.temperature is not None for m in f.used)]
     if warm:
         results.figure("temperature", _temperature(warm))
     else:
-        reason = "temperature-unknown" if followed else "too-few-frames"
-        results.without("temperature", reason, "no gains with their temperatures")
+        reason = "temperature-unknown" if shown else "too-few-frames"
+        results.without(
+            "temperature", reason, alone if followed and not shown else "no gains with their temperatures"
+        )
     if any(m.point.difference for run in runs for m in run.moments):
         results.product("pairs", _table(runs))
     else:
         results.without("pairs", "too-few-frames", "no pair of flats could be measured")
+
+
+def _repeated(of: Followed) -> Followed:
+    """A run without the pairs that are the only ones of their exposure time: they are their own mean."""
+    times = [m.point.exptime for m in of.used]
+    keep = np.array([times.count(t) > 1 for t in times], dtype=bool)
+    used = tuple(m for m, k in zip(of.used, keep, strict=True) if k)
+    return replace(of, used=used, gain=of.gain[keep], gain_error=of.gain_error[keep], level=of.level[keep])
 
 
 def _label(of: Followed, others: Sequence[Followed]) -> str:

@@ -205,7 +205,7 @@ PROCEDURE = Procedure(
     figures=(
         FigureSpec(
             "fading", "Residual against time",
-            "Residual of each dark against the time since the light ended, with both laws as fitted; below it the control. Look for a residual that no longer fades, for a law that misses "
+            "Residual of each dark against the time since the light ended, with the law that fits better; below it the control. Look for a residual that no longer fades, for a law that misses "
             "the points, and for a control that moves: then offsets or temperatures did.",
             (
                 PanelSpec("Residual [ADU] with errors against the time since the end of the light [s], with the better law that was fitted."),
@@ -261,9 +261,9 @@ Fading, with t_k from the end of the light to the beginning of a dark of time T,
 
 The better law is that of the lower χ². A constant that is not known to a factor of about 1.6 (0.5 in its logarithm) is called not reached.""",
     references=(
-        "R. M. Smith et al., 2008, Proc. SPIE 7021, 70210J (a theory of persistence: traps, and their release in time).",
+        "R. M. Smith et al., 2008, Proc. SPIE 7021, 70210J (a theory of persistence in HgCdTe photodiodes: traps, and their release in time).",
         "J. Janesick, Scientific Charge-Coupled Devices, SPIE Press 2001 (residual image: surface states at full well).",
-        "P. Doherty et al., 2014, Proc. SPIE 9154, 915418 (residual images of LSST sensors against time and level).",
+        "D. Polin et al., 2025, J. Instrum. 20, P07031 (residual images of CCDs of the LSST camera).",
     ),
     comments=(
         "The residual is a mean over all saturated pixels: of a source that spills over, those that were filled by spilling count as well.",

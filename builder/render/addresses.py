@@ -62,6 +62,11 @@ def procedure_anchor(procedure: str) -> str:
     return f"procedure-{slug(procedure)}"
 
 
+def figures_anchor(procedure: str) -> str:
+    """The anchor of a procedure's figures on a test's page."""
+    return f"figures-{slug(procedure)}"
+
+
 def detector_page(detector: str) -> str:
     """The page of a detector, over all blocks and tests."""
     return f"detectors/{slug(detector)}.html"

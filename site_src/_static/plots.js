@@ -88,12 +88,13 @@
   function axis(label) { return { label: label, stroke: colour("--ink"), grid: { stroke: colour("--line"), width: 1 }, ticks: { stroke: colour("--line-strong"), width: 1 }, labelSize: 22, font: "12px sans-serif", labelFont: "12px sans-serif", size: label === undefined ? 40 : undefined }; }
   const shown = (v) => (v === null || v === undefined ? "–" : Number(v.toPrecision(7)).toString());
   function plot(panel, box) {
+    const names = (u, splits) => splits.map((v) => panel.xnames[v] || "");
     const log = (on) => (on === "log" ? { distr: 3 } : {});
     const series = panel.series.map((s) => ({ label: s.label || "value", stroke: shade(s), width: s.style === "points" ? 0 : 1.5, paths: s.style === "points" ? () => null : s.style === "step" ? uPlot.paths.stepped({ align: 1 }) : s.style === "bars" ? uPlot.paths.bars({ size: [0.9] }) : undefined, fill: s.style === "bars" ? shade(s) + "66" : undefined, points: { show: s.style === "points", size: 6, fill: shade(s) }, spanGaps: s.style !== "points", value: (u, v) => shown(v) }));
     const options = {
       width: Math.max(260, box.clientWidth), height: HEIGHT, title: panel.title, scales: { x: Object.assign({ time: panel.xscale === "time" }, log(panel.xscale)), y: log(panel.yscale) }, tzDate: (s) => uPlot.tzDate(new Date(s * 1000), "Etc/UTC"),
-      axes: [Object.assign(axis(panel.xlabel), { size: 34 }, panel.xscale === "time" ? { values: days, space: 90 } : {}), Object.assign(axis(panel.ylabel), { size: 62 })],
-      series: [{ label: panel.xlabel, value: (u, v) => shown(v) }, ...series], cursor: { drag: { x: true, y: true, uni: 20 } }, legend: { live: true }, hooks: { draw: [marks(panel), bars(panel)] },
+      axes: [Object.assign(axis(panel.xlabel), { size: 34 }, panel.xscale === "time" ? { values: days, space: 90 } : panel.xnames ? { values: names, incrs: [1, 2, 5], space: 40 } : {}), Object.assign(axis(panel.ylabel), { size: 62 })],
+      series: [{ label: panel.xlabel, value: (u, v) => (panel.xnames && v !== null && panel.xnames[Math.round(v)]) || shown(v) }, ...series], cursor: { drag: { x: true, y: true, uni: 20 } }, legend: { live: true }, hooks: { draw: [marks(panel), bars(panel)] },
     };
     let asked = null;
     if (panel.places) {

@@ -328,7 +328,7 @@ def test_products_can_be_written_and_hold_what_was_found() -> None:
 def test_figures_show_every_channel() -> None:
     figures = good().figures
     image = figures["kernel_image"]
-    assert isinstance(image, ImageMap) and image.outlines == (("A", 0, 17, 0, 17),)
+    assert isinstance(image, ImageMap) and image.xnames == ("A",) and image.outlines == (("", 0, 17, 0, 17),)
     straight = figures["straight"]
     assert isinstance(straight, Plot)
     labels = [s.label for s in straight.panels[0].series]

@@ -252,3 +252,15 @@ def test_real_pairs_have_the_gain_that_photon_transfer_gives() -> None:
     assert gain.value == pytest.approx(transfer.value, abs=0.02 * gain.uncertainty)
     assert gain.uncertainty == pytest.approx(transfer.uncertainty, rel=0.2) and gain.n == 3
     assert value(found, "gain_temperature").reason == "temperature-unknown"
+
+
+def test_pairs_alone_at_their_exposure_time_are_not_drawn() -> None:
+    """Each would be its own mean: a ladder without repeats has no figure, one with a repeat shows what repeats."""
+    rng = np.random.default_rng(11)
+    ladder = run(flats(rng, 4, times=(4.0, 6.0, 8.0, 10.0)), biases(rng))
+    assert {"stability", "temperature"} <= set(ladder.absent)
+    assert "two pairs" in ladder.absent["stability"]
+    mixed = run(flats(rng, 5, times=(4.0, 6.0, 8.0, 10.0)), biases(rng))
+    plot = mixed.figures["stability"]
+    assert isinstance(plot, Plot)
+    assert [len(s.x) for panel in plot.panels for s in panel.series] == [2, 2]

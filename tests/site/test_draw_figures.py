@@ -119,7 +119,7 @@ def test_the_interactive_form_holds_what_the_picture_shows() -> None:
 def test_the_words_for_a_plot_say_what_is_in_it() -> None:
     alt = draw(transfer("E", "F")).alt
     assert "variance [ADU²] against signal [ADU]" in alt
-    assert "E measured" in alt and "48 values" in alt
+    assert "E, F: measured, fit" in alt and "48 values" in alt
 
 
 def test_channels_keep_their_colour() -> None:

@@ -260,13 +260,17 @@ def test_caveats_stand_where_they_apply() -> None:
     for path in (BIAS01, addresses.block_page("BORN"), addresses.exposures_page("BORN"), addresses.CAVEATS):
         assert text in READ[path].text
     assert text not in READ[PTC01].of("p")[0].text
-    marks = [e for e in READ[BIAS01].of("a") if e.attributes.get("class") == "caveat-mark"]
+    marks = [e for e in READ[BIAS01].of("a") if e.text in ("†", "‡")]
+    bars = {e.attributes["id"]: e.attributes["class"] for e in READ[BIAS01].of("aside") if "id" in e.attributes}
     outcomes = REPORT.blocks[0].tests[0].outcomes
     numbers = [j for o in outcomes for j in o.measurements if j.caveats]
     products = [p for o in outcomes for p in o.products if o.caveats]
     assert len(marks) == len(numbers) + len(products) and numbers and products
-    assert {e.text for e in marks if "major" in e.attributes["aria-label"]} == {"‡"}
-    captions = [e.text for e in READ[BIAS01].of("figcaption")]
+    for mark in marks:  # each leads to its bar, and tells a major one
+        kind = bars[mark.attributes["href"].removeprefix("#")]
+        assert mark.text == ("‡" if kind == "caveat caveat-major" else "†")
+    assert {m.text for m in marks} == {"†", "‡"}
+    captions = [e.text for e in READ[BIAS01].of("div") if e.attributes.get("class") == "figure-head"]
     raised = next(c for c in REPORT.blocks[0].tests[0].caveats if c.raised_by)
     assert captions and all(f"† minor caveat: {raised.text}" in c for c in captions)
 
@@ -401,3 +405,32 @@ def test_large_campaign_stays_light() -> None:
     assert home.path == addresses.HOME
     assert len(home.body.encode()) + chrome < 150_000
     assert all(len(p.body.encode()) + chrome < 100_000 for p in PAGES.values() if p.kind == "test")
+
+
+def test_a_figure_of_several_detectors_says_its_caption_once() -> None:
+    report = REPORT.blocks[0].tests[0]
+    captions = [f.caption for o in report.outcomes for f in o.figures]
+    assert len(captions) > len(set(captions))
+    text = READ[BIAS01].text
+    assert all(text.count(c) == 1 for c in captions)
+    shown = [e.attributes["aria-label"] for e in READ[BIAS01].of("a") if e.attributes.get("class") == "full"]
+    assert len(shown) == len(captions) and len(set(shown)) == len(shown)  # each names its detector
+
+
+def test_failing_numbers_stand_over_the_tables() -> None:
+    seen = 0
+    for test in REPORT.blocks[0].tests:
+        page = READ[addresses.test_page("BORN", test.test.name)]
+        failing = [j for o in test.outcomes for j in o.measurements if j.verdict == Verdict.FAIL]
+        lists = [e for e in page.of("ul") if e.attributes.get("class") == "worst"]
+        assert bool(lists) == bool(failing)
+        for found in lists:
+            assert found.text.count("■") == min(len(failing), 6)
+            seen += 1
+    assert seen
+
+
+def test_procedures_are_reached_from_the_head_of_the_measurements() -> None:
+    page = READ[BIAS01]
+    links = {h for h in page.hrefs if h.startswith(("#procedure-", "#figures-"))}
+    assert {h.removeprefix("#") for h in links} <= set(page.ids)
