@@ -67,6 +67,14 @@ class Lamp(Strict):
     shutter: float = Field(0.0, description="Time that the shutter is open longer than it is told [s]")
 
 
+class Spots(Strict):
+    """Spots of exposures of type point at random places, others in each exposure and channel, instead of five at fixed ones."""
+
+    number: int = Field(ge=1, le=200, description="Spots per channel")
+    width: float = Field(1.5, gt=0, description="Their size [pixels rms]")
+    faintest: Fraction = Field(0.3, description="Peak of the faintest, of the brightest the lamp's light")
+
+
 class Muons(Strict):
     """Cosmic rays that cross a sensitive layer along straight lines."""
 
@@ -110,9 +118,13 @@ class Effects(Strict):
         0.0, description="Part of its charge that the last column read has lost to the one before"
     )
     code_widths: float = Field(
-        0.0, ge=0, le=0.3, description="Scatter of the widths of the converter's codes, rms [steps]"
+        0.0,
+        ge=0,
+        le=0.3,
+        description="Scatter of the widths of the converter's codes, rms [steps]; two together are as wide as two",
     )
     lamp: Lamp = Field(default_factory=lambda: Lamp(), description="Lamp and shutter")
+    spots: Spots | None = Field(None, description="Spots of point exposures")
     muons: Muons | None = Field(None, description="Cosmic rays, instead of the key cosmic_rate of the truth")
     defects: Defects = Field(default_factory=lambda: Defects(), description="Further defects")
 
@@ -129,7 +141,7 @@ BY_CHANNEL = ("non_linearity", "serial_cti", "parallel_cti", "tearing")
 
 
 TABLES: Mapping[str, type[Strict]] = {
-    "brighter_fatter": BrighterFatter, "persistence": Persistence, "glow": Glow, "pattern": Pattern, "lamp": Lamp,
+    "brighter_fatter": BrighterFatter, "persistence": Persistence, "glow": Glow, "pattern": Pattern, "lamp": Lamp, "spots": Spots,
     "muons": Muons, "defects": Defects,
 }  # fmt: skip
 """Effects that are tables of their own."""

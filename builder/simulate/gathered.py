@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from builder.simulate.effects import cosmic_rays, defects, lamp, persistence, pixel_area
+from builder.simulate.effects import cosmic_rays, crosstalk, defects, lamp, persistence, pixel_area
 from builder.simulate.effects_settings import BrighterFatter
 from builder.simulate.plan import Exposure
 from builder.simulate.scene import Map, Scene
@@ -36,7 +36,7 @@ def mean_charge(
         return mean
     image = scene.response * np.float32(light(seed, exposure, detector, truth))
     if exposure.type == "point":
-        image *= spots(geometry)
+        image *= _spots(seed, exposure, detector, geometry, truth)
     if fault := exposure.strikes("flicker", detector):
         rows = generator(seed, exposure.block, exposure.number, detector, "flicker")
         image *= (1 + fault.strength * rows.standard_normal((geometry.shape[0], 1))).astype(np.float32)
@@ -60,6 +60,19 @@ def light(seed: int, exposure: Exposure, detector: str, truth: Truth) -> float:
     if fault := exposure.strikes("lamp-drift", detector):
         found *= 1.0 + fault.strength
     return found
+
+
+def _spots(seed: int, exposure: Exposure, detector: str, geometry: Geometry, truth: Truth) -> Map:
+    of = truth.effects.spots
+    if of is None:
+        return spots(geometry)
+    out = np.zeros(geometry.shape, np.float32)
+    for channel in geometry.channels:
+        rng = generator(seed, exposure.block, exposure.number, detector, channel.name, "spots")
+        out[channel.image.slices] = crosstalk.spots(
+            rng, channel.image.shape, of.number, of.width, of.faintest, 1.0
+        )
+    return out
 
 
 def spots(geometry: Geometry, width: float = 1.5) -> Map:

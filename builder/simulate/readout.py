@@ -7,7 +7,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from builder.simulate.effects.converter import code_widths, converted, stuck
+from builder.simulate.effects.converter import converted, paired_widths, stuck
 from builder.simulate.effects.crosstalk import as_read, coupled, noise_in_common
 from builder.simulate.effects.deferred_charge import lagged
 from builder.simulate.effects.non_linearity import polynomial
@@ -132,7 +132,7 @@ def convert(
     if truth.effects.code_widths:
         for channel in geometry.channels:
             codes = generator(seed, exposure.block, detector, channel.name, "converter")
-            widths = code_widths(CONVERTER_TOP + 1, truth.effects.code_widths, codes)
+            widths = paired_widths(CONVERTER_TOP + 1, truth.effects.code_widths, codes)
             box = extent(channel).slices
             counts[box] = converted(level[box], widths)
     for fault in exposure.struck("clamped-converter", detector):
