@@ -20,26 +20,37 @@ hypothesis.settings.load_profile("calbook")
 CHECKOUT = Path(__file__).resolve().parents[1]
 
 
-@pytest.fixture(scope="session")
-def built_example(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a copy of ``examples/vgcc`` with its site built from a clean state under ``build/site``.
+def built(tmp_path_factory: pytest.TempPathFactory, name: str, code: int) -> Path:
+    """The folder of a copy of ``examples/<name>`` with its site built from a clean state under ``build/site``, by the real command.
 
     Built once for all workers of a run: the first takes the lock and builds, the others wait for it.
     """
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
-    folder, done = shared / "example" / "vgcc", shared / "example-built"
-    with (shared / "example.lock").open("w") as lock:
+    folder, done = shared / "example" / name, shared / f"{name}-built"
+    with (shared / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not done.exists():
             shutil.copytree(
-                CHECKOUT / "examples" / "vgcc", folder, ignore=shutil.ignore_patterns("build", "frames")
+                CHECKOUT / "examples" / name, folder, ignore=shutil.ignore_patterns("build", "frames")
             )
             command = [sys.executable, "-c", "from builder.cli import main; main()", "build", str(folder)]
             ran = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
-            assert ran.returncode == 1, f"the example has errors planted in it: {ran.stdout}\n{ran.stderr}"
+            assert ran.returncode == code, f"{name}: {ran.stdout}\n{ran.stderr}"
             done.write_text(ran.stdout)
     return folder
+
+
+@pytest.fixture(scope="session")
+def built_example(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The campaign with many planted faults, built: it ends with errors, because some are planted in it."""
+    return built(tmp_path_factory, "vgcc", 1)
+
+
+@pytest.fixture(scope="session")
+def built_physics(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small camera of known effects, built: every procedure runs on it."""
+    return built(tmp_path_factory, "physics", 0)
 
 
 CHROMIUM_ARGUMENTS = (

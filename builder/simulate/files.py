@@ -7,9 +7,9 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from builder.simulate.expose import Image
 from builder.simulate.headers import Card
 from builder.simulate.plan import Exposure
+from builder.simulate.readout import Image
 
 FOREIGN = b"This is a note that somebody saved under the name of a frame. It holds no image.\n"
 

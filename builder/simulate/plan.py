@@ -28,6 +28,7 @@ class Exposure:
     exptime: float
     wavelength: str
     begun: datetime
+    since: float = 0.0  # of the first exposure of the test [s]
     faults: tuple[Fault, ...] = ()
 
     def struck(self, kind: str, detector: str) -> tuple[Fault, ...]:
@@ -71,12 +72,13 @@ def exposures(campaign: Campaign, settings: Settings) -> dict[str, list[Exposure
 def _of_entry(entry: Entry, block: str, settings: Settings, clock: datetime) -> Iterator[Exposure]:
     faults = (*entry.faults, *(f for f in settings.faults if f.test == entry.test))
     mine = tuple(f for f in faults if f.block in (None, block))
+    first = _whole_second(clock)
     for index, (kind, exptime, wavelength) in enumerate(_sequence(entry), 1):
         struck = tuple(f for f in mine if f.frame in (None, index))
         number = (entry.first or 0) + index - 1
-        yield Exposure(
-            block, entry.test, number, index, kind, exptime, wavelength, _whole_second(clock), struck
-        )
+        begun = _whole_second(clock)
+        since = (begun - first).total_seconds()
+        yield Exposure(block, entry.test, number, index, kind, exptime, wavelength, begun, since, struck)
         clock += timedelta(seconds=exptime + settings.overhead)
 
 

@@ -9,7 +9,9 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from builder.simulate.settings import BY_CHANNEL, Entry, Fault, Part, Settings, Strict, Truth, merged
+from builder.simulate import effects_settings
+from builder.simulate.effects_settings import Effects, Strict
+from builder.simulate.settings import BY_CHANNEL, Entry, Fault, Part, Settings, Truth, merged
 from builder.simulate.truth import DRAWN, common
 from campaign.findings import Finding
 from campaign.model import Campaign, Detector
@@ -88,6 +90,7 @@ def _explain(error: ValidationError, model: type[Strict], where: str) -> list[Fi
 def _keys_near(model: type[Strict], loc: tuple[int | str, ...]) -> list[str]:
     """The keys that the table at ``loc`` of a model may have."""
     inner: dict[str, type[Strict]] = {"truth": Truth, "blocks": Truth, "parts": Part, "faults": Fault}
+    inner |= {"effects": Effects, **effects_settings.TABLES}
     table = next((inner[str(p)] for p in reversed(loc[:-1]) if str(p) in inner), model)
     return list(table.model_fields)
 
@@ -140,6 +143,8 @@ def _entry_problem(
             return f"There is no block {block!r}."
         if problem := _lacks_channel(settings.truth_of(block), campaign.detectors_of(known)):
             return f"{block}: {problem}"
+        if problem := _strange_channel(settings.truth_of(block).effects, campaign.detectors_of(known)):
+            return f"{block}: {problem}"
         lamp = settings.truth_of(block).lamp
         for part in entry.all_parts:
             if part.type in ("flat", "point") and part.wavelength not in lamp:
@@ -163,6 +168,19 @@ def _lacks_channel(truth: Truth, detectors: Sequence[Detector]) -> str:
                     common(getattr(truth, name), detector.name, channel.name)
                 except KeyError as lacking:
                     return f"{name} is given by name, but not for {detector.name} {channel.name} ({lacking})."
+    return ""
+
+
+def _strange_channel(effects: Effects, detectors: Sequence[Detector]) -> str:
+    """Which channel an effect names that no detector has; '' when there is none."""
+    there = {c.name for d in detectors for c in d.geometry.channels}
+    named = {
+        name: set(v) for name in effects_settings.BY_CHANNEL if isinstance(v := getattr(effects, name), dict)
+    }
+    named["crosstalk"] = set(effects.crosstalk).union(*effects.crosstalk.values())
+    for name, channels in named.items():
+        for channel in sorted(channels - there):
+            return f"effects.{name} names a channel {channel!r} that is not there."
     return ""
 
 

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from builder.simulate.effects.crosstalk import as_read
+from builder.simulate.effects.glow import amplifier_glow
+from builder.simulate.effects_settings import of_channel
 from builder.simulate.settings import Truth
 from builder.simulate.truth import ChannelTruth, generator
 from campaign.geometry import Channel, Geometry, Region
@@ -23,7 +26,7 @@ class Scene:
     """Maps of the whole image, shape ``geometry.shape``, float32.
 
     ``response`` (1 = mean; 0 outside the image regions), ``dark`` [e⁻/s], ``full_well`` [e⁻], ``offset``
-    [ADU], ``noise`` [ADU rms], ``per_electron`` [ADU/e⁻].
+    [ADU], ``noise`` [ADU rms], ``per_electron`` [ADU/e⁻]; ``channels`` is what they were made of.
     """
 
     response: Map
@@ -32,6 +35,7 @@ class Scene:
     offset: Map
     noise: Map
     per_electron: Map
+    channels: Mapping[str, ChannelTruth]
 
 
 def extent(channel: Channel) -> Region:
@@ -66,6 +70,7 @@ def scene(
         offset=np.full(shape, first.offset, np.float32),
         noise=np.full(shape, first.read_noise / first.gain, np.float32),
         per_electron=np.full(shape, 1.0 / first.gain, np.float32),
+        channels=channels,
     )
     pattern = rng.standard_normal(shape, dtype=np.float32)
     wells = rng.standard_normal(shape, dtype=np.float32)
@@ -80,6 +85,7 @@ def scene(
         made.per_electron[box] = 1.0 / own.gain
         made.offset[box] = own.offset + ramp(channel, truth.structure)
         _defects(made, channel, own)
+        _effects(made, channel, truth)
     return made
 
 
@@ -112,6 +118,19 @@ def ramp(channel: Channel, amplitude: float) -> Map:
     return np.asarray(out - inner.mean(), np.float32)
 
 
+def _effects(made: Scene, channel: Channel, truth: Truth) -> None:
+    """Glow, and the last column torn: both in the order of reading."""
+    image, glow = channel.image.slices, truth.effects.glow
+    if glow is not None:
+        light = amplifier_glow(channel.image.shape, glow.peak, glow.reach)
+        made.dark[image] += as_read(light, channel.corner).astype(np.float32)
+    if torn := of_channel(truth.effects.tearing, channel.name, 0.0):
+        response = as_read(made.response[image], channel.corner)
+        lost = np.float32(torn) * response[:, -1]
+        response[:, -1] -= lost
+        response[:, -2] += lost
+
+
 def _defects(made: Scene, channel: Channel, own: ChannelTruth) -> None:
     for y, x, current in own.hot:
         made.dark[y, x] += current
@@ -119,3 +138,5 @@ def _defects(made: Scene, channel: Channel, own: ChannelTruth) -> None:
         made.response[channel.image.y0 : channel.image.y1, x] *= response
     for y, x, response in own.dead:
         made.response[y, x] *= response
+    for y, x, factor in own.noisy:
+        made.noise[y, x] *= factor

@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from builder.simulate.effects_settings import Effects, Strict
 
 FrameType = Literal["bias", "dark", "flat", "point"]
 
@@ -15,7 +17,7 @@ PerChannel = float | dict[str, float | dict[str, float]]
 FaultKind = Literal[
     "missing-frame", "wrong-exposure-time", "wrong-header-time", "wrong-log-time", "swapped-setting",
     "truncated", "empty", "foreign", "wrong-shape", "nan-pixels", "saturated", "noisy-channel",
-    "lamp-drift", "flicker", "clamped-converter", "offset-step",
+    "lamp-drift", "flicker", "clamped-converter", "offset-step", "bias-jump", "stuck-bit",
 ]  # fmt: skip
 
 FAULTS: dict[str, tuple[float, str]] = {
@@ -38,17 +40,13 @@ FAULTS: dict[str, tuple[float, str]] = {
         -5.0,
         "image pixels lie amount [ADU] above the overscan, as if the current were negative",
     ),
+    "bias-jump": (4.0, "from the middle of the rows on, the level is amount [ADU] higher"),
+    "stuck-bit": (0.0, "bit amount of the converter (0 the lowest) is always set"),
 }
 """Kinds of planted faults: the default of ``amount`` and what is done."""
 
-BY_CHANNEL = frozenset({"noisy-channel", "clamped-converter", "offset-step"})
+BY_CHANNEL = frozenset({"noisy-channel", "clamped-converter", "offset-step", "bias-jump", "stuck-bit"})
 """Kinds that may strike a single channel."""
-
-
-class Strict(BaseModel):
-    """Immutable; unknown keys are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Truth(Strict):
@@ -78,6 +76,17 @@ class Truth(Strict):
     lamp: dict[str, float] = Field(
         default_factory=dict, description="Light of the flat lamp by wavelength [ADU/s at the common gain]"
     )
+    effects: Effects = Field(
+        default_factory=lambda: Effects(), description="What else detectors, electronics and lamp do"
+    )
+
+    @model_validator(mode="after")
+    def _one_of_each(self) -> Truth:
+        if self.a00 and self.effects.brighter_fatter:
+            raise ValueError("says both a00 and effects.brighter_fatter")
+        if self.cosmic_rate and self.effects.muons:
+            raise ValueError("says both cosmic_rate and effects.muons")
+        return self
 
 
 class Fault(Strict):

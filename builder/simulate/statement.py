@@ -8,8 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from builder.simulate.gathered import area_changes
 from builder.simulate.plan import Exposure
-from builder.simulate.settings import FAULTS, Settings
+from builder.simulate.settings import FAULTS, Settings, Truth
 from builder.simulate.shots import Shot
 from campaign.model import Campaign
 
@@ -18,7 +19,7 @@ NAME = "truth.json"
 UNITS = {
     "gain": "e-/ADU", "read_noise": "e-", "offset": "ADU", "dark_current": "e-/s", "full_well": "e-",
     "hot": "row, column, e-/s", "dead": "row, column, response", "columns": "column, response",
-    "prnu": "fraction", "a00": "1/e-", "lamp": "e-/s", "cosmic_rate": "1/s per million pixels", "structure": "ADU",
+    "noisy": "row, column, noise over read noise", "bent": "row, column, part lost at full well", "prnu": "fraction", "a00": "1/e-", "lamp": "e-/s", "cosmic_rate": "1/s per million pixels", "structure": "ADU",
 }  # fmt: skip
 
 
@@ -64,6 +65,7 @@ def _block(campaign: Campaign, settings: Settings, name: str, taken: Sequence[Ex
     common = {"prnu", "a00", "cosmic_rate", "structure", "gradient", "vignetting", "temperature"}
     return {
         **truth.model_dump(include=common),
+        "effects": _effects(truth),
         "lamp": {wavelength: rate * gain for wavelength, rate in truth.lamp.items()},
         "detectors": {
             d.name: {
@@ -74,6 +76,18 @@ def _block(campaign: Campaign, settings: Settings, name: str, taken: Sequence[Ex
         },
         "tests": _tests(taken),
     }
+
+
+def _effects(truth: Truth) -> dict[str, Any]:
+    """The effects that there are, as they were set, and what follows from them."""
+    found = truth.effects.model_dump(mode="json", exclude_defaults=True)
+    if truth.effects.brighter_fatter is not None:
+        area = area_changes(truth.effects.brighter_fatter)
+        n = area.shape[0] // 2
+        found["brighter_fatter"] |= {
+            "a00": area[n, n], "a10": area[n, n + 1], "a01": area[n + 1, n],
+        }  # fmt: skip
+    return found
 
 
 def _tests(taken: Sequence[Exposure]) -> dict[str, Any]:

@@ -30,6 +30,8 @@ class ChannelTruth:
     hot: tuple[tuple[int, int, float], ...] = ()
     dead: tuple[tuple[int, int, float], ...] = ()
     columns: tuple[tuple[int, float], ...] = ()
+    noisy: tuple[tuple[int, int, float], ...] = ()
+    bent: tuple[tuple[int, int, float], ...] = ()
 
 
 def generator(*parts: object) -> np.random.Generator:
@@ -88,4 +90,15 @@ def _channel(rng: np.random.Generator, detector: str, channel: Channel, truth: T
     bad = rng.permutation(columns)[: truth.bad_columns]
     low = rng.uniform(0.2, 0.5, truth.bad_columns)
     lines = tuple((int(x) + image.x0, float(r)) for x, r in zip(bad, low, strict=False))
-    return ChannelTruth(**values, hot=tuple(hot), dead=tuple(dead), columns=lines)
+    of = truth.effects.defects
+    # after all else, so that older settings draw what they always drew
+    more = np.divmod(rng.permutation(rows * columns)[: of.noisy + of.bent], columns)
+    spare = [(int(y) + image.y0, int(x) + image.x0) for y, x in zip(*more, strict=True)]
+    return ChannelTruth(
+        **values,
+        hot=tuple(hot),
+        dead=tuple(dead),
+        columns=lines,
+        noisy=tuple((y, x, of.noise) for y, x in spare[: of.noisy]),
+        bent=tuple((y, x, of.loss) for y, x in spare[of.noisy :]),
+    )

@@ -92,7 +92,7 @@ def frame(job: Job, shot: Shot, scene: Scene) -> bytes:
     from builder.simulate.files import damaged, fits_bytes, misshapen
 
     exposure, name = shot.exposure, job.detector.name
-    image = expose(job.seed, exposure, name, job.detector.geometry, job.truth, scene)
+    image = expose(job.seed, exposure, name, job.detector.geometry, job.truth, scene, shot.before)
     cards = job.style.cards(exposure, shot.block, name, job.truth)
     extension = name if job.style.euclid else ""
     return damaged(fits_bytes(misshapen(image, exposure, name), cards, extension=extension), exposure, name)

@@ -175,6 +175,24 @@ def test_offset_step_spares_the_overscan(tmp_path: Path) -> None:
     assert abs(fits.getdata(path)[overscan.slices].mean() - 2000) < 1
 
 
+def test_bias_jump(tmp_path: Path) -> None:
+    path = struck(tmp_path, {"kind": "bias-jump", "amount": 30, "channel": "H", **HERE})
+    image = fits.getdata(path).astype(float)
+    prescan = GEOMETRY.channel("H").prescan  # read from the lower left: rows from the bottom
+    assert prescan is not None
+    columns = image[prescan.slices]
+    noise = 5 * np.sqrt(2 / (20 * 6)) * np.hypot(1.0, np.sqrt(1 / 12))
+    assert columns[22:].mean() - columns[:22].mean() == pytest.approx(30, abs=noise)
+    assert level(path, "E") == pytest.approx(18000, abs=NEAR)
+
+
+def test_stuck_bit(tmp_path: Path) -> None:
+    path = struck(tmp_path, {"kind": "stuck-bit", "amount": 3, "channel": "F", **HERE})
+    image = fits.getdata(path)
+    assert (image[GEOMETRY.channel("F").image.slices] & 8 == 8).all()
+    assert not (image[GEOMETRY.channel("E").image.slices] & 8 == 8).all()
+
+
 @pytest.mark.parametrize("kind", sorted(FAULTS))
 def test_every_fault_is_stated_with_its_file(tmp_path: Path, kind: str) -> None:
     amount = {"amount": 880} if kind == "swapped-setting" else {}

@@ -57,10 +57,9 @@ def test_the_call_is_true(procedure: Procedure, book: Book) -> None:
     assert re.search(r'data-call="command">([^<]+)<', body)[1] == COMMAND  # type: ignore[index]
 
 
-@pytest.mark.parametrize("name", ["bias", "dark", "flat", "photon_transfer"])
-def test_numbers_are_where_the_page_says(name: str, built_example: Path) -> None:
-    """Of the procedures that the example runs."""
-    site, procedure = built_example / "build" / "site", next(p for p in builtin() if p.name == name)
+@EACH
+def test_numbers_are_where_the_page_says(procedure: Procedure, built_physics: Path) -> None:
+    site = built_physics / "build" / "site"
     declared = {q.name for q in procedure.quantities}
     with (site / "data/measurements.csv").open(encoding="utf-8", newline="") as file:
         assert {r["quantity"] for r in csv.DictReader(file) if r["procedure"] == procedure.name} == declared

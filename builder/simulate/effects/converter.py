@@ -13,6 +13,18 @@ def code_widths(codes: int, rms: float, rng: np.random.Generator) -> NDArray[np.
     return out
 
 
+def paired_widths(codes: int, rms: float, rng: np.random.Generator) -> NDArray[np.float64]:
+    """The same where each odd code lacks what the even one before it has too much, as of a weak lowest bit: levels stay right over many codes.
+
+    Of an odd number of codes the last has width 1.
+    """
+    excess = np.clip(rms * rng.standard_normal(codes // 2), -0.9, 0.9)
+    out = np.ones(codes)
+    out[0 : 2 * excess.size : 2] += excess
+    out[1 : 2 * excess.size : 2] -= excess
+    return out
+
+
 def converted(levels: NDArray[np.floating], widths: NDArray[np.floating]) -> NDArray[np.uint16]:
     """Codes of levels [ADU] by a converter of such widths: code k begins half a step below the sum of the widths before it."""
     edges = np.cumsum(widths) - 0.5

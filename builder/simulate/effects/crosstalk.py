@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,9 +11,10 @@ from numpy.typing import NDArray
 from campaign.geometry import Corner
 
 Map = NDArray[np.float64]
+Kind = TypeVar("Kind", bound=np.generic)
 
 
-def as_read(image: NDArray[np.generic], corner: Corner) -> NDArray[np.generic]:
+def as_read(image: NDArray[Kind], corner: Corner) -> NDArray[Kind]:
     """A view of a channel's image with the pixel beside its readout ``corner`` at [0, 0]; the same again turns it back."""
     rows = slice(None, None, -1 if corner in ("upper-left", "upper-right") else 1)
     columns = slice(None, None, -1 if corner in ("lower-right", "upper-right") else 1)

@@ -33,6 +33,33 @@ def shifted_out(charge: Charge, cti: float, after: int) -> Charge:
     return out
 
 
+def lagged(charge: Charge, cti: float, after: int, rng: np.random.Generator | None = None) -> Charge:
+    """What ``shifted_out`` gives, from the chances of how many transfers an electron is late: far faster, for a CTI well below 1.
+
+    An electron of element i makes i + 1 moves, and is late by k transfers with the chance C(i + k, k) cti^k (1 − cti)^(i + 1); chances
+    below 10⁻¹² are left out. With ``rng`` the number of those that are late by one scatters as independent electrons do, so that
+    charge that was drawn before keeps its covariances; without, expectations become expectations.
+    """
+    elements = charge.shape[1]
+    chance = (1.0 - cti) ** np.arange(1.0, elements + 1.0)
+    out = np.zeros((charge.shape[0], elements + after))
+    out[:, :elements] = charge * chance
+    late, moves = 0, np.arange(elements, dtype=np.float64)
+    while cti > 0:
+        late += 1
+        chance = chance * cti * (moves + late) / late
+        if float(chance.max()) < 1e-12 or late > elements + after - 1:
+            break
+        upto = min(elements, elements + after - late)
+        moved = charge[:, :upto] * chance[:upto]
+        out[:, late : late + upto] += moved
+        if rng is not None and late == 1:
+            noise = rng.standard_normal(moved.shape) * np.sqrt(np.maximum(moved, 0.0))
+            out[:, :upto] -= noise
+            out[:, 1 : 1 + upto] += noise
+    return out
+
+
 def exponential_release(time: float) -> Release:
     """Release with a time constant [transfers]."""
     return lambda passed: np.exp(-passed / time)
