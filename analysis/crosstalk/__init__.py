@@ -157,7 +157,10 @@ PROCEDURE = Procedure(
     name="crosstalk",
     title="Crosstalk",
     purpose="How much of a bright source in one channel appears in the channels read at the same time, of this detector and of others: whether images need it taken off.",
-    history=(Version("1.0", "2026-11-21", "First version."),),
+    history=(
+        Version("1.0", "2026-11-21", "First version."),
+        Version("1.1", "2026-11-21", "Where outliers of a square begin is settled by some hundred of its pixels. Numbers move by hundredths of their errors."),
+    ),
     roles=(
         Role("light", ("flat", "point"), 1, "exposures with bright sources that do not cover everything: spots, stars, flats with structure, cosmic rays", every_detector=True),
         Role("bias", ("bias",), 0, "bias frames, where the corrections ask for their structure", elsewhere=True),

@@ -360,9 +360,9 @@ def test_squares_count_their_bright_pixels_and_are_cut_where_lines_are_shifted()
     rng = np.random.default_rng(4)
     whole = rng.normal(0, 1, (50, 45)).astype(np.float32)
     grid = Grid(16)
-    for start in (0, 5, 16, 37):
-        keys, found = grid.counts(whole > 1.0, start)
-        cut = grid.cut(whole, start, keys)
+    for start, corner in ((0, "lower-left"), (5, "upper-left"), (16, "lower-right"), (37, "upper-right")):
+        keys, found = grid.counts(whole, corner, 1.0, start)
+        cut = grid.cut(turned(whole, replace(CAMERA.geometry.channels[0], corner=corner)), start, keys)
         np.testing.assert_array_equal((cut > 1.0).sum(axis=(1, 2)), found)
         assert np.isfinite(cut).sum() == whole.size
         assert np.nansum(cut, dtype=np.float64) == pytest.approx(whole.sum(dtype=np.float64))
