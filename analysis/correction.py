@@ -104,15 +104,20 @@ class Chain:
         """The steps that are applied, for logs and notes: 'offset, bias'."""
         return ", ".join(name for name, _ in self.steps) or "none"
 
-    def apply(self, frame: FrameInput) -> Corrected:
-        """A frame's image, corrected. Raises what reading pixels raises."""
-        raw = frame.pixels.read(self.channel, self.channel.image)
-        values = np.array(raw, dtype=np.float32)
-        mask = np.zeros(raw.shape, np.int32)
-        with np.errstate(invalid="ignore"):
-            mask[values >= np.float32(self.saturation)] = BITS["saturated"]
-        if raw.dtype.kind == "f":
-            mask[~np.isfinite(values)] |= BITS["no-value"]
+    def apply(self, frame: FrameInput, into: Corrected | None = None) -> Corrected:
+        """A frame's image, corrected. With ``into``, which this chain made before and is used up, its memory is used again. Raises what reading pixels raises."""
+        shape = self.channel.image.shape
+        if into is None:
+            into = Corrected(np.empty(shape, np.float32), np.empty(shape, np.int32))
+        values, mask = into.values, into.mask
+        frame.pixels.read(self.channel, self.channel.image, values)
+        mask.fill(0)
+        known = frame.summaries.get(self.channel.name)
+        if known is None or known.high >= self.saturation or known.not_finite:  # else no pixel can be either
+            with np.errstate(invalid="ignore"):
+                mask[values >= np.float32(self.saturation)] = BITS["saturated"]
+            if frame.pixels.dtype(self.channel).kind == "f":
+                mask[~np.isfinite(values)] |= BITS["no-value"]
         out = Corrected(values, mask)
         for _, step in self.steps:
             step(out, frame)

@@ -102,16 +102,24 @@ def clipped_by(
     ValueError when ``sigma`` < 2 or ``rounds`` < 1.
     """
     _check(sigma, rounds)
-    mean, std, low, high = centre, spread * _caution(total), centre, centre
+    low, high = first_bounds(centre, spread, total, sigma)
+    mean = std = 0.0
     n = done = 0
     while done < rounds:
-        low, high = mean - sigma * std, mean + sigma * std
+        if done:
+            low, high = mean - sigma * std, mean + sigma * std
         previous, done = n, done + 1
         n, raw, variance = passed(low, high)
         mean, std = _untruncated(raw, variance * _bessel(n), low, high)
         if done > 1 and n == previous:
             break
     return _result(mean, std, middle(low, high), n, total, done, low, high)
+
+
+def first_bounds(centre: float, spread: float, total: int, sigma: float) -> tuple[float, float]:
+    """The bounds of the first round of ``clipped_by`` with these, for who has to know them before."""
+    reach = sigma * (spread * _caution(total))
+    return centre - reach, centre + reach
 
 
 def clipped_histogram(found: Histogram, sigma: float = 3.0, rounds: int = 10) -> Clipped:

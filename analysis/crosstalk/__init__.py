@@ -19,7 +19,7 @@ from analysis.contract import (
 )
 from analysis.correction import corrections, takes
 from analysis.crosstalk.exposures import Gathered, gather, pairs_of
-from analysis.crosstalk.matrix import Coefficient, largest, of_ratio, of_stamps
+from analysis.crosstalk.matrix import Coefficient, largest, of_ratio, of_stamps, with_detours
 from analysis.crosstalk.outputs import draw, hand_on
 from campaign.geometry import Channel
 
@@ -73,7 +73,10 @@ def measure(inputs: Inputs, results: Results) -> None:
                 [] if held is None else of_stamps(channel.name, held, by_name, found.noise.covariance(), own)
             )
         matrix[channel.name] = ratios
-        _report(inputs, results, channel, ratios, found)
+    if method == METHODS[1]:
+        matrix = with_detours(matrix, inputs.detector.name)
+    for channel in inputs.detector.geometry.channels:
+        _report(inputs, results, channel, matrix[channel.name], found)
     draw(results, inputs, found, matrix)
     hand_on(results, inputs, found, matrix)
 
@@ -157,7 +160,10 @@ PROCEDURE = Procedure(
     name="crosstalk",
     title="Crosstalk",
     purpose="How much of a bright source in one channel appears in the channels read at the same time, of this detector and of others: whether images need it taken off.",
-    history=(Version("1.0", "2026-11-21", "First version."),),
+    history=(
+        Version("1.0", "2026-11-21", "First version."),
+        Version("1.1", "2026-11-21", "Where outliers of a square begin is settled by some hundred of its pixels: numbers move by hundredths of their errors. The stamp fit counts what reaches a channel by way of a third."),
+    ),
     roles=(
         Role("light", ("flat", "point"), 1, "exposures with bright sources that do not cover everything: spots, stars, flats with structure, cosmic rays", every_detector=True),
         Role("bias", ("bias",), 0, "bias frames, where the corrections ask for their structure", elsewhere=True),
@@ -215,7 +221,9 @@ Change with signal: v = c s + c' s² in the same way.
 Stamp fit: all pixels of a square, the wings of sources included, as a sum of all aggressors at once and a polynomial of second order. The read noise's covariances, from overscans,
 are taken off both sides of the normal equations, and enter the error:
 
-    σ² = σ_v² + c² σ_a² − 2 c cov""",
+    σ² = σ_v² + c² σ_a² − 2 c cov
+
+What reaches a victim v by way of a third channel k is in the record of k, to which the fit leaves it; it is added, as the masked ratio sees it: c_va + Σ_k c_vk c_ka.""",
     references=(
         "mixcoatl, test library of the LSST camera (coefficients by fits of a model to stamps).",
         "A. A. Plazas Malagón et al., 2024, arXiv:2404.14516, and cp_pipe of the LSST pipelines, measureCrosstalk (ratios of pixels above a threshold).",

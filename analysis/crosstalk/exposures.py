@@ -9,13 +9,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.contract import FrameInput, Inputs
-from analysis.correction import chain, wanted
+from analysis.correction import Chain, chain, wanted
 from analysis.crosstalk import noise, ratio, stamps
 from analysis.crosstalk.noise import Noise
 from analysis.crosstalk.ratio import Sums
-from analysis.crosstalk.readout import Aggressor, Grid, aggressor, candidates, serial_start, turned
+from analysis.crosstalk.readout import (
+    Aggressor,
+    Grid,
+    Keys,
+    Masks,
+    Tiles,
+    aggressor,
+    candidates,
+    lines_of,
+    serial_start,
+    turned,
+)
 from analysis.crosstalk.stamps import Stamps
-from analysis.crosstalk.victim import victim
+from analysis.crosstalk.victim import victim, watched
 from campaign.geometry import Channel
 from campaign.model import Detector
 
@@ -68,38 +79,49 @@ def gather(inputs: Inputs, side: int, threshold: float, *, fit_stamps: bool) -> 
         if any(d.name in e for e in exposures)
     )
     out, grid = Gathered(names), Grid(side)
+    steps: dict[str, Chain] = {}
     for exposure in exposures:
         frames = [(exposure[n], d, seen_channels(exposure[n], d)) for n, d in known.items() if n in exposure]
         out.saturated |= any(
             f.summaries[c.name].median >= d.geometry.saturation for f, d, held in frames for c in held
         )
-        noise.add(out.noise, frames)
-        sources = _sources(frames, grid, threshold, int(inputs.number("most_squares")))
+        sources = _sources(frames, grid, threshold, int(inputs.number("most_squares")), out.noise)
         out.exposures += 1
         for channel in frames[0][2]:
-            _listen(inputs, out, exposure[inputs.detector.name], channel, sources, grid, fit_stamps)
+            _listen(inputs, out, exposure[inputs.detector.name], channel, sources, grid, steps, fit_stamps)
     return out
 
 
 def _sources(
-    frames: Sequence[tuple[FrameInput, Detector, Sequence[Channel]]], grid: Grid, threshold: float, most: int
-) -> list[Aggressor]:
-    """Who is bright where. The channels of the measured detector, the first, are looked at wherever any of them may be, those of others where they may be themselves."""
-    out: list[Aggressor] = []
-    (frame, detector, channels), *others = frames
-    images = [turned(frame.pixels.read(c, c.image), c) for c in channels]
-    keys = [candidates(frame, c, i, grid, threshold, most) for c, i in zip(channels, images, strict=True)]
+    frames: Sequence[tuple[FrameInput, Detector, Sequence[Channel]]], grid: Grid, threshold: float, most: int, common: Noise
+) -> list[Aggressor]:  # fmt: skip
+    """Who is bright where, each channel read once; the noise that overscans have in common is added up.
+
+    The channels of the measured detector, the first, are looked at wherever any of them may be bright, those of others where they may be themselves.
+    """
+    (first, detector, channels), *others = frames
+    overscans: dict[Name, NDArray[np.generic]] = {}
+
+    def read(frame: FrameInput, detector: Detector, channel: Channel) -> NDArray[np.generic]:
+        found = lines_of(frame, channel)
+        if found.overscan is not None:
+            overscans[detector.name, channel.name] = turned(found.overscan, channel)
+        return found.image
+
+    images = [read(first, detector, c) for c in channels]
+    keys = [candidates(first, c, i, grid, threshold, most) for c, i in zip(channels, images, strict=True)]
     foreign = []
     for frame, other, theirs in others:
         for c in theirs:
-            image = turned(frame.pixels.read(c, c.image), c)
+            image = read(frame, other, c)
             found = candidates(frame, c, image, grid, threshold, most)
             foreign.append(aggressor(other, c, image, grid, threshold, found))
+    noise.add(common, overscans)
     everywhere = np.unique(np.concatenate([*keys, *(a.keys for a in foreign), np.zeros(0, np.int64)]))
-    out += [
+    own = [
         aggressor(detector, c, i, grid, threshold, everywhere) for c, i in zip(channels, images, strict=True)
     ]
-    return out + foreign
+    return own + foreign
 
 
 def _listen(
@@ -109,19 +131,18 @@ def _listen(
     channel: Channel,
     sources: Sequence[Aggressor],
     grid: Grid,
+    steps: dict[str, Chain],
     fit_stamps: bool,
 ) -> None:
     """Add what one channel of the measured detector shows of all others in one exposure."""
     name = (inputs.detector.name, channel.name)
     own = next(s for s in sources if s.name == name)
     others = [s for s in sources if s.name != name and s.keys.size]
-    if not any(s.bright.any() for s in others):
+    keys = watched(others)
+    if not keys.size:
         return
-    image, lost = _pixels(inputs, frame, channel)
-    saturation = inputs.detector.geometry.saturation if lost is None else np.inf
-    seen = victim(image, lost, serial_start(channel), saturation, grid, own, others)
-    if seen is None:
-        return
+    values, good = _pixels(inputs, frame, channel, own, grid, keys, steps)
+    seen = victim(keys, values, good, own, others)
     shared = out.noise.covariance()
     for source in others:
         sums = out.sums.setdefault((channel.name, source.name), Sums())
@@ -131,17 +152,33 @@ def _listen(
 
 
 def _pixels(
-    inputs: Inputs, frame: FrameInput, channel: Channel
-) -> tuple[NDArray[np.generic], NDArray[np.bool_] | None]:
-    """A channel's turned pixels [ADU], and where a correction masked them; those of the frame itself where no correction is asked for.
+    inputs: Inputs,
+    frame: FrameInput,
+    channel: Channel,
+    own: Aggressor,
+    grid: Grid,
+    keys: Keys,
+    steps: dict[str, Chain],
+) -> tuple[Tiles, Masks]:
+    """A channel's squares [ADU], and where they may be used: those that it was looked at itself in, where no correction is asked for.
 
     The offset needs none: it is part of the local background.
     """
     if not set(wanted(inputs)) - {"offset"}:
-        return turned(frame.pixels.read(channel, channel.image), channel), None
-    done = chain(inputs, channel).apply(frame)
-    lost: NDArray[np.bool_] = done.mask != 0
-    return turned(done.values, channel), np.asarray(turned(lost, channel), bool)
+        at = np.searchsorted(own.keys, keys)
+        if own.keys.size and np.array_equal(own.keys[np.minimum(at, own.keys.size - 1)], keys):
+            return own.values[at], ~own.lost[at]
+        image = turned(frame.pixels.read(channel, channel.image), channel)
+        values = grid.cut(image, serial_start(channel), keys)
+        with np.errstate(invalid="ignore"):
+            return values, values < np.float32(inputs.detector.geometry.saturation)
+    if channel.name not in steps:
+        steps[channel.name] = chain(inputs, channel)
+    done = steps[channel.name].apply(frame)
+    start = serial_start(channel)
+    values = grid.cut(turned(done.values, channel), start, keys)
+    free = grid.cut(turned(done.mask != 0, channel), start, keys) == 0
+    return values, free & np.isfinite(values)
 
 
 def pairs_of(gathered: Gathered, victim: str) -> Mapping[Name, Sums]:

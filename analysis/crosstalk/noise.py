@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-
-from analysis.contract import FrameInput
-from analysis.crosstalk.readout import turned
-from analysis.offsets import OVERSCAN_TRIM, trimmed_columns
-from campaign.geometry import Channel
-from campaign.model import Detector
 
 Name = tuple[str, str]
 
@@ -37,25 +31,19 @@ class Noise:
         return value, (1.0 - value**2) / float(np.sqrt(n)), n
 
 
-def add(noise: Noise, frames: Sequence[tuple[FrameInput, Detector, Sequence[Channel]]]) -> None:
-    """Add one exposure: the overscans of all channels given, each less its mean; what lies beyond 5 σ is left out of both."""
+def add(noise: Noise, overscans: Mapping[Name, NDArray[np.generic]]) -> None:
+    """Add one exposure: overscans [ADU] in the order of the readout by channel, each less its mean; what lies beyond 5 σ is left out of both."""
     held: dict[Name, NDArray[np.float64]] = {}
-    for frame, detector, channels in frames:
-        for channel in channels:
-            if channel.overscan is None:
-                continue
-            region = trimmed_columns(channel, channel.overscan, OVERSCAN_TRIM)
-            values = turned(frame.pixels.read(channel, region), channel).astype(np.float64)
-            finite = values[np.isfinite(values)]
-            if finite.size < 100:
-                continue
-            middle = float(np.median(finite))
-            near = np.abs(values - middle) <= 5.0 * max(
-                1.4826 * float(np.median(np.abs(finite - middle))), 0.5
-            )
-            values = values - float(values[near].mean())
-            values[~near] = np.nan
-            held[detector.name, channel.name] = values
+    for name, pixels in overscans.items():
+        values = pixels.astype(np.float64)
+        finite = values[np.isfinite(values)]
+        if finite.size < 100:
+            continue
+        middle = float(np.median(finite))
+        near = np.abs(values - middle) <= 5.0 * max(1.4826 * float(np.median(np.abs(finite - middle))), 0.5)
+        values = values - float(values[near].mean())
+        values[~near] = np.nan
+        held[name] = values
     for one, a in held.items():
         for other, b in held.items():
             rows, columns = min(a.shape[0], b.shape[0]), min(a.shape[1], b.shape[1])

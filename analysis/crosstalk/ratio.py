@@ -46,10 +46,12 @@ def add(sums: Sums, seen: Victim, source: Aggressor, covariance: float) -> None:
     ``covariance`` is that of the two channels' read noise [ADU²]: what it adds to the products of signals is taken off.
     """
     here, there = seen.of(source)
+    here, there = here[source.shines[there]], there[source.shines[there]]
     used = source.bright[there] & seen.good[here] & (seen.sources[here] == 1)
-    if not used.any():
+    found = np.flatnonzero(used)
+    if not found.size:
         return
-    square, row, column = np.nonzero(used)
+    square, row, column = np.unravel_index(found, used.shape)
     x = source.signal[there[square], row, column].astype(np.float64) / SCALE
     off = (seen.values[here[square], row, column] - seen.ground[here[square], row, column]).astype(np.float64)
     sigma = seen.sigma[here[square]]

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.contract import FrameInput
-from campaign.geometry import Channel
+from analysis.offsets import OVERSCAN_TRIM, trimmed_columns
+from campaign.geometry import Channel, Region
 from campaign.model import Detector
 
 Number = TypeVar("Number", bound=np.generic)
@@ -31,6 +32,33 @@ def turned(image: NDArray[Number], channel: Channel) -> NDArray[Number]:
     return image[:, ::-1] if channel.corner.endswith("right") else image
 
 
+@dataclass(frozen=True)
+class Lines:
+    """One channel of one frame as it lies in the file: its ``image``, and the ``overscan`` less the columns that ``analysis.offsets`` passes over; None without one."""
+
+    image: NDArray[np.generic]
+    overscan: NDArray[np.generic] | None
+
+
+def lines_of(frame: FrameInput, channel: Channel) -> Lines:
+    """Image and overscan by one read where they lie side by side. Raises what reading pixels raises."""
+    image, pixels = channel.image, frame.pixels
+    if channel.overscan is None:
+        return Lines(pixels.read(channel, image), None)
+    over = trimmed_columns(channel, channel.overscan, OVERSCAN_TRIM)
+    both = Region(
+        min(image.y0, over.y0), max(image.y1, over.y1), min(image.x0, over.x0), max(image.x1, over.x1)
+    )
+    if both.size > 1.25 * (image.size + over.size):
+        return Lines(pixels.read(channel, image), pixels.read(channel, over))
+    read = pixels.read(channel, both)
+
+    def part(region: Region) -> NDArray[np.generic]:
+        return read[region.y0 - both.y0 : region.y1 - both.y0, region.x0 - both.x0 : region.x1 - both.x0]
+
+    return Lines(part(image), part(over))
+
+
 def serial_start(channel: Channel) -> int:
     """Pixels of a line that are converted before the image's first: those of the prescan."""
     return 0 if channel.prescan is None else channel.prescan.shape[1]
@@ -42,13 +70,21 @@ class Grid:
 
     side: int
 
-    def counts(self, high: NDArray[np.bool_], start: int) -> tuple[Keys, NDArray[np.int64]]:
-        """Keys of all squares that a turned image touches, and how many pixels of each are ``high``."""
-        rows, columns = high.shape
+    def counts(
+        self, image: NDArray[np.generic], corner: str, bound: float, start: int
+    ) -> tuple[Keys, NDArray[np.int64]]:
+        """Keys of all squares that an image touches, and how many pixels of each are above ``bound``. The image is as in the file, read from ``corner``."""
+        from analysis.crosstalk import square_kernels
+
+        rows, columns = image.shape
         first = start // self.side
-        edges = np.maximum(np.arange(first, (start + columns - 1) // self.side + 1) * self.side - start, 0)
-        by_row = np.add.reduceat(high, np.arange(0, rows, self.side), axis=0, dtype=np.uint16)
-        found = np.add.reduceat(by_row, edges, axis=1, dtype=np.int64)
+        ys = np.append(np.arange(0, rows, self.side), rows)
+        xs = np.arange(first, (start + columns - 1) // self.side + 2) * self.side - start
+        xs = np.clip(xs, 0, columns)
+        upper, right = corner.startswith("upper"), corner.endswith("right")
+        ys, xs = rows - ys[::-1] if upper else ys, columns - xs[::-1] if right else xs
+        found = square_kernels.above(np.ascontiguousarray(image), bound, ys, xs)
+        found = found[:: -1 if upper else 1, :: -1 if right else 1]
         keys = np.arange(found.shape[0])[:, np.newaxis] * _WIDE + (first + np.arange(found.shape[1]))
         return keys.ravel().astype(np.int64), found.ravel()
 
@@ -69,16 +105,18 @@ class Aggressor:
     """One channel of one exposure in the squares of ``keys``, which are in order.
 
     ``signal`` is the level above the local background [ADU], ``lit`` where it is above noise, ``bright`` where above the threshold and known;
-    ``lost`` where it is saturated or has no value.
+    ``lost`` where it is saturated or has no value. ``values`` are its levels [ADU], ``shines`` squares with any bright pixel.
     """
 
     detector: str
     channel: str
     keys: Keys
+    values: Tiles
     signal: Tiles
     lit: Masks
     bright: Masks
     lost: Masks
+    shines: NDArray[np.bool_]
 
     @property
     def name(self) -> tuple[str, str]:
@@ -91,13 +129,11 @@ def candidates(
 ) -> Keys:
     """Squares in which a channel may have a source: with pixels half the threshold above the channel's median, or more.
 
-    Of more than ``most`` those with the most such pixels are taken, of as many the first read: they hold nearly all there is to learn.
+    Of more than ``most`` those with the most such pixels are taken, of as many the first read: they hold nearly all there is to learn. ``image`` are the
+    channel's pixels as in the file.
     """
-    bound: float = frame.summaries[channel.name].median + 0.5 * threshold
-    if image.dtype == np.uint16:  # compared as they are: no copy in floating point
-        bound = int(min(bound, 65535.0))
-    with np.errstate(invalid="ignore"):
-        keys, found = grid.counts(np.greater(image, bound), serial_start(channel))
+    bound = float(frame.summaries[channel.name].median + 0.5 * threshold)
+    keys, found = grid.counts(image, channel.corner, bound, serial_start(channel))
     order = np.argsort(-found, kind="stable")[:most]
     return np.sort(keys[order[found[order] > 0]])
 
@@ -105,23 +141,23 @@ def candidates(
 def aggressor(
     detector: Detector, channel: Channel, image: NDArray[np.generic], grid: Grid, threshold: float, keys: Keys
 ) -> Aggressor:
-    """What a channel has in the squares of ``keys``. ``image`` are its turned pixels [ADU], ``threshold`` is above the local background [ADU]."""
-    values = grid.cut(image, serial_start(channel), keys)
-    with np.errstate(invalid="ignore"):
-        lost = ~(values < np.float32(detector.geometry.saturation))
+    """What a channel has in the squares of ``keys``. ``image`` are its pixels as in the file [ADU], ``threshold`` is above the local background [ADU]."""
+    from analysis.crosstalk import square_kernels
+
+    values = grid.cut(turned(image, channel), serial_start(channel), keys)
+    signal = np.empty_like(values)
+    lit, bright, lost = (np.empty(values.shape, bool) for _ in range(3))
     if not keys.size:
-        empty = np.zeros(values.shape, bool)
-        return Aggressor(detector.name, channel.name, keys, values, empty, empty, empty)
+        return Aggressor(
+            detector.name, channel.name, keys, values, signal, lit, bright, lost, np.zeros(0, bool)
+        )
     level, sigma = _faint_level(values)
-    lowest = (5.0 * sigma).astype(np.float32)[:, np.newaxis, np.newaxis]
-    signal = values - level.astype(np.float32)[:, np.newaxis, np.newaxis]
-    with np.errstate(invalid="ignore"):
-        unlit = np.abs(signal) <= lowest
-    signal = values - plane(values, unlit, level)
-    with np.errstate(invalid="ignore"):
-        lit = ~(np.abs(signal) <= lowest)
-        bright = ~lost & (signal > np.float32(threshold))
-    return Aggressor(detector.name, channel.name, keys, signal, lit, bright, lost)
+    square_kernels.stand_out(
+        values, level.astype(np.float32), (5.0 * sigma).astype(np.float32), np.float32(detector.geometry.saturation), np.float32(threshold),
+        signal, lit, bright, lost,
+    )  # fmt: skip
+    shines: NDArray[np.bool_] = np.asarray(bright.reshape(len(values), -1).any(axis=1), bool)
+    return Aggressor(detector.name, channel.name, keys, values, signal, lit, bright, lost, shines)
 
 
 def _faint_level(values: Tiles) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -168,11 +204,8 @@ def solved(matrix: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[n
 
 def plane(values: Tiles, used: Masks, level: NDArray[np.floating]) -> Tiles:
     """The plane that fits the pixels used of each square best, at all its pixels. ``level`` of each square is near it: single precision does from there."""
-    terms = basis(values.shape[1], 1)
-    flat = terms.reshape(len(terms), -1).astype(np.float32)
-    near = level.astype(np.float32)[:, np.newaxis, np.newaxis]
-    right = np.where(used, values - near, np.float32(0.0)).reshape(len(values), -1) @ flat.T
-    found = solved(gram(terms, used), right.astype(np.float64)[:, :, np.newaxis])[:, :, 0]
-    out: Tiles = (found.astype(np.float32) @ flat).reshape(values.shape)
-    out += near
+    from analysis.crosstalk import square_kernels
+
+    out = np.empty_like(values)
+    square_kernels.planes(values, used, level.astype(np.float32), out)
     return out

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.crosstalk.readout import Aggressor, Grid, Keys, Masks, Tiles, plane
+from analysis.crosstalk.readout import Aggressor, Keys, Masks, Tiles
 from analysis.statistics import MAD_TO_SIGMA
 
 CLIP = 5.0
@@ -45,73 +45,61 @@ class Victim:
         return place[same], np.flatnonzero(same)
 
 
-def victim(
-    image: NDArray[np.generic],
-    lost: NDArray[np.bool_] | None,
-    start: int,
-    saturation: float,
-    grid: Grid,
-    own: Aggressor,
-    others: Sequence[Aggressor],
-) -> Victim | None:
-    """A channel's pixels where others are bright; None where nothing is. ``image`` are its turned pixels, ``lost`` those a correction masked."""
-    keys = np.unique(np.concatenate([a.keys[a.bright.any(axis=(1, 2))] for a in others] or [own.keys[:0]]))
-    if not keys.size:
-        return None
-    values = grid.cut(image, start, keys)
-    with np.errstate(invalid="ignore"):
-        good = values < np.float32(saturation)
-    if lost is not None:
-        good &= grid.cut(lost.astype(np.uint8), start, keys) == 0
+def watched(others: Sequence[Aggressor]) -> Keys:
+    """The squares, in order, in which any of other channels is bright."""
+    return np.unique(np.concatenate([a.keys[a.shines] for a in others] or [np.zeros(0, np.int64)]))
+
+
+def victim(keys: Keys, values: Tiles, good: Masks, own: Aggressor, others: Sequence[Aggressor]) -> Victim:
+    """A channel's ``values`` [ADU] where others are bright, in the squares of ``keys``; ``good`` where they may be used."""
+    from analysis.crosstalk import square_kernels
+
     made = Victim(keys, values, values, good, good, np.zeros(values.shape, np.uint8), np.zeros(keys.size))
-    lit = np.zeros(values.shape, bool)
-    top = np.zeros(values.shape, np.float32)
-    for source in others:
-        here, there = made.of(source)
-        lit[here] |= source.lit[there]
-        top[here] = np.fmax(top[here], source.signal[there])
-    for source in others:
-        here, there = made.of(source)
-        made.sources[here] += source.lit[there] & ~(np.abs(source.signal[there]) < GHOST * top[here])
+    lit, top = np.zeros(values.shape, bool), np.zeros(values.shape, np.float32)
+    places = [(s, *made.of(s)) for s in others]
+    for source, here, there in places:
+        square_kernels.light_up(source.signal, source.lit, there, here, top, lit)
+    for source, here, there in places:
+        square_kernels.count_lit(source.signal, source.lit, there, here, top, np.float32(GHOST), made.sources)
     here, there = made.of(own)
     # chosen by what others have there: by its own level alone, the brightest ghosts would be lost
     with np.errstate(invalid="ignore"):  # what has no value, beyond the image too, is no source with wings
-        good[here] &= ~_widened(own.lit[there] & (np.abs(own.signal[there]) >= GHOST * top[here]))
+        shining = own.lit[there] & (np.abs(own.signal[there]) >= GHOST * top[here])
+    some = shining.reshape(len(shining), -1).any(axis=1)
+    good[here[some]] &= ~_widened(shining[some])
     dark = good & ~lit
-    ground, sigma, dark = _ground(values, dark)
+    ground, sigma = _ground(values, dark)
     side = values.shape[1] * values.shape[2]
-    enough = dark.sum(axis=(1, 2)) >= 0.2 * side
+    enough = np.count_nonzero(dark.reshape(len(dark), -1), axis=1) >= 0.2 * side
     good &= enough[:, np.newaxis, np.newaxis]
     return Victim(keys, values, ground, good, dark & good, made.sources, np.where(enough, sigma, np.inf))
 
 
 def _widened(mask: Masks) -> Masks:
-    """A mask with the pixels around it in the same square: a source's wings go on below what stands out of noise."""
-    from scipy.ndimage import binary_dilation
+    """A mask with the pixels around it in the same square, ``MARGIN`` of them: a source's wings go on below what stands out of noise."""
+    out = mask.copy()
+    for axis in (1, 2):
+        held, done = np.moveaxis(out, axis, 0), 0
+        while done < MARGIN:  # twice as far each time
+            step = min(max(done, 1), MARGIN - done)
+            before = held.copy()
+            held[step:] |= before[:-step]
+            held[:-step] |= before[step:]
+            done += step
+    return out
 
-    around = np.ones((1, 3, 3), bool)
-    return np.asarray(binary_dilation(mask, around, iterations=MARGIN), bool)
 
+def _ground(values: Tiles, dark: Masks) -> tuple[Tiles, NDArray[np.float64]]:
+    """Plane and noise of the pixels where no other channel is lit, outliers left out in two rounds, of ``dark`` too."""
+    from analysis.crosstalk import square_kernels
 
-def _ground(values: Tiles, dark: Masks) -> tuple[Tiles, NDArray[np.float64], Masks]:
-    """Plane and noise of the pixels where no other channel is lit, outliers left out in two rounds."""
-    some = values[:, ::2, ::2]  # a quarter of the pixels settles where outliers begin
-    masked = np.where(dark[:, ::2, ::2], some, np.float32(np.nan)).reshape(len(values), -1)
-    middle, spread = _robust(masked)
-    spread = np.maximum(spread, 0.5)
-    ground = np.broadcast_to(middle[:, np.newaxis, np.newaxis], values.shape).astype(np.float32)
-    for round_ in range(2):
-        with np.errstate(invalid="ignore"):
-            near = np.abs(values - ground) <= (CLIP * spread).astype(np.float32)[:, np.newaxis, np.newaxis]
-        used = dark & near
-        ground = plane(values, used, middle)
-        n = np.maximum(used.sum(axis=(1, 2)), 4)
-        off = np.where(used, values - ground, np.float32(0.0)).reshape(len(values), -1)
-        spread = np.sqrt(np.einsum("tp,tp->t", off, off, dtype=np.float64) / (n - 3))
-        spread = np.maximum(spread, 0.29)  # what rounding to whole numbers leaves
-        if round_ == 0:
-            spread = spread * 1.02
-    return ground, spread, used
+    step = max(1, values.shape[1] // 16)  # some hundred pixels settle where outliers begin
+    masked = np.where(dark[:, ::step, ::step], values[:, ::step, ::step], np.float32(np.nan))
+    middle, spread = _robust(masked.reshape(len(values), -1))
+    ground, sigma = np.empty_like(values), np.empty(len(values))
+    # what rounding to whole numbers leaves is the least noise there is
+    square_kernels.grounds(values, dark, middle, np.maximum(spread, 0.5), CLIP, 0.29, ground, sigma)
+    return ground, sigma
 
 
 def _robust(flat: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:

@@ -25,7 +25,7 @@ from analysis.defects.channel import PIXELS, OfChannel
 from analysis.defects.channel import joined as of_channel
 from analysis.defects.darks import of_darks
 from analysis.defects.flats import of_flats
-from analysis.defects.outputs import draw
+from analysis.defects.outputs import draw, drawn_and_forgotten
 from analysis.defects.products import hand_on
 from analysis.defects.series import of_series
 from campaign.geometry import Channel
@@ -110,7 +110,7 @@ def measure(inputs: Inputs, results: Results) -> None:
             of_series(inputs, channel, biases),
         )  # fmt: skip
         _report(inputs, results, one, gain)
-        found.append(one)
+        found.append(drawn_and_forgotten(one))
     _of_detector(results, found)
     draw(results, inputs.detector, found)
     hand_on(results, found)
@@ -121,7 +121,11 @@ def _structure(inputs: Inputs, biases: Sequence[FrameInput], channel: Channel) -
     if len(biases) < 2:
         return None
     # the very master that the bias procedure makes with its default clipping
-    return np.nan_to_num(joined(*halves(inputs, biases, channel, 3.0)).mean)
+    structure = joined(*halves(inputs, biases, channel, 3.0)).mean
+    lost = ~np.isfinite(structure)
+    if lost.any():
+        structure[lost] = 0.0
+    return structure
 
 
 def _flags(inputs: Inputs, one: OfChannel, name: str, gain: float | None) -> tuple[list[str], str]:
@@ -197,7 +201,10 @@ PROCEDURE = Procedure(
     name="defects",
     title="Defects",
     purpose="Which pixels, columns and clusters of each channel are hot, warm, dark, dead, bright, noisy, non-linear or unstable, as one mask for all that follows.",
-    history=(Version("1.0", "2026-11-21", "First version."),),
+    history=(
+        Version("1.0", "2026-11-21", "First version."),
+        Version("1.1", "2026-11-21", "Level and scatter of a cell come from two looks, the first at every fourth row. Both move by small parts of their errors."),
+    ),
     roles=(
         Role("dark", ("dark",), 0, "darks: of the longest time if there are three, else all of at least half of it", elsewhere=True),
         Role("flat", ("flat",), 0, "flats; of several levels for non-linear pixels", elsewhere=True),

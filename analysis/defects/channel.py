@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import sqrt
 
 import numpy as np
@@ -65,10 +66,21 @@ class OfChannel:
         """Pixels of all classes that noise alone is expected to make."""
         return sum(c.chance for c in self.classes.values())
 
+    @cached_property
+    def places(self) -> NDArray[np.intp]:
+        """Pixels with any bit, counted along rows."""
+        return np.flatnonzero(self.mask)
+
+    @cached_property
+    def held(self) -> Mask:
+        """The bits of these pixels."""
+        out: Mask = self.mask.ravel()[self.places]
+        return out
+
     @property
     def bad(self) -> int:
         """Pixels with any bit."""
-        return int(np.count_nonzero(self.mask))
+        return int(self.places.size)
 
     @property
     def bad_error(self) -> float:
@@ -88,17 +100,20 @@ def joined(inputs: Inputs, channel: Channel, darks: Evidence, flats: Evidence, s
     for name, found in classes.items():
         mask[found.y, found.x] |= BITS[name]
     for evidence in (darks, flats):
-        if evidence.no_value is not None:
+        if evidence.no_value is not None and evidence.no_value.any():
             mask[evidence.no_value] |= BITS["no-value"]
         if evidence.saturated is not None and evidence.saturated.any():
             above = _of(classes, ("hot", "warm", "bright"), shape)
             mask[evidence.saturated] |= BITS["saturated"]
             mask[spilled(evidence.saturated, above)] |= BITS["bloom"]
     of_columns, margins, chance = _columns(inputs, classes, (darks, flats), shape)
-    mask[of_columns] |= BITS["column"]
-    mask[at_edge] = BITS["edge"] | (mask[at_edge] & (BITS["no-value"] | BITS["saturated"]))
-    single = (mask & (BITS["column"] | BITS["edge"])) == 0
-    y, x = np.nonzero((mask != 0) & single)
+    if of_columns.any():
+        mask[of_columns] |= BITS["column"]
+    if at_edge.any():
+        mask[at_edge] = BITS["edge"] | (mask[at_edge] & (BITS["no-value"] | BITS["saturated"]))
+    at = np.flatnonzero(mask)
+    single = (mask.ravel()[at] & (BITS["column"] | BITS["edge"])) == 0
+    y, x = np.divmod(at[single], shape[1])
     least = int(inputs.number("cluster_pixels"))
     islands, within = clusters(y, x, least)
     mask[y[within], x[within]] |= BITS["cluster"]

@@ -15,7 +15,7 @@ from analysis.contract import FrameInput, Inputs
 from analysis.dark.level import levels_of
 from analysis.defects.chance import beyond, beyond_with_shot_noise
 from analysis.defects.found import Evidence, picked
-from analysis.defects.local import Local, local, noise_of_mean
+from analysis.defects.local import Local, beyond_bounds, local, noise_of_mean
 from analysis.read_noise import clipping_noise
 from analysis.stack import Reader, clipped_mean_stack, reader
 from campaign.geometry import Channel, Region
@@ -175,8 +175,7 @@ def _above(
     sigma = inputs.number("sigma")
     # the threshold in rate is told in e⁻/s; without a gain hot is a matter of σ, and warm of nothing but noise
     least = 0.0 if gain is None else inputs.number("warm_rate") / gain
-    with np.errstate(invalid="ignore"):
-        y, x = np.nonzero(around.significance > np.float32(sigma))
+    y, x = beyond_bounds(around.significance, -np.inf, sigma)
     level, scatter = around.at(y, x)
     n = len(used.frames)
     scatter = scatter * np.sqrt(n / np.maximum(count[y, x].astype(np.float64), 1.0))
@@ -243,8 +242,7 @@ def _changing(
         out.missing["unstable"] = ("too-few-pixels", "no pixel has a value in both halves")
         return
     sigma = inputs.number("sigma")
-    with np.errstate(invalid="ignore"):
-        y, x = np.nonzero(np.abs(differing.significance) > np.float32(sigma))
+    y, x = beyond_bounds(differing.significance, -sigma, sigma)
     level, scatter = differing.at(y, x)
     off = change[y, x].astype(np.float64) - level
     kept = [np.maximum(h.count[y, x].astype(np.float64), 1.0) for h in halves]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from analysis.contract import FrameInput, Inputs
 from analysis.defects.chance import beyond
 from analysis.defects.found import Evidence, picked
-from analysis.defects.local import Local, local, noise_of_mean, relative_to
+from analysis.defects.local import Local, beyond_bounds, local, noise_of_mean, relative_to
 from analysis.flat_frames import Offsets, by_setting, offsets_of
 from analysis.read_noise import clipping_noise
 from analysis.stack import clipped_mean_stack, reader
@@ -113,7 +113,8 @@ def _master(
     stack = clipped_mean_stack(
         [reader(f, channel) for f in group.frames], channel.image, sigma=CLIP, noise=noise, offsets=levels
     )
-    image = stack.mean + np.float32(group.level)
+    image = stack.mean
+    image += np.float32(group.level)
     if structure is not None:
         image -= structure
     return image, stack.count, noise_of_mean(stack.variance, len(group.frames))
@@ -128,8 +129,7 @@ def _odd(
     """
     sigma = inputs.number("sigma")
     low, high, dead = (inputs.number(p) for p in ("dark", "bright", "dead"))
-    with np.errstate(invalid="ignore"):
-        y, x = np.nonzero(np.abs(around.significance) > np.float32(sigma))
+    y, x = beyond_bounds(around.significance, -sigma, sigma)
     level, scatter = around.at(y, x)
     scatter = scatter * np.sqrt(n / np.maximum(count[y, x].astype(np.float64), 1.0)) / level
     assert out.image is not None and out.no_value is not None
@@ -183,15 +183,15 @@ def _bent(
             "the fainter master flat has no finite pixel above zero",
         )
         return
-    change = response - relative_to(image, around)
+    change = relative_to(image, around)
+    np.subtract(response, change, out=change)
     steps = _ROUNDING * sqrt(1.0 / len(fainter.frames)) / fainter.level
     differing = local(change, side, steps)
     if differing is None:
         out.missing["non-linear"] = ("too-few-pixels", "no pixel has a value at both levels")
         return
     sigma, least = inputs.number("sigma"), inputs.number("non_linear")
-    with np.errstate(invalid="ignore"):
-        y, x = np.nonzero(np.abs(differing.significance) > np.float32(sigma))
+    y, x = beyond_bounds(differing.significance, -sigma, sigma)
     level, scatter = differing.at(y, x)
     off = change[y, x].astype(np.float64) - level
     own = differing.sigma

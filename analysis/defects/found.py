@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.defects.chance import crossing_variance
+from analysis.figures import Panel
 
 Places = NDArray[np.intp]
 
@@ -56,7 +57,7 @@ class Evidence:
 
     ``classes`` by name of their bit; ``missing`` says with a coded reason and a note why a class could not be looked for.
     ``significance`` (image's shape) is what ``thresholds`` [σ] were applied to, ``image`` the master itself [``unit``]; ``no_value`` and ``saturated`` are
-    pixels that the master has no value for, and that are saturated in it. ``frames`` were combined; ``flags`` and ``note`` go with all that rests on them.
+    pixels that the master has no value for, and that are saturated in it; ``panel`` shows the distribution, when the images are forgotten. ``frames`` were combined; ``flags`` and ``note`` go with all that rests on them.
     """
 
     frames: int = 0
@@ -68,6 +69,7 @@ class Evidence:
     thresholds: Mapping[str, float] = field(default_factory=dict)
     no_value: NDArray[np.bool_] | None = None
     saturated: NDArray[np.bool_] | None = None
+    panel: Panel | None = None
     flags: tuple[str, ...] = ()
     note: str = ""
 

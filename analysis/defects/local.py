@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 CLIP = 3.0
 """Pixels of a cell beyond this many σ of it do not say what is ordinary."""
 
-_SAMPLE = 48
+_SAMPLE = 25
 _NOISE_SAMPLE = 50_000
 
 
@@ -58,7 +58,8 @@ class Local:
 def local(image: NDArray[np.floating], side: int, least: float = 0.0) -> Local | None:
     """How each pixel of an image [any unit], shape (rows, columns), stands out of cells of about ``side`` pixels around it.
 
-    A cell's mean and σ are those of what lies within 3 σ of its mean, σ made good for the cut. ``least`` is the smallest σ that
+    A cell's mean and σ are those of what lies within 3 σ of its mean, σ made good for the cut: first of every fourth row, then of all pixels less the
+    level that the cells around say. ``least`` is the smallest σ that
     is believed: that of rounding. Cells without four finite pixels are as the typical one; None where no cell has them.
     """
     from analysis.defects import local_kernels
@@ -73,19 +74,28 @@ def local(image: NDArray[np.floating], side: int, least: float = 0.0) -> Local |
         return None
     means[~known] = np.median(means[known])
     places = (*_between(ys, values.shape[0]), *_between(xs, values.shape[1]))
-    left = np.empty_like(values)
-    local_kernels.against(values, means, np.ones_like(means), *places, left)
-    # again of what is left: a slope across a cell is no scatter
-    more = np.empty_like(means)
-    local_kernels.cells(left, ys, xs, _SAMPLE, CLIP, shrink, more, sigmas)
+    sigmas[~known] = 0.0
+    more, starts = np.empty_like(means), sigmas.copy()
+    local_kernels.again(values, means, starts, *places, ys, xs, CLIP, shrink, more, sigmas)
     more[~known], sigmas[~known] = 0.0, np.median(sigmas[known])
+    means += more
     # what float32 cannot tell apart is no scatter
     smallest = max(least, 4.0 * float(np.finfo(np.float32).eps) * float(np.abs(means).max()), 1e-30)
     np.maximum(sigmas, smallest, out=sigmas)
     out = np.empty_like(values)
-    local_kernels.against(left, more, sigmas, *places, out)
-    means += more
+    local_kernels.against(values, means, sigmas, *places, out)
     return Local(means, sigmas, ys, xs, out)
+
+
+def beyond_bounds(
+    image: NDArray[np.float32], low: float, high: float
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Rows and columns of the pixels below ``low`` or above ``high``, in the order of rows; NaN is neither."""
+    from analysis.defects import local_kernels
+
+    at = local_kernels.outside(np.ascontiguousarray(image), np.float32(low), np.float32(high))
+    y, x = np.divmod(at.astype(np.intp), image.shape[1])
+    return y, x
 
 
 def _between(

@@ -32,16 +32,24 @@ def draw(results: Results, detector: Detector, found: Sequence[OfChannel]) -> No
         return
     results.figure("over_image", over_image(detector, looked))
     results.figure("area", _area(looked))
-    for name, kind, panel in (
-        ("without_light", "darks", _significance), ("response", "flats", _significance), ("noise", "series", _noise),
-    ):  # fmt: skip
-        have = [(one, getattr(one, kind)) for one in looked if getattr(one, kind).significance is not None]
-        if have:
-            results.figure(name, Plot(tuple(panel(one, evidence) for one, evidence in have), columns=2))
+    for name, kind in (("without_light", "darks"), ("response", "flats"), ("noise", "series")):
+        panels = [evidence.panel for one in looked if (evidence := getattr(one, kind)).panel is not None]
+        if panels:
+            results.figure(name, Plot(tuple(panels), columns=2))
         else:
             missing: dict[str, tuple[str, str]] = getattr(looked[0], kind).missing
             reason, note = next(iter(missing.values()), ("too-few-frames", ""))
             results.without(name, reason, note)
+
+
+def drawn_and_forgotten(one: OfChannel) -> OfChannel:
+    """The channel with its distributions drawn and without the images that only they show: so that a detector needs the memory of one channel's."""
+    for evidence, panel in ((one.darks, _significance), (one.flats, _significance), (one.series, _noise)):
+        if evidence.significance is not None:
+            evidence.panel = panel(one, evidence)
+            evidence.significance = evidence.no_value = evidence.saturated = None
+    one.series.image = None
+    return one
 
 
 def over_image(detector: Detector, found: Sequence[OfChannel]) -> ImageMap:
@@ -54,7 +62,9 @@ def over_image(detector: Detector, found: Sequence[OfChannel]) -> ImageMap:
     whole = (
         BITS["column"] | BITS["edge"]
     )  # whole columns and edges are seen without marks, and would hide the rest
-    bad = {one.channel.name: np.nonzero((one.mask != 0) & ((one.mask & whole) == 0)) for one in found}
+    bad = {
+        one.channel.name: np.divmod(one.places[(one.held & whole) == 0], one.mask.shape[1]) for one in found
+    }
     number = sum(y.size for y, _ in bad.values())
     if number > _MARKED:  # so many marks would hide the image: every so many-th
         step = -(-number // _MARKED)
@@ -67,7 +77,7 @@ def _area(found: Sequence[OfChannel]) -> Plot:
     """Share of each channel's pixels by bit; bits that no pixel has are at a tenth of one pixel, below which the axis ends."""
     series = []
     for i, one in enumerate(found):
-        numbers = [float(np.count_nonzero(one.mask & BITS[name])) for name in SHOWN]
+        numbers = [float(np.count_nonzero(one.held & BITS[name])) for name in SHOWN]
         shares = [100.0 * max(n, 0.1) / one.mask.size for n in numbers]
         at = np.arange(len(SHOWN)) + 0.6 * (i + 0.5) / len(found) - 0.3
         series.append(Series(at, np.array(shares), one.channel.name, one.channel.name))

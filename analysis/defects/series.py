@@ -12,7 +12,7 @@ from analysis.contract import FrameInput, Inputs
 from analysis.defects.chance import beyond
 from analysis.defects.darks import darks_used
 from analysis.defects.found import Evidence, picked
-from analysis.defects.local import Local, local, relative_to
+from analysis.defects.local import Local, beyond_bounds, local, relative_to
 from campaign.geometry import Channel, Region
 
 LEAST = 5
@@ -34,7 +34,7 @@ def of_series(inputs: Inputs, channel: Channel, biases: Sequence[FrameInput]) ->
     saturation = 0.5
     if any(f.summaries[channel.name].saturated > saturation * f.summaries[channel.name].n for f in frames):
         return Evidence(missing={"noisy": ("saturated", f"most pixels of the {kind} are saturated")})
-    variance, without, count = scatter_of(frames, channel)
+    variance, share, count = scatter_of(frames, channel)
     n = len(frames)
     ratio, around = over_usual(variance, n - 1, int(inputs.number("side")))
     if around is None:
@@ -42,23 +42,21 @@ def of_series(inputs: Inputs, channel: Channel, biases: Sequence[FrameInput]) ->
     out = Evidence(n, image=ratio, significance=around.significance, unit="variance over the usual")
     out.no_value = count < 2
     out.note = f"{n} {kind}"
-    with np.errstate(divide="ignore", invalid="ignore"):
-        rest = np.divide(without, variance, out=without)
-    _beyond_noise(inputs, out, ratio, rest, count)
+    _beyond_noise(inputs, out, ratio, share, count)
     return out
 
 
 def scatter_of(
     frames: Sequence[FrameInput], channel: Channel
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """Of each pixel over frames, each less its own level: variance [ADU²], the same without the value farthest from the mean, and how many values.
+    """Of each pixel over frames, each less its own level: variance [ADU²], the share of it that is left without the value farthest from the mean, and how many values.
 
     Arrays of the image's shape, NaN for fewer than two values (three). Read in bands of rows, so memory does not grow with the frames.
     """
     from analysis.defects import local_kernels
 
     shape, region = channel.image.shape, channel.image
-    variance, without, count = (np.empty(shape, np.float32) for _ in range(3))
+    variance, share, count = (np.empty(shape, np.float32) for _ in range(3))
     for y in range(0, shape[0], _BAND):
         part = Region(region.y0 + y, min(region.y0 + y + _BAND, region.y1), region.x0, region.x1)
         first, number, total, squares, low, high = np.zeros((6, *part.shape), np.float32)
@@ -72,27 +70,9 @@ def scatter_of(
             level = np.float32(frame.summaries[channel.name].mean)
             local_kernels.add(values, level, first, number, total, squares, low, high)
         rows = slice(y, y + part.shape[0])
-        variance[rows], without[rows], count[rows] = *_variances(number, total, squares, low, high), number
-    return variance, without, count
-
-
-def _variances(
-    n: NDArray[np.float32],
-    total: NDArray[np.float32],
-    squares: NDArray[np.float32],
-    low: NDArray[np.float32],
-    high: NDArray[np.float32],
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    one = np.float32(1.0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        mean = total / n
-        about = np.maximum(squares - total * mean, np.float32(0.0))
-        farthest = np.maximum(high - mean, mean - low)
-        # leaving out one value d from the mean of n takes d² n / (n − 1) off the sum of squares
-        rest = np.maximum(about - farthest * farthest * n / (n - one), np.float32(0.0))
-        variance = np.where(n > 1, about / (n - one), np.float32(np.nan))
-        without = np.where(n > 2, rest / (n - np.float32(2.0)), np.float32(np.nan))
-    return variance.astype(np.float32), without.astype(np.float32)
+        local_kernels.variances(number, total, squares, low, high, variance[rows], share[rows])
+        count[rows] = number
+    return variance, share, count
 
 
 def over_usual(
@@ -103,7 +83,8 @@ def over_usual(
     Fourth roots of variances are nearly normal (D. M. Hawkins & R. A. J. Wixley, 1986, Am. Stat. 40, 296), so a mean without outliers is had of them;
     that of a χ² variable with k degrees of freedom over k is (2/k)^¼ Γ(k/2 + ¼) / Γ(k/2), exactly. Roots of roots are the same to the last bit everywhere.
     """
-    roots = np.sqrt(np.sqrt(variance))
+    roots = np.sqrt(variance)
+    np.sqrt(roots, out=roots)
     around = local(roots, side, 1e-3)
     if around is None:
         return roots, None
@@ -129,8 +110,7 @@ def _beyond_noise(
     chance = beyond(sigma)
     dof = out.frames - 1
     bound = max(float(chdtri(dof, chance)) / dof, least)
-    with np.errstate(invalid="ignore"):
-        y, x = np.nonzero(ratio > np.float32(0.999 * bound))  # of fewer values more is asked
+    y, x = beyond_bounds(ratio, -np.inf, 0.999 * bound)  # of fewer values more is asked
     own = np.maximum(count[y, x].astype(np.float64) - 1.0, 1.0)
     value = ratio[y, x].astype(np.float64)
     tails = chdtrc(own, value * own)

@@ -70,9 +70,11 @@ def faint_columns(
     rows, width = significance.shape
     if width < 2 * _NEIGHBOURS or rows < 16:
         return np.zeros(0, np.intp), np.zeros(0)
-    cut = np.clip(np.nan_to_num(significance, nan=0.0, posinf=0.0, neginf=0.0), -3.0, 3.0)
-    means = cut.sum(axis=0, dtype=np.float64) / rows
     from scipy.ndimage import median_filter
+
+    from analysis.defects import local_kernels
+
+    means = local_kernels.column_sums(np.ascontiguousarray(significance, np.float32), np.float32(3.0)) / rows
 
     off = means - median_filter(means, _NEIGHBOURS, mode="nearest")
     spread = max(1.4826 * float(np.median(np.abs(off - np.median(off)))), 1.0 / sqrt(rows))

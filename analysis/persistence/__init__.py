@@ -184,7 +184,10 @@ PROCEDURE = Procedure(
     name="persistence",
     title="Persistence",
     purpose="What remains in later darks of light that saturated, where it did, and how long it takes to fade: how long to wait after a bright source.",
-    history=(Version("1.0", "2026-11-21", "First version."),),
+    history=(
+        Version("1.0", "2026-11-21", "First version."),
+        Version("1.1", "2026-11-21", "Where clipping begins comes from some of the pixels; all within are averaged in one round. Numbers move by hundredths of their errors."),
+    ),
     roles=(
         Role("dark", ("dark",), 2, "darks of the same exposure time before and after the light"),
         Role("exposed", ("flat", "point"), 1, "exposures that saturate some of the pixels, between these darks"),

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.contract import FrameInput
-from analysis.correction import Chain
+from analysis.correction import Chain, Corrected
 from analysis.persistence.order import Ordered, alike, since
 from analysis.persistence.outputs import OfChannel
 from analysis.persistence.residual import (
@@ -54,6 +54,8 @@ def residuals_of(
     outside = background(lit.level, lit.mask, one.top)
     if not outside.any():
         return "saturated", "no pixel outside the mask is left to compare with"
+    inside = np.flatnonzero(lit.mask)
+    used: Corrected | None = None
     waiting: _Waiting | None = None
     before: Reference | None = None
     made_for: float | None = None
@@ -80,13 +82,14 @@ def residuals_of(
             before = reference(same, steps, noise=noise, shot=1.0 / (gain or 1.0), sigma=sigma)
         if before is None:
             continue
-        left, offset_error = difference(frame, steps, before)
+        used, offset_error = difference(frame, steps, before, used)
+        left = used.values
         ground = ground_of(
             left, outside, lit.mask, hypot(offset_error, before.offset_error), sigma, statistic
         )
         if ground is None:
             continue
-        now = _Waiting(frame, left[lit.mask], ground, before.frames)
+        now = _Waiting(frame, left.ravel()[inside], ground, before.frames)
         if waiting is None:
             one.levels = by_level(left, ground.control, lit.level, one.top, levels, sigma)
             one.map = left - np.float32(ground.control)

@@ -123,10 +123,11 @@ def hand_on(results: Results, found: Sequence[OfChannel]) -> None:
 
 def _mask(one: OfChannel) -> NDArray[np.generic]:
     some = one.map.ravel()[:: max(1, one.map.size // 20_000)]
-    out = np.where(one.lit.mask, np.int32(BITS["saturated"]), np.int32(0))
+    out = one.lit.mask * np.int32(BITS["saturated"])
     if np.isfinite(some).any() and (sigma := robust_std(some)) > 0:
+        at = np.flatnonzero(one.lit.mask)
         with np.errstate(invalid="ignore"):
-            out[one.lit.mask & (one.map > np.float32(5.0 * sigma))] |= BITS["persistent"]
+            out.ravel()[at[one.map.ravel()[at] > np.float32(5.0 * sigma)]] |= BITS["persistent"]
     return out
 
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.contract import FrameInput
-from analysis.correction import Chain
-from analysis.statistics import clipped
+from analysis.correction import Chain, Corrected
+from analysis.statistics import Clipped, clipped, clipped_by, first_bounds
 
 STATISTICS = ("clipped mean", "mean", "median")
 """How the pixels within the mask are averaged; the first is the default."""
@@ -21,6 +21,7 @@ TILE = 32
 MARGIN = 3
 """Pixels around the mask that belong neither to it nor to the background."""
 _LEAST = 20
+_SETTLES = 16_000  # pixels that tell to a per cent where clipping begins
 
 
 @dataclass(frozen=True)
@@ -81,33 +82,29 @@ def reference(
     """
     if not frames:
         return None
+    from analysis.persistence import residual_kernels
+
     shape = chain.channel.image.shape
-    total, count = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+    total, count = np.zeros(shape, np.float32), np.zeros(shape, np.uint16)
     highest = np.full(shape, -np.inf, np.float32)
-    offsets = 0.0
+    offsets, out = 0.0, None
     for frame in frames:
-        out = chain.apply(frame)
-        good = out.mask == 0
-        np.add(total, out.values, out=total, where=good)
-        np.maximum(highest, out.values, out=highest, where=good)
-        count += good
+        out = chain.apply(frame, out)
+        residual_kernels.add(out.values, out.mask, total, highest, count)
         offsets += out.offset.error**2 if out.offset is not None else 0.0
-    with np.errstate(divide="ignore", invalid="ignore"):
-        others = (total - highest) / (count - 1)
-        variance = (noise**2 + np.maximum(others, 0.0) * np.float32(shot)) * (count / (count - 1))
-        struck = (count > 1) & ((highest - others) > np.float32(sigma) * np.sqrt(variance))
-        mean = np.where(struck, others, total / count)
-    mean = np.where(count > 0, mean, np.float32(np.nan)).astype(np.float32)
-    return Reference(mean, len(frames), sqrt(offsets) / len(frames))
+    residual_kernels.unstruck(total, highest, count, np.float32(noise), np.float32(shot), np.float32(sigma))
+    return Reference(total, len(frames), sqrt(offsets) / len(frames))
 
 
-def difference(frame: FrameInput, chain: Chain, before: Reference) -> tuple[NDArray[np.float32], float]:
-    """A dark less the reference [ADU], NaN where either has no value; and the error of its offset."""
-    out = chain.apply(frame)
-    values = out.values
-    values -= before.mean
-    values[out.mask != 0] = np.nan
-    return values, out.offset.error if out.offset is not None else 0.0
+def difference(
+    frame: FrameInput, chain: Chain, before: Reference, into: Corrected | None = None
+) -> tuple[Corrected, float]:
+    """A dark less the reference [ADU], its values NaN where either has none; and the error of its offset. ``into`` as of ``Chain.apply``."""
+    from analysis.persistence import residual_kernels
+
+    out = chain.apply(frame, into)
+    residual_kernels.less(out.values, out.mask, before.mean)
+    return out, out.offset.error if out.offset is not None else 0.0
 
 
 def background(level: NDArray[np.float32], inside: NDArray[np.bool_], top: float) -> NDArray[np.bool_]:
@@ -116,15 +113,26 @@ def background(level: NDArray[np.float32], inside: NDArray[np.bool_], top: float
     Light below saturation persists too. So they are those exposed to less than a thousandth of ``top`` [ADU], the level of the mask, or the half that
     was exposed least where that is more.
     """
-    from scipy.ndimage import binary_dilation
-
-    far = ~binary_dilation(inside, iterations=MARGIN)
+    far = ~_widened(inside, MARGIN)
     if not far.any():
         return far
     step = max(1, far.size // 200_000)  # a bound, not a measurement: a part of the pixels settles it
     some = level.ravel()[::step][far.ravel()[::step]]
     bound = max(1e-3 * top, float(np.median(some)) if some.size else 0.0)
     out: NDArray[np.bool_] = far & (level <= np.float32(bound))
+    return out
+
+
+def _widened(mask: NDArray[np.bool_], margin: int) -> NDArray[np.bool_]:
+    """A mask with all pixels that are ``margin`` steps along rows or columns from it, or fewer."""
+    out = mask
+    for _ in range(margin):
+        grown = out.copy()
+        grown[1:] |= out[:-1]
+        grown[:-1] |= out[1:]
+        grown[:, 1:] |= out[:, :-1]
+        grown[:, :-1] |= out[:, 1:]
+        out = grown
     return out
 
 
@@ -148,20 +156,35 @@ def ground_of(
     sigma: float,
     statistic: str,
 ) -> Ground | None:
-    """The background of a difference; None where too few pixels have a value. ``offset_error`` is that of both offsets."""
-    from analysis.distribution import distribution
+    """The background of a difference; None where too few pixels have a value. ``offset_error`` is that of both offsets.
 
-    field = np.where(outside, left, np.float32(np.nan))
-    around = distribution(field)
-    if around.n < _LEAST:
+    Where clipping begins is settled by whole rows of at least ``_SETTLES`` pixels, far enough apart; all pixels within are then averaged.
+    """
+    rows = left[:: max(1, left.size // _SETTLES)]
+    some = rows[outside[:: max(1, left.size // _SETTLES)]]
+    some = some[np.isfinite(some)]
+    if some.size < _LEAST:  # what the rows passed over may hold
+        some = left[outside & np.isfinite(left)]
+    if some.size < _LEAST:
         return None
-    found = around.clipped(sigma)
+    from analysis.persistence import residual_kernels
+
+    start = clipped(some, sigma)
+    centre = np.float32(start.mean)
+    held = np.zeros((3, 1, 1))
+
+    def passed(low: float, high: float) -> tuple[int, float, float]:
+        nonlocal held
+        held = residual_kernels.tile_sums(left, outside, TILE, np.float32(low), np.float32(high), centre)
+        n, first, second = (float(total) for total in held.sum(axis=(1, 2)))
+        mean = first / n
+        return int(n), float(centre) + mean, max(second / n - mean * mean, 0.0)
+
+    found = clipped_by(passed, lambda low, high: start.median, start.mean, start.std, some.size, sigma, 1)
     level, variance = found.mean, found.variance
+    extra = _structure(held, inside, found.std)
     if statistic == "mean":  # cosmic rays are as frequent within the mask, where they stay too
-        finite = np.isfinite(field)
-        level = float(field.mean(where=finite, dtype=np.float64))
-        variance = float(field.var(where=finite, dtype=np.float64))
-    extra = _structure(field, inside, found.mean, found.std)
+        _, level, variance = passed(-np.inf, np.inf)
     error = sqrt(found.variance / found.n + offset_error**2 + extra)
     return Ground(level, variance, found.n, found.mean, error, extra)
 
@@ -188,20 +211,38 @@ def residual(
     used = held[np.isfinite(held)]
     if used.size < _LEAST:
         return None
-    n, mean, wide = used.size, float(used.mean(dtype=np.float64)), float(used.var(dtype=np.float64))
-    if statistic == "median":
-        mean = float(np.median(used))
-    elif statistic == "clipped mean" and not cleaned:
-        core = clipped(used, sigma)
-        n, mean, wide = core.n, core.mean, core.variance
+    core = settled(used, sigma) if statistic == "clipped mean" and not cleaned else None
+    if core is not None:
+        n, mean = core.n, core.mean
+    else:
+        n = used.size
+        mean = float(np.median(used)) if statistic == "median" else float(used.mean(dtype=np.float64))
     value = mean - ground.level
     common = ground.variance / (references + 1)
     single = ground.variance - common
-    within = max(wide - common, single) if shot is None else single + max(value, 0.0) * shot
+    if shot is not None:
+        within = single + max(value, 0.0) * shot
+    else:
+        wide = float(used.var(dtype=np.float64)) if core is None else core.variance
+        within = max(wide - common, single)
     loss = _of_median(used, within + common) if statistic == "median" else 1.0
     return Residual(
         frame.frame.exposure, since, frame.frame.exptime, value, n, ground.n, single, within, references, ground.control, ground.control_error, loss, ground.structure
     )  # fmt: skip
+
+
+def settled(values: NDArray[np.float32], sigma: float) -> Clipped:
+    """Clipped statistics of many values [ADU], all finite: where clipping begins is settled by ``_SETTLES`` of them, all within are then averaged."""
+    some = values[:: max(1, values.size // _SETTLES)]
+    start = clipped(some, sigma)
+    if some.size == values.size:
+        return start
+
+    def passed(low: float, high: float) -> tuple[int, float, float]:
+        kept = values[(values >= np.float32(low)) & (values <= np.float32(high))]
+        return kept.size, float(kept.mean(dtype=np.float64)), float(kept.var(dtype=np.float64))
+
+    return clipped_by(passed, lambda low, high: start.median, start.mean, start.std, start.n_total, sigma, 1)
 
 
 @dataclass(frozen=True)
@@ -222,11 +263,12 @@ def compared(first: NDArray[np.float32], second: NDArray[np.float32], sigma: flo
     struck = np.zeros(first.shape, bool)
     if both.sum() < _LEAST:
         return Compared(struck, 1.0, 0.0)
-    one, other = float(np.median(first[both])), float(np.median(second[both]))
+    step = max(1, first.size // _SETTLES)
+    one, other = (float(np.median(values[::step][both[::step]])) for values in (first, second))
     # where nothing is left to scale by, or far less than in the first, plain differences serve as well
     ratio = float(np.clip(one / other, 1.0 / 3.0, 3.0)) if one > 0 and other > 0 else 1.0
     off = first - np.float32(ratio) * second
-    core = clipped(off[both], sigma)
+    core = settled(off[both], sigma)
     with np.errstate(invalid="ignore"):
         struck = np.abs(off - np.float32(core.mean)) > np.float32(sigma * max(core.std, 1e-30))
     return Compared(struck, ratio, core.variance)
@@ -256,18 +298,16 @@ def shot_of(pair: Compared, one: Residual, other: Residual) -> float | None:
     return max((pair.variance - noise) / (one.value + r**2 * other.value), 0.0)
 
 
-def _structure(field: NDArray[np.float32], inside: NDArray[np.bool_], middle: float, std: float) -> float:
+def _structure(tiles: NDArray[np.float64], inside: NDArray[np.bool_], std: float) -> float:
     """Variance [ADU²] that structure of the background gives the residual; 0 where its squares differ no more than noise allows.
 
-    Means of squares outside the mask scatter by noise and by structure; what is beyond noise is taken to shift each square that
-    the mask touches, independently.
+    Means of squares outside the mask (``tiles``: numbers and sums of what clipping left) scatter by noise and by structure; what is beyond noise is taken to
+    shift each square that the mask touches, independently.
     """
     if std <= 0:
         return 0.0
-    with np.errstate(invalid="ignore"):
-        good = np.abs(field - np.float32(middle)) <= np.float32(5.0 * std)
-    off = np.where(good, field - np.float32(middle), np.float32(0.0))
-    sums, counts = _tiled(off), _tiled(good)
+    counts: NDArray[np.float64] = tiles[0]
+    sums: NDArray[np.float64] = tiles[1]
     used = counts >= 0.25 * TILE * TILE
     if used.sum() < 8:
         return 0.0
@@ -283,13 +323,10 @@ def _structure(field: NDArray[np.float32], inside: NDArray[np.bool_], middle: fl
     return beyond / effective + beyond / means.size
 
 
-def _tiled(image: NDArray[np.generic]) -> NDArray[np.float64]:
-    """Sums over squares of ``TILE`` pixels, those at the far edges smaller."""
-    rows, columns = image.shape
-    narrow = (
-        np.float32 if image.dtype.kind == "f" else np.uint16
-    )  # enough for TILE rows, and many times as fast
-    by_row = np.add.reduceat(image, np.arange(0, rows, TILE), axis=0, dtype=narrow)
+def _tiled(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """How many pixels of a mask lie in each square of ``TILE`` pixels, those at the far edges smaller."""
+    rows, columns = mask.shape
+    by_row = np.add.reduceat(mask, np.arange(0, rows, TILE), axis=0, dtype=np.uint16)
     out: NDArray[np.float64] = np.add.reduceat(by_row, np.arange(0, columns, TILE), axis=1, dtype=np.float64)
     return out
 
@@ -299,16 +336,30 @@ def by_level(
 ) -> list[tuple[float, float, float, int]]:
     """The residual of pixels by the level they had been exposed to: (mean level, residual, error, pixels) [ADU], levels that too few had left out.
 
-    The error is the pixels' own scatter. ``top`` is the saturation level above the offset: pixels there make the last bin.
+    The error is the pixels' own scatter. ``top`` is the saturation level above the offset: pixels there make the last bin. Where clipping begins is settled by
+    a quarter to a half of ``_SETTLES`` pixels of each bin, or all of fewer.
     """
-    used = np.flatnonzero(np.isfinite(left.ravel()) & (level.ravel() > 0.02 * top))
-    levels, values = level.ravel()[used], left.ravel()[used]
-    which = np.minimum((levels * np.float32(bins / top)).astype(np.int64), bins)
+    from analysis.persistence import residual_kernels
+
+    scale, least = np.float32(bins / top), np.float32(0.02 * top)
+    some = np.empty((bins + 1, _SETTLES // 2), np.float32)
+    low, high, centre = np.zeros((3, bins + 1), np.float32)
+    starts: dict[int, Clipped] = {}
+    for k, n in enumerate(residual_kernels.some_of_bins(left, level, least, scale, some).tolist()):
+        if n >= _LEAST:
+            starts[k] = start = clipped(some[k, :n], sigma)
+            centre[k] = start.mean
+            low[k], high[k] = first_bounds(start.mean, start.std, start.n_total, sigma)
+    sums = residual_kernels.by_bin(left, level, least, scale, low, high, centre)
     out = []
-    for number in range(bins + 1):
-        held, at = values[which == number], levels[which == number]
-        if held.size < _LEAST:
-            continue
-        core = clipped(held, sigma)
-        out.append((float(at.mean(dtype=np.float64)), core.mean - ground, core.mean_error, core.n))
+    for k, start in starts.items():
+        number, first, second, levels, seen = sums[:, k].tolist()
+        mean = first / number
+        found = int(number), float(centre[k]) + mean, max(second / number - mean * mean, 0.0)
+        core = clipped_by(
+            lambda low, high, found=found: found,  # type: ignore[misc]
+            lambda low, high, middle=start.median: middle,  # type: ignore[misc]
+            start.mean, start.std, start.n_total, sigma, 1,
+        )  # fmt: skip
+        out.append((levels / seen, core.mean - ground, core.mean_error, core.n))
     return out

@@ -43,22 +43,20 @@ def saturated(
     The share moves with pixels that noise carries over the bound. With h pixels per ADU of which the mean lies at the bound, and noise σ
     there, their number scatters by √(h σ / √π): the integral of p (1 − p) over the levels, p being the normal distribution.
     """
+    from analysis.persistence import residual_kernels
+
     shape = chain.channel.image.shape
     mask, valid = np.zeros(shape, bool), np.zeros(shape, bool)
     level = np.zeros(shape, np.float32)
     last: FrameInput | None = None
-    bound = chain.saturation
+    bound, out = chain.saturation, None
+    least = np.float32(threshold if threshold > 0 else np.inf)
     for frame in exposed:
-        out = chain.apply(frame)
-        good = (out.mask & _NO_VALUE) == 0
-        over = good & ((out.mask & BITS["saturated"]) != 0)
-        if threshold > 0:
-            over |= good & (out.values >= np.float32(threshold))
-        valid |= good
-        np.maximum(level, out.values, out=level, where=good)
-        if over.any():
+        out = chain.apply(frame, out)
+        if residual_kernels.expose(
+            out.values, out.mask, np.int32(_NO_VALUE), np.int32(BITS["saturated"]), least, level, mask, valid
+        ):
             last = frame
-            mask |= over
             offset = out.offset.value if out.offset is not None else 0.0
             bound = min(chain.saturation - offset, threshold if threshold > 0 else np.inf)
     n = int(valid.sum())

@@ -1,0 +1,173 @@
+"""Compiled passes of persistence over one channel: what was exposed, the mean of the darks before it, and what a later dark holds more.
+
+Each goes once over arrays of the channel's image shape. Sums are kept by column and folded in halves, so that they have one order on every processor.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+Image = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+Counts = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+Mask = NDArray[np.int32]
+
+_NAN = np.float32(np.nan)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def expose(
+    values: Image, mask: Mask, lost: np.int32, full: np.int32, threshold: np.float32, level: Image, lit: Bools, valid: Bools
+) -> int:  # fmt: skip
+    """Note an exposure to light: raise ``level`` to its values, mark what is ``lit`` (a bit of ``full``, or from ``threshold`` on) and ``valid`` (no bit of ``lost``).
+
+    Returns how many pixels this exposure saturated.
+    """
+    n = 0
+    for y in range(values.shape[0]):
+        row, bits, highest, over, good = values[y], mask[y], level[y], lit[y], valid[y]
+        some = 0
+        for x in range(row.size):
+            v, known = row[x], (bits[x] & lost) == 0
+            now = known & (((bits[x] & full) != 0) | (v >= threshold))
+            highest[x] = v if known & (v > highest[x]) else highest[x]
+            good[x] |= known
+            over[x] |= now
+            some += 1 if now else 0
+        n += some
+    return n
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def add(values: Image, mask: Mask, total: Image, highest: Image, count: NDArray[np.uint16]) -> None:
+    """Add a dark's pixels without a bit to sums, highest values and numbers."""
+    for y in range(values.shape[0]):
+        row, bits, sums, top, number = values[y], mask[y], total[y], highest[y], count[y]
+        for x in range(row.size):
+            v, good = row[x], bits[x] == 0
+            sums[x] += v if good else np.float32(0.0)
+            top[x] = v if good & (v > top[x]) else top[x]
+            number[x] += np.uint16(1 if good else 0)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def unstruck(
+    total: Image, highest: Image, count: NDArray[np.uint16], noise: np.float32, shot: np.float32, sigma: np.float32
+) -> None:  # fmt: skip
+    """Sums of ``add`` → means in their place, NaN of none, without the highest value where it stands out of the others by ``sigma``.
+
+    Variance of one value is ``noise``² [ADU²] and ``shot`` times the level.
+    """
+    one = np.float32(1.0)
+    for y in range(total.shape[0]):
+        sums, top, number = total[y], highest[y], count[y]
+        for x in range(sums.size):
+            n = np.float32(number[x])
+            rest = max(n - one, one)
+            others = (sums[x] - top[x]) / rest
+            level = others if others > np.float32(0.0) else np.float32(0.0)
+            variance = (noise * noise + level * shot) * (n / rest)
+            off = top[x] - others
+            struck = (n > one) & (off > np.float32(0.0)) & (off * off > sigma * sigma * variance)
+            mean = others if struck else sums[x] / n
+            sums[x] = mean if n > np.float32(0.0) else _NAN
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def less(values: Image, mask: Mask, mean: Image) -> None:
+    """Take ``mean`` off in place; NaN where a bit is set."""
+    for y in range(values.shape[0]):
+        row, bits, off = values[y], mask[y], mean[y]
+        for x in range(row.size):
+            v = row[x] - off[x]
+            row[x] = v if bits[x] == 0 else _NAN
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def tile_sums(
+    values: Image, used: Bools, side: int, low: np.float32, high: np.float32, centre: np.float32
+) -> Doubles:  # fmt: skip
+    """Of the pixels used with values from ``low`` to ``high``, by square of ``side`` pixels: number, sum and sum of squares of deviations from ``centre``.
+
+    Shape (3, squares along a column, squares along a row); the squares at the far edges are smaller.
+    """
+    rows, columns = values.shape
+    wide = (columns + side - 1) // side
+    out = np.zeros((3, (rows + side - 1) // side, wide))
+    n, first, second = np.zeros(columns, np.float32), np.zeros(columns), np.zeros(columns)
+    for top in range(0, rows, side):
+        n[:], first[:], second[:] = np.float32(0.0), 0.0, 0.0
+        for y in range(top, min(top + side, rows)):
+            row, here = values[y], used[y]
+            for x in range(columns):
+                v = row[x]
+                good = here[x] & (v >= low) & (v <= high)
+                d = np.float64(v - centre if good else np.float32(0.0))
+                n[x] += np.float32(1.0 if good else 0.0)
+                first[x] += d
+                second[x] += d * d
+        for t in range(wide):
+            for x in range(t * side, min((t + 1) * side, columns)):
+                out[0, top // side, t] += np.float64(n[x])
+                out[1, top // side, t] += first[x]
+                out[2, top // side, t] += second[x]
+    return out
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def some_of_bins(values: Image, level: Image, least: np.float32, scale: np.float32, out: Image) -> Counts:
+    """Values of pixels by bin of ``level`` (as of ``by_bin``) into ``out``, shape (bins, an even number); returns how many of each.
+
+    All of a bin that has room; of more every second, fourth …, so that between half of the room and all of it is filled evenly.
+    """
+    last, room = out.shape[0] - 1, out.shape[1]
+    filled, seen, step = (
+        np.zeros(last + 1, np.int64),
+        np.zeros(last + 1, np.int64),
+        np.ones(last + 1, np.int64),
+    )
+    for y in range(values.shape[0]):
+        row, exposed = values[y], level[y]
+        for x in range(row.size):
+            v, at = row[x], exposed[x]
+            if at > least and v == v:
+                k = min(int(at * scale), last)
+                if seen[k] & (step[k] - 1) == 0:
+                    if filled[k] == room:
+                        for i in range(room // 2):
+                            out[k, i] = out[k, 2 * i]
+                        filled[k], step[k] = room // 2, 2 * step[k]
+                    if seen[k] & (step[k] - 1) == 0:
+                        out[k, filled[k]] = v
+                        filled[k] += 1
+                seen[k] += 1
+    return filled
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def by_bin(
+    values: Image, level: Image, least: np.float32, scale: np.float32, low: Image, high: Image, centre: Image
+) -> Doubles:  # fmt: skip
+    """By bin of ``level``, those above ``least`` in bins of 1/``scale`` and the last open: number, sum and squares of deviations of values within the bin's bounds, sum and number of levels.
+
+    Shape (5, bins); the last two are of all pixels with a value.
+    """
+    last = low.size - 1
+    out = np.zeros((5, low.size))
+    for y in range(values.shape[0]):
+        row, exposed = values[y], level[y]
+        for x in range(row.size):
+            v, at = row[x], exposed[x]
+            if at > least and v == v:
+                k = min(int(at * scale), last)
+                out[3, k] += np.float64(at)
+                out[4, k] += 1.0
+                if low[k] <= v <= high[k]:
+                    d = np.float64(v - centre[k])
+                    out[0, k] += 1.0
+                    out[1, k] += d
+                    out[2, k] += d * d
+    return out
