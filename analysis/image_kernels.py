@@ -145,15 +145,15 @@ def _residuals(
 @njit(cache=True, nogil=True, error_model="numpy")
 def common_sums(
     first: Image, second: Image, rows_a: Doubles, rows_b: Doubles, in_x: Doubles, most_a: float, most_b: float
-) -> tuple[Doubles, Doubles]:
-    """Numbers kept and sums of both residuals by row, shape (3, rows), and by column, shape (3, columns).
+) -> tuple[Doubles, Doubles, Doubles]:
+    """Numbers kept and sums of both residuals by row, shape (3, rows), and by column, shape (3, columns); sums of products ab, aa, bb.
 
     ``rows_a`` and ``rows_b`` (rows, terms) with ``in_x`` (terms, columns) are the smooth shapes; kept are pixels whose residuals
     are at most ``most_a`` and ``most_b``.
     """
     rows, columns = first.shape
-    a, b, keep = np.empty(columns), np.empty(columns), np.empty(columns)
-    by_row, by_column = np.zeros((3, rows)), np.zeros((3, columns))
+    a, b, keep, work = np.empty(columns), np.empty(columns), np.empty(columns), np.empty(columns)
+    by_row, by_column, products = np.zeros((3, rows)), np.zeros((3, columns)), np.zeros(3)
     for y in range(rows):
         _smooth_row(rows_a[y], in_x, a)
         _smooth_row(rows_b[y], in_x, b)
@@ -164,36 +164,19 @@ def common_sums(
             by_column[1, x] += a[x]
         for x in range(columns):
             by_column[2, x] += b[x]
+        for x in range(columns):
+            work[x] = a[x] * b[x]
+        products[0] += folded(work, columns)
+        for x in range(columns):
+            work[x] = a[x] * a[x]
+        products[1] += folded(work, columns)
+        for x in range(columns):
+            work[x] = b[x] * b[x]
+        products[2] += folded(work, columns)
         by_row[0, y] = folded(keep, columns)
         by_row[1, y] = folded(a, columns)
         by_row[2, y] = folded(b, columns)
-    return by_row, by_column
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def common_products(
-    first: Image, second: Image, rows_a: Doubles, rows_b: Doubles, in_x: Doubles, most_a: float, most_b: float,
-    of_rows: Doubles, of_columns: Doubles,
-) -> tuple[float, float, float]:  # fmt: skip
-    """Sums of products ab, aa, bb of the residuals of kept pixels (see ``common_sums``) less row and column means.
-
-    ``of_rows`` (2, rows) and ``of_columns`` (2, columns) are what is taken off the residuals of each.
-    """
-    rows, columns = first.shape
-    a, b, keep = np.empty(columns), np.empty(columns), np.empty(columns)
-    both, squares_a, squares_b = np.zeros(columns), np.zeros(columns), np.zeros(columns)
-    for y in range(rows):
-        _smooth_row(rows_a[y], in_x, a)
-        _smooth_row(rows_b[y], in_x, b)
-        _residuals(first[y], second[y], a, b, most_a, most_b, keep)
-        ma, mb = of_rows[0, y], of_rows[1, y]
-        for x in range(columns):
-            da = (a[x] - ma - of_columns[0, x]) * keep[x]
-            db = (b[x] - mb - of_columns[1, x]) * keep[x]
-            both[x] += da * db
-            squares_a[x] += da * da
-            squares_b[x] += db * db
-    return folded(both, columns), folded(squares_a, columns), folded(squares_b, columns)
+    return by_row, by_column, products
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

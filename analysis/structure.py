@@ -107,23 +107,40 @@ def structure(first: Floats, second: Floats, degree: int = 5) -> Structure:
     shapes = smooth(one, degree), smooth(two, degree)
     most1, most2 = (_OUTLIER * max(_spread(i, s), 1e-9) for i, s in ((one, shapes[0]), (two, shapes[1])))
     (rows1, rows2), across = (s.rows for s in shapes), shapes[0].across
-    by_row, by_column = image_kernels.common_sums(one, two, rows1, rows2, across, most1, most2)
+    sums = image_kernels.common_sums(one, two, rows1, rows2, across, most1, most2)
+    return structure_of(*sums, one.size, degree)
+
+
+def structure_of(
+    by_row: NDArray[np.float64],
+    by_column: NDArray[np.float64],
+    products: NDArray[np.float64],
+    size: int,
+    degree: int = 0,
+) -> Structure:
+    """The same from sums over the pixels kept of ``size``: number and deviations of both by row, shape (3, rows), and by column; products ab, aa, bb of all.
+
+    That rows' and columns' means are independent of one another is as true as all pixels are kept: to the share left out, times both variances.
+    Raises ValueError for too few pixels.
+    """
     n = int(by_row[0].sum())
     if n < 3:
         raise ValueError("too few pixels for a covariance")
     means = by_row[1:].sum(axis=1) / n
     rows, columns = (_means(s[0], s[1:], means) for s in (by_row, by_column))
-    less = rows + means[:, np.newaxis]
-    products = image_kernels.common_products(one, two, rows1, rows2, across, most1, most2, less, columns)
-    rest = _covariance(*products, n)
-    ny, nx = one.shape
+    left = [
+        float(products[k] - n * means[i] * means[j] - by_row[0] @ (rows[i] * rows[j]) - by_column[0] @ (columns[i] * columns[j]))
+        for k, (i, j) in enumerate(((0, 1), (0, 0), (1, 1)))
+    ]  # fmt: skip
+    rest = _covariance(left[0], left[1], left[2], n)
+    ny, nx = by_row.shape[1], by_column.shape[1]
     scale = ny * nx / ((ny - 1.0) * (nx - 1.0))
     pixels = Variance(rest.value * scale, rest.error * scale, rest.n)
     of_columns = _of_means(columns, pixels, ny, degree)
     of_rows = _of_means(rows, pixels, nx, degree)
     parts = (of_columns, of_rows, pixels)
     whole = Variance(sum(p.value for p in parts), sqrt(sum(p.error**2 for p in parts)), pixels.n)
-    return Structure(whole, of_columns, of_rows, pixels, one.size - n)
+    return Structure(whole, of_columns, of_rows, pixels, size - n)
 
 
 def gradient(image: Floats, channel: Channel, axis: int) -> tuple[float, float]:
