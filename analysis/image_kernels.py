@@ -146,14 +146,16 @@ def _residuals(
 def common_sums(
     first: Image, second: Image, rows_a: Doubles, rows_b: Doubles, in_x: Doubles, most_a: float, most_b: float
 ) -> tuple[Doubles, Doubles, Doubles]:
-    """Numbers kept and sums of both residuals by row, shape (3, rows), and by column, shape (3, columns); sums of products ab, aa, bb.
+    """Numbers kept and sums of both residuals by row, shape (3, rows), and by column, shape (5, columns); sums of products ab, aa, bb.
+
+    By column there are also the sums over pixels left out of the means of their rows, first and second.
 
     ``rows_a`` and ``rows_b`` (rows, terms) with ``in_x`` (terms, columns) are the smooth shapes; kept are pixels whose residuals
     are at most ``most_a`` and ``most_b``.
     """
     rows, columns = first.shape
     a, b, keep, work = np.empty(columns), np.empty(columns), np.empty(columns), np.empty(columns)
-    by_row, by_column, products = np.zeros((3, rows)), np.zeros((3, columns)), np.zeros(3)
+    by_row, by_column, products = np.zeros((3, rows)), np.zeros((5, columns)), np.zeros(3)
     for y in range(rows):
         _smooth_row(rows_a[y], in_x, a)
         _smooth_row(rows_b[y], in_x, b)
@@ -173,9 +175,16 @@ def common_sums(
         for x in range(columns):
             work[x] = b[x] * b[x]
         products[2] += folded(work, columns)
-        by_row[0, y] = folded(keep, columns)
+        work[:] = keep
+        n = folded(work, columns)
+        by_row[0, y] = n
         by_row[1, y] = folded(a, columns)
         by_row[2, y] = folded(b, columns)
+        if 0.0 < n < columns:
+            mean_a, mean_b = by_row[1, y] / n, by_row[2, y] / n
+            for x in range(columns):
+                by_column[3, x] += mean_a * (1.0 - keep[x])
+                by_column[4, x] += mean_b * (1.0 - keep[x])
     return by_row, by_column, products
 
 

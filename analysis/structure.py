@@ -118,18 +118,21 @@ def structure_of(
     size: int,
     degree: int = 0,
 ) -> Structure:
-    """The same from sums over the pixels kept of ``size``: number and deviations of both by row, shape (3, rows), and by column; products ab, aa, bb of all.
+    """The same from sums over the pixels kept of ``size``: of both images' deviations by row (3, rows) and column (5, columns), as ``image_kernels.common_sums`` has them.
 
-    That rows' and columns' means are independent of one another is as true as all pixels are kept: to the share left out, times both variances.
     Raises ValueError for too few pixels.
     """
     n = int(by_row[0].sum())
     if n < 3:
         raise ValueError("too few pixels for a covariance")
     means = by_row[1:].sum(axis=1) / n
-    rows, columns = (_means(s[0], s[1:], means) for s in (by_row, by_column))
+    rows, columns = (_means(s[0], s[1:3], means) for s in (by_row, by_column))
+    # by column: the sum over kept pixels of the means of their rows
+    lost = np.count_nonzero(by_row[0]) - by_column[0]
+    of_their_rows = rows.sum(axis=1, keepdims=True) - (by_column[3:] - np.outer(means, lost))
     left = [
-        float(products[k] - n * means[i] * means[j] - by_row[0] @ (rows[i] * rows[j]) - by_column[0] @ (columns[i] * columns[j]))
+        float(products[k] - n * means[i] * means[j] - by_row[0] @ (rows[i] * rows[j]) - by_column[0] @ (columns[i] * columns[j])
+              + of_their_rows[i] @ columns[j] + of_their_rows[j] @ columns[i])
         for k, (i, j) in enumerate(((0, 1), (0, 0), (1, 1)))
     ]  # fmt: skip
     rest = _covariance(left[0], left[1], left[2], n)

@@ -108,10 +108,11 @@ def _channel(
         flicker_ratio=inputs.number("flicker_ratio"),
         pile_fraction=inputs.number("pile_fraction"),
     )
-    electronics, unlit_flags = electronics_of(inputs, frames, channel, bounds)
+    details = [f.details(channel) for f in frames]
+    electronics, unlit_flags = electronics_of(inputs, details, channel, bounds)
     try:
         levels = levels_of(
-            frames, channel, offsets, electronics, bounds, inputs.number("stability_tolerance")
+            frames, details, channel, offsets, electronics, bounds, inputs.number("stability_tolerance")
         )
     except ValueError as error:
         _nothing(results, channel, setting, "unphysical", str(error), n=len(frames))
@@ -134,7 +135,7 @@ def _channel(
     try:
         master = master_of(
             [frames[i] for i in clean], channel, [offsets.values[i] for i in clean], [levels.values[i] for i in clean],
-            how=_making(inputs), reference=reference,
+            noise=levels.noise, how=_making(inputs), reference=reference,
         )  # fmt: skip
     except ValueError as error:
         _nothing(results, channel, setting, "too-few-pixels", str(error), _OF_MASTER, flags, len(clean))

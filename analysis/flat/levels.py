@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.checks import Check, clamped, flicker, flicker_of_means, lamp_drift, unstable
-from analysis.contract import FrameInput, Inputs
+from analysis.contract import ChannelDetails, FrameInput, Inputs
 from analysis.distribution import distribution
 from analysis.flat_frames import ElectronicNoise, Offsets, electronic_noise
 from analysis.flat_pairs import Bounds, NoLightError, checks_of_frame, read_one
@@ -31,11 +31,13 @@ class Levels:
 
     ``errors`` are those of comparing one frame with another (pixel noise, not the common pattern); ``checks`` by frame;
     ``mutual`` compare the frames with one another. ``offset_error`` is common to all: that of bias frames; those of overscans are in ``errors``.
+    ``noise`` is that of one pixel of one flat over its level.
     """
 
     values: tuple[float, ...]
     errors: tuple[float, ...]
     offset_error: float
+    noise: float
     checks: tuple[tuple[Check, ...], ...]
     mutual: tuple[Check, ...]
 
@@ -64,13 +66,14 @@ class Levels:
 
 def levels_of(
     frames: Sequence[FrameInput],
+    details: Sequence[ChannelDetails],
     channel: Channel,
     offsets: Offsets,
     electronics: ElectronicNoise | None,
     bounds: Bounds,
     stability: float,
 ) -> Levels:
-    """Levels of flats of one setting, two at least, and their checks.
+    """Levels of flats of one setting, two at least, and their checks; ``details`` are those of the frames.
 
     ``stability`` is the relative scatter of levels that is tolerated. Raises NoLightError when a level is not above its offset.
     """
@@ -82,9 +85,9 @@ def levels_of(
         _Normal(frame, channel, np.float32(offset), np.float32(value))
         for frame, offset, value in zip(frames, offsets.values, values, strict=True)
     ]
-    noise = noise_of_one([n.part for n in normal], channel.image)
+    noise = _noise([n.part for n in normal[:2]], channel.image)
     errors = [max(noise * v, 1e-6) / sqrt(channel.image.size) for v in values]
-    if _quiet(frames, channel, offsets.values, values, noise, bounds):
+    if _quiet(frames, details, channel, offsets.values, values, noise, bounds):
         per_frame = tuple(map(tuple, own))
     else:
         ruled = flickering(normal, values, electronics, bounds)
@@ -98,26 +101,25 @@ def levels_of(
     ]  # fmt: skip
     mutual.append(unstable(values, between, tolerance=stability))
     return Levels(
-        tuple(values), tuple(between), 0.0 if independent else offsets.error, per_frame, tuple(mutual)
+        tuple(values), tuple(between), 0.0 if independent else offsets.error, noise, per_frame, tuple(mutual)
     )
 
 
 def electronics_of(
-    inputs: Inputs, frames: Sequence[FrameInput], channel: Channel, bounds: Bounds
+    inputs: Inputs, details: Sequence[ChannelDetails], channel: Channel, bounds: Bounds
 ) -> tuple[ElectronicNoise | None, tuple[str, ...]]:
-    """The noise that bias frames tell, None without two of them, and flags: those of the bias frames, else those of the flats' overscans (prescans)."""
+    """The noise that bias frames tell, None without two of them, and flags: those of the bias frames, else those that the ``details`` of flats tell of their overscans (prescans)."""
     found = electronic_noise((), inputs.frames.get("bias", ()), channel, bounds, inputs.shared)
     if found is not None:
         return found, found.flags
-    for frame in frames:
-        details = frame.details(channel)
-        unlit = details.overscan or details.prescan
+    for held in details:
+        unlit = held.overscan or held.prescan
         if unlit is not None and clamped(unlit, fraction=bounds.pile_fraction).raised:
             return None, ("clamped",)
     return None, ()
 
 
-def noise_of_one(readers: Sequence[Reader], region: Region) -> float:
+def _noise(readers: Sequence[Reader], region: Region) -> float:
     """Noise of one frame from the difference of the first two, of some bands of rows; 0 where they have no finite pixel in common."""
     parts = [np.subtract(readers[0](part), readers[1](part)) for part in bands_of(region)]
     found = distribution(np.concatenate(parts))
@@ -126,6 +128,7 @@ def noise_of_one(readers: Sequence[Reader], region: Region) -> float:
 
 def _quiet(
     frames: Sequence[FrameInput],
+    details: Sequence[ChannelDetails],
     channel: Channel,
     offsets: Sequence[float],
     levels: Sequence[float],
@@ -140,7 +143,6 @@ def _quiet(
     if noise <= 0 or any(f.summaries[channel.name].not_finite for f in frames):
         return False
     n = len(frames)
-    details = [f.details(channel) for f in frames]
     variance = _QUIETER * noise**2 * n / (n - 1)
     for axis in (1, 0):
         lines = np.array([d.rows if axis == 1 else d.columns for d in details])

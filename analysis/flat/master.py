@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from analysis.contract import FrameInput
 from analysis.distribution import distribution
-from analysis.flat.levels import CLIP, noise_of_one
+from analysis.flat.levels import CLIP
 from analysis.flat.response import Response, response_of
 from analysis.flat.shape import Shape, dust, polynomial
 from analysis.masks import BITS, Mask
@@ -76,10 +76,11 @@ def master_of(
     offsets: Sequence[float],
     levels: Sequence[float],
     *,
+    noise: float,
     how: Making,
     reference: Master | None = None,
 ) -> Master:
-    """The master of clean flats (two at least) with their offsets and levels [ADU].
+    """The master of clean flats (two at least) with their offsets and levels [ADU] and the ``noise`` of one over its level.
 
     Frames are scaled to the mean level and stacked in two halves; what the halves share is pattern, what they do not
     is noise. Pixels below ``how.dark`` or above ``how.bright`` times the smooth shape are defects, when they stand out of noise. With the estimator
@@ -93,9 +94,8 @@ def master_of(
         _Scaled(f, channel, np.float32(o), np.float32(level / v))
         for f, o, v in zip(frames, offsets, levels, strict=True)
     ]
-    noise = max(noise_of_one(readers, channel.image), 1e-6)
     stacks = [
-        clipped_mean_stack(half, channel.image, sigma=CLIP, noise=noise)
+        clipped_mean_stack(half, channel.image, sigma=CLIP, noise=max(noise * level, 1e-6))
         for half in (readers[::2], readers[1::2])
     ]
     first, second = (stack.mean for stack in stacks)

@@ -54,7 +54,12 @@ def hand_on(results: Results, detector: Detector, found: Sequence[OfChannel]) ->
         results.without("prnu", "no-reference")
     several = len({one.setting for one, _ in have}) > 1
     names = [f"{o.channel.name} {o.setting}" if several else o.channel.name for o, _ in have]
-    normal = {n: m.image / np.float32(m.level) for n, (_, m) in zip(names, have, strict=True)}
+    for (
+        _,
+        master,
+    ) in have:  # in place: new memory costs more than the division, and nobody asks for the level again
+        np.divide(master.image, np.float32(master.level), out=master.image)
+    normal = {n: m.image for n, (_, m) in zip(names, have, strict=True)}
     results.figure("master", _map(results, detector, have, list(normal.values())))
     results.product("master_flat", ImageProduct(normal, "", {"NORMAL": (1.0, "mean response of each plane")}))
     masks: dict[str, NDArray[np.generic]] = {n: m.defects for n, (_, m) in zip(names, have, strict=True)}

@@ -92,7 +92,7 @@ def _in_common(first: Image, second: Image, shape: Shape) -> tuple[Variance, flo
     centres = np.array([np.median(s[np.isfinite(s)]) for s in samples], np.float32)
     spreads = np.array([robust_std(s) for s in samples])
     reach = np.maximum(np.array([_OUTLIER, _OUTLIER, _CLIP]) * spreads, 1e-9).astype(np.float32)
-    by_row, by_column, totals = np.zeros((3, first.shape[0])), np.zeros((3, first.shape[1])), np.zeros(6)
+    by_row, by_column, totals = np.zeros((3, first.shape[0])), np.zeros((5, first.shape[1])), np.zeros(6)
     response_kernels.common(first, second, *shape.terms, centres, reach, by_row, by_column, totals)
     squares1, squares2, products, n, total, squares = totals.tolist()
     found = structure_of(by_row, by_column, np.array([products, squares1, squares2]), first.size).total

@@ -69,13 +69,13 @@ def common(
     """Sums of what two halves deviate by from a shape, over it, and of their difference.
 
     Kept are pixels whose deviations are within ``reach`` of ``centres`` (first, second); of the difference [ADU], by itself, those within the third.
-    ``by_row`` (3, rows) and ``by_column`` (3, columns): number, sums of both; ``totals``: squares of both, products; number, sum, squares of
+    ``by_row`` (3, rows) and ``by_column`` (5, columns): number, sums of both, sums over pixels left out of the means of their rows; ``totals``: squares of both, products; number, sum, squares of
     the difference. Deviations are from the centres.
     """
     rows, columns = first.shape
     shape = np.empty(columns, np.float32)
     n, a, b = np.empty(columns, np.float32), np.empty(columns, np.float32), np.empty(columns, np.float32)
-    work = np.empty((6, columns), np.float32)
+    work, kept = np.empty((6, columns), np.float32), np.empty(columns, np.float32)
     c1, c2, c3, r1, r2, r3 = centres[0], centres[1], centres[2], reach[0], reach[1], reach[2]
     for y in range(rows):
         _shape_of(starts[y], weights[y], across, shape)
@@ -105,7 +105,14 @@ def common(
             m[x] = _ONE if near else _NONE
             d[x] = v
             dd[x] = v * v
-        by_row[0, y], by_row[1, y], by_row[2, y] = _folded(n), _folded(a), _folded(b)
+        kept[:] = n
+        number = _folded(n)
+        by_row[0, y], by_row[1, y], by_row[2, y] = number, _folded(a), _folded(b)
+        if 0.0 < number < columns:
+            mean_a, mean_b = by_row[1, y] / number, by_row[2, y] / number
+            for x in range(columns):
+                by_column[3, x] += mean_a * np.float64(_ONE - kept[x])
+                by_column[4, x] += mean_b * np.float64(_ONE - kept[x])
         for k in range(6):
             totals[k] += _folded(work[k])
 
@@ -175,7 +182,7 @@ def load() -> None:
     """Compile the kernels, or load them from the cache of an earlier run, for the types they are used with."""
     image, count, mask = np.ones((6, 6), np.float32), np.ones((6, 6), np.uint16), np.zeros((6, 6), np.uint8)
     shape = np.zeros(6, np.int64), np.ones((6, 1), np.float32), np.ones((1, 6), np.float32)
-    one, lines = np.float32(1.0), np.zeros((3, 6))
+    one, lines = np.float32(1.0), np.zeros((5, 6))
     together(image, count, image, count, image.copy())
     common(
         image,

@@ -36,7 +36,7 @@ class Shape:
     @property
     def size(self) -> int:
         """Pixels of the image."""
-        return self.starts.size * self.across.shape[1]
+        return int(self.starts.size * self.across.shape[1])
 
     @property
     def terms(self) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
@@ -162,12 +162,13 @@ def dust(
     step = max(1, int(sqrt(mean.size / _SAMPLE)))
     core = clipped(mean[::step, ::step])
     low = np.flatnonzero(mean < np.float32(min(core.median - depth, core.median - _SIGNIFICANT * core.std)))
-    y, x = low // mean.shape[1], low % mean.shape[1]
+    y, x = np.divmod(low, image.shape[1])
     of = islands(y, x)
     number = int(of.max()) + 1 if of.size else 0
-    wide = np.full(number, mean.size)
+    most = int(mean.size)
+    wide = np.full(number, most)
     for at in (y, x):
-        first, last = np.full(number, mean.size), np.full(number, -1)
+        first, last = np.full(number, most), np.full(number, -1)
         np.minimum.at(first, of, at)
         np.maximum.at(last, of, at)
         wide = np.minimum(wide, last - first + 1)
