@@ -246,17 +246,21 @@ def add_binned(plane: Image, y0: int, x0: int, side: int, sums: Doubles, counts:
     """Add the finite pixels of a plane whose corner is (y0, x0) to the squares of a map, ``side`` pixels each."""
     rows, columns = plane.shape
     first, end = x0 // side, (x0 + columns - 1) // side + 1
+    total, number = np.zeros(columns), np.zeros(columns, np.int32)
     for y in range(rows):
-        row, into, number = plane[y], sums[(y0 + y) // side], counts[(y0 + y) // side]
+        row = plane[y]
+        for x in range(columns):
+            good = abs(row[x]) < _HUGE
+            total[x] += np.float64(row[x]) if good else 0.0
+            number[x] += 1 if good else 0
+        if (y0 + y + 1) % side != 0 and y != rows - 1:
+            continue
+        into, n = sums[(y0 + y) // side], counts[(y0 + y) // side]
         for at in range(first, end):
-            total, n = 0.0, 0
             for x in range(max(at * side - x0, 0), min((at + 1) * side - x0, columns)):
-                v = row[x]
-                good = abs(v) < _HUGE
-                total += np.float64(v) if good else 0.0
-                n += 1 if good else 0
-            into[at] += total
-            number[at] += n
+                into[at] += total[x]
+                n[at] += number[x]
+        total[:], number[:] = 0.0, 0
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -273,20 +277,25 @@ def join(first: Image, n1: Image, second: Image, n2: Image, mean: Image, count: 
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def near_rows(image: Image, middle: Doubles, most: float, total: Doubles, counts: Counts) -> None:
-    """Sum and number of the deviations of at most ``most`` from the middle of each row."""
-    columns = image.shape[1]
-    held = np.empty(columns)
-    for i in range(total.size):
-        row, centre = image[i], np.float32(middle[i])
-        n = 0
+def near_lines(
+    image: Image, of_rows: Image, most_r: np.float32, of_columns: Image, most_c: np.float32, by_row: Doubles, by_column: Doubles
+) -> None:  # fmt: skip
+    """Number and sum of the deviations of at most ``most_r`` from the middle of each row, by row, shape (2, rows); the same by column."""
+    rows, columns = image.shape
+    held, kept = np.empty(columns), np.empty(columns)
+    for y in range(rows):
+        row, centre = image[y], of_rows[y]
         for x in range(columns):
             d = row[x] - centre
-            good = abs(d) <= np.float32(most)
+            good = abs(d) <= most_r
             held[x] = np.float64(d) if good else 0.0
-            n += 1 if good else 0
-        total[i] = folded(held, columns)
-        counts[i] = n
+            kept[x] = 1.0 if good else 0.0
+        by_row[0, y], by_row[1, y] = folded(kept, columns), folded(held, columns)
+        for x in range(columns):
+            d = row[x] - of_columns[x]
+            good = abs(d) <= most_c
+            by_column[0, x] += 1.0 if good else 0.0
+            by_column[1, x] += np.float64(d) if good else 0.0
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
