@@ -88,6 +88,26 @@ def flicker(
     values = np.ascontiguousarray(difference, dtype=np.float32)
     means, counts, variance = _line_means(values, good, axis)
     used = counts >= max(2.0, 0.25 * values.shape[axis])
+    return flicker_of_means(
+        means, np.where(used, counts, 0.0), variance, axis=axis, background=background, degree=degree, ratio=ratio
+    )  # fmt: skip
+
+
+def flicker_of_means(
+    means: NDArray[np.float64],
+    counts: NDArray[np.float64],
+    variance: float,
+    *,
+    axis: int = 1,
+    background: float = 0.0,
+    degree: int = 2,
+    ratio: float = 1.5,
+) -> Check:
+    """The same from the means of rows (``axis`` 1) or columns, the pixels of each (0: left out), and the variance of a pixel within them [unit²].
+
+    Raises ValueError as ``flicker``.
+    """
+    used = counts > 0
     dof = int(used.sum()) - 1 - degree
     if dof < 1:
         raise ValueError("too few rows to tell flicker from noise")

@@ -145,15 +145,17 @@ def _residuals(
 @njit(cache=True, nogil=True, error_model="numpy")
 def common_sums(
     first: Image, second: Image, rows_a: Doubles, rows_b: Doubles, in_x: Doubles, most_a: float, most_b: float
-) -> tuple[Doubles, Doubles]:
-    """Numbers kept and sums of both residuals by row, shape (3, rows), and by column, shape (3, columns).
+) -> tuple[Doubles, Doubles, Doubles]:
+    """Numbers kept and sums of both residuals by row, shape (3, rows), and by column, shape (5, columns); sums of products ab, aa, bb.
+
+    By column there are also the sums over pixels left out of the means of their rows, first and second.
 
     ``rows_a`` and ``rows_b`` (rows, terms) with ``in_x`` (terms, columns) are the smooth shapes; kept are pixels whose residuals
     are at most ``most_a`` and ``most_b``.
     """
     rows, columns = first.shape
-    a, b, keep = np.empty(columns), np.empty(columns), np.empty(columns)
-    by_row, by_column = np.zeros((3, rows)), np.zeros((3, columns))
+    a, b, keep, work = np.empty(columns), np.empty(columns), np.empty(columns), np.empty(columns)
+    by_row, by_column, products = np.zeros((3, rows)), np.zeros((5, columns)), np.zeros(3)
     for y in range(rows):
         _smooth_row(rows_a[y], in_x, a)
         _smooth_row(rows_b[y], in_x, b)
@@ -164,36 +166,26 @@ def common_sums(
             by_column[1, x] += a[x]
         for x in range(columns):
             by_column[2, x] += b[x]
-        by_row[0, y] = folded(keep, columns)
+        for x in range(columns):
+            work[x] = a[x] * b[x]
+        products[0] += folded(work, columns)
+        for x in range(columns):
+            work[x] = a[x] * a[x]
+        products[1] += folded(work, columns)
+        for x in range(columns):
+            work[x] = b[x] * b[x]
+        products[2] += folded(work, columns)
+        work[:] = keep
+        n = folded(work, columns)
+        by_row[0, y] = n
         by_row[1, y] = folded(a, columns)
         by_row[2, y] = folded(b, columns)
-    return by_row, by_column
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def common_products(
-    first: Image, second: Image, rows_a: Doubles, rows_b: Doubles, in_x: Doubles, most_a: float, most_b: float,
-    of_rows: Doubles, of_columns: Doubles,
-) -> tuple[float, float, float]:  # fmt: skip
-    """Sums of products ab, aa, bb of the residuals of kept pixels (see ``common_sums``) less row and column means.
-
-    ``of_rows`` (2, rows) and ``of_columns`` (2, columns) are what is taken off the residuals of each.
-    """
-    rows, columns = first.shape
-    a, b, keep = np.empty(columns), np.empty(columns), np.empty(columns)
-    both, squares_a, squares_b = np.zeros(columns), np.zeros(columns), np.zeros(columns)
-    for y in range(rows):
-        _smooth_row(rows_a[y], in_x, a)
-        _smooth_row(rows_b[y], in_x, b)
-        _residuals(first[y], second[y], a, b, most_a, most_b, keep)
-        ma, mb = of_rows[0, y], of_rows[1, y]
-        for x in range(columns):
-            da = (a[x] - ma - of_columns[0, x]) * keep[x]
-            db = (b[x] - mb - of_columns[1, x]) * keep[x]
-            both[x] += da * db
-            squares_a[x] += da * da
-            squares_b[x] += db * db
-    return folded(both, columns), folded(squares_a, columns), folded(squares_b, columns)
+        if 0.0 < n < columns:
+            mean_a, mean_b = by_row[1, y] / n, by_row[2, y] / n
+            for x in range(columns):
+                by_column[3, x] += mean_a * (1.0 - keep[x])
+                by_column[4, x] += mean_b * (1.0 - keep[x])
+    return by_row, by_column, products
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -254,17 +246,21 @@ def add_binned(plane: Image, y0: int, x0: int, side: int, sums: Doubles, counts:
     """Add the finite pixels of a plane whose corner is (y0, x0) to the squares of a map, ``side`` pixels each."""
     rows, columns = plane.shape
     first, end = x0 // side, (x0 + columns - 1) // side + 1
+    total, number = np.zeros(columns), np.zeros(columns, np.int32)
     for y in range(rows):
-        row, into, number = plane[y], sums[(y0 + y) // side], counts[(y0 + y) // side]
+        row = plane[y]
+        for x in range(columns):
+            good = abs(row[x]) < _HUGE
+            total[x] += np.float64(row[x]) if good else 0.0
+            number[x] += 1 if good else 0
+        if (y0 + y + 1) % side != 0 and y != rows - 1:
+            continue
+        into, n = sums[(y0 + y) // side], counts[(y0 + y) // side]
         for at in range(first, end):
-            total, n = 0.0, 0
             for x in range(max(at * side - x0, 0), min((at + 1) * side - x0, columns)):
-                v = row[x]
-                good = abs(v) < _HUGE
-                total += np.float64(v) if good else 0.0
-                n += 1 if good else 0
-            into[at] += total
-            number[at] += n
+                into[at] += total[x]
+                n[at] += number[x]
+        total[:], number[:] = 0.0, 0
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -281,20 +277,25 @@ def join(first: Image, n1: Image, second: Image, n2: Image, mean: Image, count: 
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def near_rows(image: Image, middle: Doubles, most: float, total: Doubles, counts: Counts) -> None:
-    """Sum and number of the deviations of at most ``most`` from the middle of each row."""
-    columns = image.shape[1]
-    held = np.empty(columns)
-    for i in range(total.size):
-        row, centre = image[i], np.float32(middle[i])
-        n = 0
+def near_lines(
+    image: Image, of_rows: Image, most_r: np.float32, of_columns: Image, most_c: np.float32, by_row: Doubles, by_column: Doubles
+) -> None:  # fmt: skip
+    """Number and sum of the deviations of at most ``most_r`` from the middle of each row, by row, shape (2, rows); the same by column."""
+    rows, columns = image.shape
+    held, kept = np.empty(columns), np.empty(columns)
+    for y in range(rows):
+        row, centre = image[y], of_rows[y]
         for x in range(columns):
             d = row[x] - centre
-            good = abs(d) <= np.float32(most)
+            good = abs(d) <= most_r
             held[x] = np.float64(d) if good else 0.0
-            n += 1 if good else 0
-        total[i] = folded(held, columns)
-        counts[i] = n
+            kept[x] = 1.0 if good else 0.0
+        by_row[0, y], by_row[1, y] = folded(kept, columns), folded(held, columns)
+        for x in range(columns):
+            d = row[x] - of_columns[x]
+            good = abs(d) <= most_c
+            by_column[0, x] += 1.0 if good else 0.0
+            by_column[1, x] += np.float64(d) if good else 0.0
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

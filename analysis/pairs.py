@@ -74,6 +74,18 @@ def pair_histograms(first: Image, second: Image, left_out: Mask | None = None) -
     return PairHistograms(_found(a, 0), _found(b, 0), _found(difference, 1 - _LEVELS))
 
 
+def difference_histogram(first: Image, second: Image) -> Histogram:
+    """The histogram of first − second [ADU] alone, of two uint16 images of one shape (rows, columns). Raises ValueError as ``pair_histograms``."""
+    _check(first, second, None)
+    if first.dtype != np.uint16 or second.dtype != np.uint16:
+        raise ValueError(f"histograms of a pair are of uint16 pixels, not {first.dtype} and {second.dtype}")
+    from analysis.pair_kernels import count_difference
+
+    lanes = np.zeros((4, 2 * _LEVELS - 1), np.uint32)
+    count_difference(first.astype(np.uint16, copy=False), second.astype(np.uint16, copy=False), lanes)
+    return _found(lanes.sum(axis=0, dtype=np.uint32), 1 - _LEVELS)
+
+
 def pair_statistics(
     first: Image, second: Image, left_out: Mask | None = None, *, sigma: float = 3.0, rounds: int = 10
 ) -> PairStatistics:

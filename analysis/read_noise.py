@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from analysis.contract import FrameInput
 from analysis.histogram import Histogram, histogram
-from analysis.pairs import centred_histogram, pair_histograms
+from analysis.pairs import centred_histogram, difference_histogram
 from analysis.statistics import Clipped, clipped, clipped_histogram
 from analysis.structure import smooth
 from campaign.geometry import Channel, Region
@@ -52,7 +52,7 @@ def difference_noise(frames: tuple[FrameInput, ...], channel: Channel, sigma: fl
         if before is not None:
             exact = now.dtype.kind in "iu" and before.dtype.kind in "iu"
             if now.dtype == before.dtype == np.uint16:
-                _add_histogram(out, frame, pair_histograms(now, before).difference, sigma)
+                _add_histogram(out, frame, difference_histogram(now, before), sigma)
             else:
                 difference = np.subtract(now, before, dtype=np.int32 if exact else np.float32)
                 if np.isfinite(difference).any():

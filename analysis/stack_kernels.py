@@ -150,8 +150,18 @@ def _sums(band: Band, row: int, x: int, width: int, levels: Floats, work: Floats
         work[p] = v
         v = v - v  # zero, or not a number where the first is not finite
         work[_CENTRE + p], work[_LEAST + p], work[_MOST + p] = v, v, v
-    for i in range(1, n):
-        part, level = band[i, row, x : x + width], levels[i]
+    for i in range(1, n - 1, 2):  # two at a time: the sums are loaded and stored half as often
+        one, two = band[i, row, x : x + width], band[i + 1, row, x : x + width]
+        level, next_ = levels[i], levels[i + 1]
+        for p in range(width):
+            v, w = (np.float32(one[p]) - level) - work[p], (np.float32(two[p]) - next_) - work[p]
+            work[_CENTRE + p] = (work[_CENTRE + p] + v) + w
+            least, most = work[_LEAST + p], work[_MOST + p]
+            least, most = v if v < least else least, v if v > most else most
+            work[_LEAST + p] = w if w < least else least
+            work[_MOST + p] = w if w > most else most
+    if n % 2 == 0:
+        part, level = band[n - 1, row, x : x + width], levels[n - 1]
         for p in range(width):
             v = (np.float32(part[p]) - level) - work[p]
             work[_CENTRE + p] += v
@@ -176,11 +186,22 @@ def _deviations(band: Band, row: int, x: int, width: int, levels: Floats, work: 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _deviations_and_far(band: Band, row: int, x: int, width: int, levels: Floats, work: Floats) -> None:
     """The same, and how many values lie below the low and above the high bounds in ``work``."""
+    n = band.shape[0]
     work[_SQUARES : _SQUARES + width] = _NONE
     work[_BELOW : _BELOW + width] = _NONE
     work[_ABOVE : _ABOVE + width] = _NONE
-    for i in range(band.shape[0]):
-        part, level = band[i, row, x : x + width], levels[i]
+    for i in range(0, n - 1, 2):
+        one, two = band[i, row, x : x + width], band[i + 1, row, x : x + width]
+        level, next_ = levels[i], levels[i + 1]
+        for p in range(width):
+            v, w = (np.float32(one[p]) - level) - work[p], (np.float32(two[p]) - next_) - work[p]
+            d, e = v - work[_CENTRE + p], w - work[_CENTRE + p]
+            work[_SQUARES + p] = (work[_SQUARES + p] + d * d) + e * e
+            low, high = work[_LOW + p], work[_HIGH + p]
+            work[_BELOW + p] += (_ONE if v < low else _NONE) + (_ONE if w < low else _NONE)
+            work[_ABOVE + p] += (_ONE if v > high else _NONE) + (_ONE if w > high else _NONE)
+    if n % 2:
+        part, level = band[n - 1, row, x : x + width], levels[n - 1]
         for p in range(width):
             v = (np.float32(part[p]) - level) - work[p]
             d = v - work[_CENTRE + p]

@@ -13,7 +13,7 @@ from math import sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.statistics import robust_std
+from analysis.statistics import MAD_TO_SIGMA, robust_std
 from campaign.geometry import Channel
 
 Floats = NDArray[np.floating]
@@ -21,8 +21,10 @@ Floats = NDArray[np.floating]
 _GRID = 40
 _OF_CELL = 256  # pixels that settle a cell's median, about which outliers are left out
 _CELL_CLIP = 5.0  # in robust σ
-_OF_SPREAD = 100_000  # pixels that settle where outliers begin
+_OF_SPREAD = 20_000  # pixels that settle where outliers begin, to 1 % of σ
 _OUTLIER = 6.0
+_OF_LINE = 32  # pixels that settle the median of a row or column
+_LINE_CLIP = 5.0  # in robust σ
 
 
 @dataclass(frozen=True)
@@ -107,57 +109,111 @@ def structure(first: Floats, second: Floats, degree: int = 5) -> Structure:
     shapes = smooth(one, degree), smooth(two, degree)
     most1, most2 = (_OUTLIER * max(_spread(i, s), 1e-9) for i, s in ((one, shapes[0]), (two, shapes[1])))
     (rows1, rows2), across = (s.rows for s in shapes), shapes[0].across
-    by_row, by_column = image_kernels.common_sums(one, two, rows1, rows2, across, most1, most2)
+    sums = image_kernels.common_sums(one, two, rows1, rows2, across, most1, most2)
+    return structure_of(*sums, one.size, degree)
+
+
+def structure_of(
+    by_row: NDArray[np.float64],
+    by_column: NDArray[np.float64],
+    products: NDArray[np.float64],
+    size: int,
+    degree: int = 0,
+) -> Structure:
+    """The same from sums over the pixels kept of ``size``: of both images' deviations by row (3, rows) and column (5, columns), as ``image_kernels.common_sums`` has them.
+
+    Raises ValueError for too few pixels.
+    """
     n = int(by_row[0].sum())
     if n < 3:
         raise ValueError("too few pixels for a covariance")
     means = by_row[1:].sum(axis=1) / n
-    rows, columns = (_means(s[0], s[1:], means) for s in (by_row, by_column))
-    less = rows + means[:, np.newaxis]
-    products = image_kernels.common_products(one, two, rows1, rows2, across, most1, most2, less, columns)
-    rest = _covariance(*products, n)
-    ny, nx = one.shape
+    rows, columns = (_means(s[0], s[1:3], means) for s in (by_row, by_column))
+    # by column: the sum over kept pixels of the means of their rows
+    lost = np.count_nonzero(by_row[0]) - by_column[0]
+    of_their_rows = rows.sum(axis=1, keepdims=True) - (by_column[3:] - np.outer(means, lost))
+    left = [
+        float(products[k] - n * means[i] * means[j] - by_row[0] @ (rows[i] * rows[j]) - by_column[0] @ (columns[i] * columns[j])
+              + of_their_rows[i] @ columns[j] + of_their_rows[j] @ columns[i])
+        for k, (i, j) in enumerate(((0, 1), (0, 0), (1, 1)))
+    ]  # fmt: skip
+    rest = _covariance(left[0], left[1], left[2], n)
+    ny, nx = by_row.shape[1], by_column.shape[1]
     scale = ny * nx / ((ny - 1.0) * (nx - 1.0))
     pixels = Variance(rest.value * scale, rest.error * scale, rest.n)
     of_columns = _of_means(columns, pixels, ny, degree)
     of_rows = _of_means(rows, pixels, nx, degree)
     parts = (of_columns, of_rows, pixels)
     whole = Variance(sum(p.value for p in parts), sqrt(sum(p.error**2 for p in parts)), pixels.n)
-    return Structure(whole, of_columns, of_rows, pixels, one.size - n)
+    return Structure(whole, of_columns, of_rows, pixels, size - n)
 
 
-def gradient(image: Floats, channel: Channel, axis: int) -> tuple[float, float]:
-    """Level of the tenth of rows (axis 0) or columns (axis 1) read last less that read first, and its error.
+@dataclass(frozen=True)
+class Profiles:
+    """Mean of each row and column of an image [its unit] without outliers, NaN where nothing is finite; and of how many pixels."""
 
-    In the image's unit; the error is from the scatter of the rows' (columns') medians in the two tenths.
-    Raises ValueError when either tenth has no finite pixel.
+    rows: NDArray[np.float64]
+    columns: NDArray[np.float64]
+    of_row: NDArray[np.int64]
+    of_column: NDArray[np.int64]
+
+    def gradient(self, channel: Channel, axis: int) -> tuple[float, float]:
+        """Level of the tenth of rows (axis 0) or columns (axis 1) read last less that read first, and its error.
+
+        The error is from the scatter of the rows (columns) in the two tenths. Raises ValueError when either has fewer than two.
+        """
+        lines = self.rows if axis == 0 else self.columns
+        backwards = channel.corner.startswith("upper") if axis == 0 else channel.corner.endswith("right")
+        tenth = max(2, lines.size // 10)
+        near, far = lines[:tenth], lines[-tenth:]
+        near, far = (far, near) if backwards else (near, far)
+        near, far = near[np.isfinite(near)], far[np.isfinite(far)]
+        if near.size < 2 or far.size < 2:
+            raise ValueError("too few finite pixels for a gradient")
+        error = sqrt(near.var(ddof=1) / near.size + far.var(ddof=1) / far.size)
+        return float(far.mean() - near.mean()), error
+
+
+def profiles(image: NDArray[np.float32], least: float = 0.0) -> Profiles:
+    """The profiles of an image, shape (rows, columns): of what lies within five robust σ of the median of its row (column).
+
+    Median and σ are of some thirty pixels of each row (column), enough to settle where outliers begin; nothing nearer than ``least`` [unit of the
+    image] is one. Medians alone would show the converter's steps: means of few frames of whole numbers have few values.
     """
-    backwards = channel.corner.startswith("upper") if axis == 0 else channel.corner.endswith("right")
-    tenth = max(2, image.shape[axis] // 10)
-    ends = [profile_of(part, axis) for part in _ends(image, axis, tenth)]
-    near, far = ends[::-1] if backwards else ends
-    near, far = near[np.isfinite(near)], far[np.isfinite(far)]
-    if near.size < 2 or far.size < 2:
-        raise ValueError("too few finite pixels for a gradient")
-    error = sqrt(near.var(ddof=1) / near.size + far.var(ddof=1) / far.size)
-    return float(far.mean() - near.mean()), error
+    from analysis import image_kernels
+
+    values = np.ascontiguousarray(image, dtype=np.float32)
+    ny, nx = values.shape
+    across, down = values[:, :: max(1, nx // _OF_LINE)], values[:: max(1, ny // _OF_LINE)].T
+    middles, reach = [], []
+    for some, whole in ((across, values), (down, values.T)):
+        middle = _medians(np.ascontiguousarray(some))
+        if np.isnan(middle).any():
+            middle = _medians(whole)
+        off = np.abs(some - middle[:, np.newaxis])
+        off = off[np.isfinite(off)]
+        middles.append(middle)
+        reach.append(
+            np.float32(max(_LINE_CLIP * MAD_TO_SIGMA * float(np.median(off)), least) if off.size else least)
+        )
+    by_row, by_column = np.zeros((2, ny)), np.zeros((2, nx))
+    image_kernels.near_lines(values, middles[0], reach[0], middles[1], reach[1], by_row, by_column)
+    rows, columns = (
+        middle + sums[1] / np.maximum(sums[0], 1.0)
+        for middle, sums in zip(middles, (by_row, by_column), strict=True)
+    )
+    return Profiles(rows, columns, by_row[0].astype(np.int64), by_column[0].astype(np.int64))
 
 
-def _ends(image: Floats, axis: int, n: int) -> tuple[Floats, Floats]:
-    """The first and the last ``n`` rows (axis 0) or columns (axis 1)."""
-    return (image[:n], image[-n:]) if axis == 0 else (image[:, :n], image[:, -n:])
-
-
-def profile_of(image: Floats, axis: int, step: int = 1) -> NDArray[np.float64]:
-    """The median of every ``step``-th row (axis 0) or column (axis 1); NaN where it has no finite pixel."""
-    lines = np.ascontiguousarray(image[::step] if axis == 0 else image[:, ::step].T)
+def _medians(lines: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The median of each line; NaN where it has no finite pixel."""
     finite = np.isfinite(lines)
     if finite.all():
-        return np.asarray(np.median(lines, axis=1), dtype=np.float64)
+        return np.asarray(np.median(lines, axis=1), dtype=np.float32)
     lit = finite.any(axis=1)
-    out = np.full(lines.shape[0], np.nan)
+    out = np.full(lines.shape[0], np.nan, np.float32)
     if lit.any():
-        out[lit] = np.nanmedian(lines[lit], axis=1)
+        out[lit] = np.nanmedian(np.where(finite[lit], lines[lit], np.nan), axis=1)
     return out
 
 

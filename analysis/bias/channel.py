@@ -10,6 +10,7 @@ from analysis.bias.pattern import Spectrum
 from analysis.contract import FrameInput
 from analysis.offsets import Offset
 from analysis.read_noise import Noise
+from analysis.structure import Profiles
 from campaign.geometry import Channel
 
 
@@ -23,6 +24,7 @@ class OfChannel:
     offsets: list[Offset | None]
     noise: Noise
     master: Half | None = None
+    profiles: Profiles | None = None
     jumps: Jumps | None = None
     spectrum: Spectrum | None = None
     pixel_time: float = 0.0

@@ -14,14 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.contract import FrameInput
+from analysis.flat_pairs import read_pair
 from analysis.statistics import clipped
 from campaign.geometry import Channel
+
+Pixels = NDArray[np.uint16] | NDArray[np.float32]
 
 BANDS = 16
 """Bands of rows over which the jackknife goes."""
 
 _CLIP = 5.0
-_SAMPLE = 100_000
+_SAMPLE = 20_000  # pixels that settle the level and noise of a difference
 
 
 @dataclass(frozen=True)
@@ -70,8 +73,10 @@ def correlations(
     bands = min(BANDS, shape[0])
     products = np.zeros((len(taken) * bands, len(channels), len(channels)))
     used = 0
+    planes = [np.empty(shape, np.float32) for _ in channels]
     for p, (first, second) in enumerate(taken):
-        planes = [_standard(first, second, c, shape) for c in channels]
+        for channel, plane in zip(channels, planes, strict=True):
+            _standard(first, second, channel, plane)
         edges = np.linspace(0, shape[0], bands + 1).astype(int)
         for b in range(bands):
             rows = slice(edges[b], edges[b + 1])
@@ -102,24 +107,29 @@ def _coefficients(products: NDArray[np.float64]) -> NDArray[np.float64]:
     return out
 
 
-def _standard(
-    first: FrameInput, second: FrameInput, channel: Channel, shape: tuple[int, int]
-) -> NDArray[np.float32]:
+def _standard(first: FrameInput, second: FrameInput, channel: Channel, out: NDArray[np.float32]) -> None:
     """The difference of two frames over its noise, in order of reading; 0 where it stands out or is no number."""
-    a, b = (
-        in_order_of_reading(f.pixels.read(channel, channel.image), channel)[: shape[0], : shape[1]]
-        for f in (first, second)
-    )
-    out: NDArray[np.float32] = np.subtract(a, b, dtype=np.float32)
-    step = max(1, int(sqrt(out.size / _SAMPLE)))
-    some = out[::step, ::step]
-    if not np.isfinite(some).any():
-        return np.zeros(shape, np.float32)
-    core = clipped(some)
-    if core.std == 0:
-        return np.zeros(shape, np.float32)
-    out -= np.float32(core.mean)
-    out /= np.float32(core.std)
-    with np.errstate(invalid="ignore"):
-        out[~(np.abs(out) <= _CLIP)] = 0.0
-    return out
+    from analysis.bias import reading_kernels
+
+    a, b = read_pair(first, second, channel, channel.image)
+    step = max(1, int(sqrt(a.size / _SAMPLE)))
+    some = np.subtract(a[::step, ::step], b[::step, ::step], dtype=np.float32)
+    core = clipped(some) if np.isfinite(some).any() else None
+    if core is None or core.std == 0:
+        out[:] = 0.0
+        return
+    up, left = last_first(channel)
+    mean, std, clip = (np.float32(v) for v in (core.mean, core.std, _CLIP))
+    reading_kernels.standard(as_kernels_take(a), as_kernels_take(b), up, left, mean, std, clip, out)
+
+
+def last_first(channel: Channel) -> tuple[bool, bool]:
+    """Whether the first row of a channel's image is read last, and the first column."""
+    return channel.corner.startswith("upper"), channel.corner.endswith("right")
+
+
+def as_kernels_take(image: NDArray[np.generic]) -> Pixels:
+    """An image of 16-bit numbers as it is, any other in single precision."""
+    if image.dtype == np.uint16:
+        return image.astype(np.uint16, copy=False)
+    return image.astype(np.float32, copy=False)

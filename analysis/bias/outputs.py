@@ -12,12 +12,9 @@ from analysis.bias.channel import OfChannel
 from analysis.bias.correlation import Correlations
 from analysis.bias.noise_outputs import draw_noise, hand_on_noise
 from analysis.contract import FrameInput, ImageProduct, Results, TableProduct
-from analysis.distribution import distribution
 from analysis.figures import Mark, Panel, Plot, Series
 from analysis.maps import map_of
 from analysis.read_noise import Noise
-from analysis.statistics import MAD_TO_SIGMA
-from analysis.structure import profile_of
 from campaign.model import Detector
 
 _LONGEST = 500
@@ -87,51 +84,32 @@ def _differences(one: OfChannel) -> Panel:
 def _profiles(found: Sequence[OfChannel], axis: int) -> Panel:
     series = []
     for one in found:
-        if one.master is None:
+        if one.profiles is None:
             continue
-        thin = max(1, -(-one.master.mean.shape[axis] // _LONGEST))
-        profile, _ = _profile(one.master.mean, axis, thin)
+        profile = one.profiles.rows if axis == 0 else one.profiles.columns
+        thin = max(1, -(-profile.size // _LONGEST))
         first = one.channel.image.y0 if axis == 0 else one.channel.image.x0
-        x = first + thin * np.arange(profile.size, dtype=np.float64)
-        series.append(Series(x, profile, one.channel.name, one.channel.name, style="line"))
+        x = first + np.arange(0, profile.size, thin, dtype=np.float64)
+        series.append(Series(x, profile[::thin], one.channel.name, one.channel.name, style="line"))
     where = "row" if axis == 0 else "column"
     return Panel(where, f"{where} less mean [ADU]", tuple(series))
-
-
-def _profile(
-    master: NDArray[np.float32], axis: int, step: int
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Mean of every ``step``-th row (axis 0) or column (axis 1), of what lies within five σ of its median, and of how many pixels.
-
-    A median alone shows the converter's steps: means of few frames of whole numbers have few values.
-    """
-    lines = np.ascontiguousarray(master[::step] if axis == 0 else master[:, ::step].T)
-    some = lines[:, :: max(1, lines.shape[1] // _LONGEST)]  # enough to settle where outliers begin
-    middle = profile_of(some, 0)
-    if np.isnan(middle).any():
-        middle = profile_of(lines, 0)
-        some = lines
-    spread = distribution(np.abs(some - middle[:, np.newaxis].astype(np.float32)))
-    if not spread.n:
-        return middle, np.zeros(middle.size, np.int64)
-    from analysis import image_kernels
-
-    total, count = np.zeros(middle.size), np.zeros(middle.size, np.int64)
-    most = max(5.0 * MAD_TO_SIGMA * float(spread.quantiles([0.5])[0]), 1.0)
-    image_kernels.near_rows(lines, middle, most, total, count)
-    profile: NDArray[np.float64] = middle + total / np.maximum(count, 1)
-    return profile, count
 
 
 def _profile_table(have: Sequence[OfChannel]) -> TableProduct:
     columns: dict[str, list[object]] = {n: [] for n in ("channel", "axis", "position", "mean", "error")}
     for one in have:
-        assert one.master is not None
-        noise = one.noise.raw if one.noise.variances else float("nan")
-        for axis, first in ((0, one.channel.image.y0), (1, one.channel.image.x0)):
-            profile, count = _profile(one.master.mean, axis, 1)
+        assert one.profiles is not None
+        noise, image, own = (
+            one.noise.raw if one.noise.variances else float("nan"),
+            one.channel.image,
+            one.profiles,
+        )
+        for axis, first, profile, count in (
+            ("row", image.y0, own.rows, own.of_row),
+            ("column", image.x0, own.columns, own.of_column),
+        ):
             columns["channel"] += [one.channel.name] * profile.size
-            columns["axis"] += ["row" if axis == 0 else "column"] * profile.size
+            columns["axis"] += [axis] * profile.size
             columns["position"] += (first + np.arange(profile.size)).tolist()
             columns["mean"] += profile.tolist()
             columns["error"] += (noise / np.sqrt(np.maximum(count, 1) * len(one.frames))).tolist()
@@ -159,7 +137,8 @@ def hand_on(results: Results, found: Sequence[OfChannel], together: Correlations
     planes: dict[str, NDArray[np.generic]] = {}
     for one in have:
         assert one.master is not None
-        planes[one.channel.name] = one.master.mean + np.float32(np.mean(one.levels))
+        one.master.mean[...] += np.float32(np.mean(one.levels))  # in place: the figures are drawn
+        planes[one.channel.name] = one.master.mean
         planes[f"{one.channel.name}_ERR"] = _error(one.noise, one.master.count)
     cards = {"NFRAMES": (max(len(one.frames) for one in have), "frames combined (at most, per pixel)")}
     results.product("master_bias", ImageProduct(planes, "ADU", cards))
@@ -168,11 +147,12 @@ def hand_on(results: Results, found: Sequence[OfChannel], together: Correlations
 
 def _error(noise: Noise, count: NDArray[np.float32]) -> NDArray[np.float32]:
     """Error of each pixel of the master [ADU]: the read noise over √n; NaN where no noise is known or nothing was kept."""
-    per_number = np.full(int(count.max()) + 1, np.nan, np.float32)
-    if noise.variances:
-        per_number[1:] = noise.raw / np.sqrt(np.arange(1, per_number.size))
-    out: NDArray[np.float32] = per_number[count.astype(np.uint16)]
-    return out
+    # in the memory of the numbers, which nobody asks for again
+    np.sqrt(count, out=count)
+    with np.errstate(divide="ignore"):
+        np.divide(np.float32(noise.raw if noise.variances else np.nan), count, out=count)
+    count[np.isinf(count)] = np.nan
+    return count
 
 
 def _table(have: list[OfChannel]) -> TableProduct:

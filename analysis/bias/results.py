@@ -18,10 +18,12 @@ from analysis.conversion import conversion
 from analysis.offsets import PRESCAN_TRIM, trimmed_columns
 from analysis.read_noise import scatter_of_frames
 from analysis.statistics import QUANTISATION_VARIANCE, mean_of_frames
-from analysis.structure import gradient, structure
+from analysis.structure import profiles, structure
 
 _INFORMATION = 0.9733385
 """Information on the mean of a normal distribution that is left of a sample cut at ± 3 σ."""
+
+_LEAST = 1.0  # ADU: what is nearer to the median of its row or column stands not out of it
 
 
 def report_levels(inputs: Inputs, results: Results, one: OfChannel) -> None:
@@ -151,11 +153,12 @@ def report_structure(inputs: Inputs, results: Results, one: OfChannel) -> None:
     name, channel = one.channel.name, one.channel
     first, second = halves(inputs, one.frames, channel, inputs.number("sigma"))
     one.master = joined(first, second)
+    one.profiles = profiles(one.master.mean, _LEAST)
     names = ("structure", "column_structure", "row_structure", "fixed_pattern")
     try:
         degree = int(inputs.number("degree"))
         common = structure(first.mean, second.mean, degree)
-        tilts = [gradient(one.master.mean, channel, axis) for axis in (0, 1)]
+        tilts = [one.profiles.gradient(channel, axis) for axis in (0, 1)]
     except ValueError as error:
         for quantity in (*names, "gradient_rows", "gradient_columns"):
             results.missing(quantity, "too-few-pixels", channel=name, note=str(error))

@@ -16,7 +16,7 @@ from analysis.conversion import Conversion
 from analysis.dark.channel import Master
 from analysis.distribution import Distribution, distribution
 from analysis.masks import BITS, Mask
-from analysis.pairs import pair_histograms
+from analysis.pairs import difference_histogram
 from analysis.read_noise import clipping_noise
 from analysis.stack import clipped_mean_stack
 from analysis.statistics import clipped_histogram
@@ -139,7 +139,7 @@ def _difference(first: FrameInput, second: FrameInput, channel: Channel) -> tupl
     one, two = _time(first), _time(second)
     a, b = (f.pixels.read(channel, channel.image) for f in (first, second))
     if one == two and a.dtype == b.dtype == np.uint16:
-        found = clipped_histogram(pair_histograms(a, b).difference)
+        found = clipped_histogram(difference_histogram(a, b))
         return found.variance / one**2, 2.0 * found.std * found.std_error / one**2
     rates = a.astype(np.float32) / np.float32(one) - b.astype(np.float32) / np.float32(two)
     spread = distribution(rates)

@@ -15,7 +15,7 @@ from analysis.dark.leak import leak_of
 from analysis.dark.level import sign_flags
 from analysis.dark.master import columns_of, glow_of, mask_of, master_of, spread_of, threshold
 from analysis.dark.temperature import law_of, rates_of
-from analysis.structure import gradient
+from analysis.structure import profiles
 
 
 def report_current(
@@ -130,9 +130,10 @@ def _report_glow(results: Results, one: OfChannel, flags: Sequence[str], n: int)
         value, error, pixels = found
         own = [f for f in sign_flags(value, error) if f != "negative"]
         results.value("glow", value, error, channel=name, n=pixels, flags=[*flags, *own])
+    lines = profiles(one.master.mean)
     for quantity, axis in (("glow_rows", 0), ("glow_columns", 1)):
         try:
-            value, error = gradient(one.master.mean, one.channel, axis)
+            value, error = lines.gradient(one.channel, axis)
         except ValueError as problem:
             results.missing(quantity, "too-few-pixels", channel=name, note=str(problem))
         else:

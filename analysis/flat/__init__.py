@@ -17,10 +17,11 @@ from analysis.contract import (
     Version,
 )
 from analysis.flat.declared import ESTIMATORS, FIGURES, PARAMETERS, QUANTITIES
-from analysis.flat.master import Levels, Making, Master, levels_of, master_of
+from analysis.flat.levels import Levels, electronics_of, levels_of
+from analysis.flat.master import Making, Master, master_of
 from analysis.flat.outputs import OfChannel, hand_on
 from analysis.flat.results import report_drift, report_master
-from analysis.flat_frames import by_setting, electronic_noise, offsets_of
+from analysis.flat_frames import by_setting, offsets_of
 from analysis.flat_pairs import Bounds
 from campaign.geometry import Channel
 
@@ -107,15 +108,16 @@ def _channel(
         flicker_ratio=inputs.number("flicker_ratio"),
         pile_fraction=inputs.number("pile_fraction"),
     )
-    electronics = electronic_noise(frames, biases, channel, bounds, inputs.shared)
+    details = [f.details(channel) for f in frames]
+    electronics, unlit_flags = electronics_of(inputs, details, channel, bounds)
     try:
         levels = levels_of(
-            frames, channel, offsets, electronics, bounds, inputs.number("stability_tolerance")
+            frames, details, channel, offsets, electronics, bounds, inputs.number("stability_tolerance")
         )
     except ValueError as error:
         _nothing(results, channel, setting, "unphysical", str(error), n=len(frames))
         return None
-    flags = [*levels.flags, *(electronics.flags if electronics else ())]
+    flags = [*levels.flags, *unlit_flags]
     if any(f.summaries[channel.name].not_finite for f in frames):
         flags.append("bad-pixels")
     _tell(results, channel, setting, frames, levels)
@@ -133,7 +135,7 @@ def _channel(
     try:
         master = master_of(
             [frames[i] for i in clean], channel, [offsets.values[i] for i in clean], [levels.values[i] for i in clean],
-            how=_making(inputs), reference=reference,
+            noise=levels.noise, how=_making(inputs), reference=reference,
         )  # fmt: skip
     except ValueError as error:
         _nothing(results, channel, setting, "too-few-pixels", str(error), _OF_MASTER, flags, len(clean))
@@ -221,6 +223,12 @@ PROCEDURE = Procedure(
             "The response is over a spline through the means of cells of 25 pixels, which follows dust and steps of the illumination, instead of a polynomial (estimator polynomial, the numbers of before): PRNU is lower by "
             "what there is of coarser structure, and agrees within its error where there is none. The error of the level counts that of overscans once, not twice. New: ratio to a reference, gradients, dust, drift of the lamp, S/N of a single flat, PRNU against level and wavelength.",
         ),
+        Version(
+            "1.3", "2026-11-21",
+            "Pattern, noise and dust are told in fewer passes over the pixels: outliers beyond 6 σ of either half are left out of the response's variance and those beyond 5 σ of the halves' difference of its noise, both σ of a sample of pixels; "
+            "prnu, signal_to_noise and non_uniformity move by small parts of their errors. Dust spots that touch at a corner are one. Flicker is looked for in the means of rows and columns that were kept of each frame, and in the pixels where those scatter. "
+            "The mask has the bits of all other masks (dark, bright, no-value) instead of 1, 2 and 4. Profiles show means without dark and bright pixels, not medians.",
+        ),
     ),
     roles=(
         Role("flat", ("flat",), 2, "flats, compared within one wavelength and exposure time, in the order they were taken"),
@@ -231,7 +239,7 @@ PROCEDURE = Procedure(
     figures=FIGURES,
     products=(
         ProductSpec("master_flat", "fits", "mean of the flats over their mean level, illumination included"),
-        ProductSpec("defects", "fits", "mask of pixels: 1 too dark, 2 too bright, 4 without a value"),
+        ProductSpec("defects", "fits", "mask of pixels, int32, with the bits of all masks: dark, bright, no-value"),
     ),
     acceptance=(
         "The level is what was planned, the PRNU within its limit.",

@@ -78,11 +78,11 @@ FIGURES = (
             ("prnu", "dark_pixels", "bright_pixels"),
         ),
         FigureSpec(
-            "profiles", "Rows and columns of the response", "Medians of the rows and columns of the master over its smooth shape. Look for single "
+            "profiles", "Rows and columns of the response", "Means of the rows and columns of the master over its smooth shape, without dark and bright pixels. Look for single "
             "columns, steps between blocks of the mask, and for what the smooth shape does not follow.",
             (
-                PanelSpec("Median response of each row against the row."),
-                PanelSpec("Median response of each column against the column."),
+                PanelSpec("Mean response of each row against the row."),
+                PanelSpec("Mean response of each column against the column."),
             ),
             ("prnu",),
         ),

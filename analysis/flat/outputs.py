@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.contract import ImageProduct, Results
-from analysis.distribution import distribution
 from analysis.figures import ImageMap, Mark, Panel, Plot, Series
-from analysis.flat.master import BRIGHT, DARK, NO_VALUE, Levels, Master
+from analysis.flat.levels import Levels
+from analysis.flat.master import Master
 from analysis.maps import map_of
-from analysis.structure import profile_of
+from analysis.masks import MEANINGS
 from campaign.geometry import Channel
 from campaign.model import Detector
 
@@ -46,7 +46,6 @@ def hand_on(results: Results, detector: Detector, found: Sequence[OfChannel]) ->
         for name in ("master", "response", "profiles", "prnu", "master_flat", "defects"):
             results.without(name, "too-few-frames", "no two flats are free of flags" if found else "")
         return
-    results.figure("master", _map(results, detector, have))
     results.figure("response", Plot(tuple(_response(one, m) for one, m in have), columns=2))
     results.figure("profiles", Plot((_profiles(have, 0), _profiles(have, 1))))
     if any(m.pattern is not None for _, m in have):
@@ -55,14 +54,16 @@ def hand_on(results: Results, detector: Detector, found: Sequence[OfChannel]) ->
         results.without("prnu", "no-reference")
     several = len({one.setting for one, _ in have}) > 1
     names = [f"{o.channel.name} {o.setting}" if several else o.channel.name for o, _ in have]
-    normal = {n: m.image / np.float32(m.level) for n, (_, m) in zip(names, have, strict=True)}
+    for (
+        _,
+        master,
+    ) in have:  # in place: new memory costs more than the division, and nobody asks for the level again
+        np.divide(master.image, np.float32(master.level), out=master.image)
+    normal = {n: m.image for n, (_, m) in zip(names, have, strict=True)}
+    results.figure("master", _map(results, detector, have, list(normal.values())))
     results.product("master_flat", ImageProduct(normal, "", {"NORMAL": (1.0, "mean response of each plane")}))
     masks: dict[str, NDArray[np.generic]] = {n: m.defects for n, (_, m) in zip(names, have, strict=True)}
-    bits: dict[str, tuple[str | float | int | bool, str]] = {
-        "BITDARK": (DARK, "bit of pixels that respond too little"),
-        "BITBRGHT": (BRIGHT, "bit of pixels that respond too much"),
-        "BITNOVAL": (NO_VALUE, "bit of pixels without a value"),
-    }
+    bits = {f"BIT{n}": (name, f"meaning of bit {n}") for n, name in enumerate(MEANINGS)}
     results.product("defects", ImageProduct(masks, "", bits))
 
 
@@ -83,31 +84,43 @@ def _levels(found: Sequence[OfChannel]) -> Plot:
     return Plot((Panel(abscissa, "level less its mean [%]", tuple(series), marks),))
 
 
-def _map(results: Results, detector: Detector, have: Sequence[tuple[OfChannel, Master]]) -> ImageMap:
-    """The masters of the first setting on the detector, defects marked."""
+def _map(
+    results: Results, detector: Detector, have: Sequence[tuple[OfChannel, Master]], normal: Sequence[NDArray[np.float32]]
+) -> ImageMap:  # fmt: skip
+    """The masters of the first setting on the detector, over their levels, defects marked."""
     first = have[0][0].setting
-    shown = [(one, m) for one, m in have if one.setting == first]
+    shown = [(one, m, plane) for (one, m), plane in zip(have, normal, strict=True) if one.setting == first]
     if len(shown) < len(have):
         results.say(f"the map shows {first}")
-    planes = {o.channel.name: m.image / np.float32(m.level) for o, m in shown}
-    bad = {o.channel.name: np.nonzero(m.defects) for o, m in shown}
+    planes = {o.channel.name: plane for o, _, plane in shown}
+    bad = {o.channel.name: _places(m) for o, m, _ in shown}
     if sum(y.size for y, _ in bad.values()) > _MARKED:  # so many marks would hide the image
         bad = {}
     return map_of(planes, detector, "level over its mean", {n: (y, x) for n, (y, x) in bad.items()})
+
+
+def _places(master: Master) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Rows and columns of the defects."""
+    odd = master.told.odd[master.defects.ravel()[master.told.odd] != 0]
+    return odd // master.image.shape[1], odd % master.image.shape[1]
 
 
 def _response(one: OfChannel, master: Master) -> Panel:
     """Histogram of the response with the normal distribution of PRNU and noise."""
     pattern = 0.0 if master.pattern is None else sqrt(max(master.pattern.value, 0.0))
     sigma = max(hypot(pattern, master.noise / master.level), 1e-6)
-    spread = distribution(master.response)
+    from analysis import image_kernels
+
     edges = np.linspace(1 - 8 * sigma, 1 + 8 * sigma, _BINS + 1)
-    counts, _ = spread.histogram(1 - 8 * sigma, 1 + 8 * sigma, _BINS)
+    counts = np.zeros(_BINS + 2, np.int64)
+    step = 16 * sigma / _BINS
+    pixels = master.told.pixels
+    n = pixels.size - image_kernels.fill(pixels, edges[0] - step, 1.0 / step, counts)
     at = 0.5 * (edges[1:] + edges[:-1])
     width = edges[1] - edges[0]
-    normal = spread.n * width * np.exp(-0.5 * ((at - 1) / sigma) ** 2) / (sigma * sqrt(2 * np.pi))
+    normal = n * width * np.exp(-0.5 * ((at - 1) / sigma) ** 2) / (sigma * sqrt(2 * np.pi))
     series = (
-        Series(at, counts.astype(np.float64), "pixels", one.channel.name, style="step"),
+        Series(at, counts[1:-1].astype(np.float64), "pixels", one.channel.name, style="step"),
         Series(at[normal > 0.5], normal[normal > 0.5], "PRNU and noise", style="line"),
     )
     return Panel("response", "pixels", series, title=_name(one), yscale="log")
@@ -116,13 +129,13 @@ def _response(one: OfChannel, master: Master) -> Panel:
 def _profiles(have: Sequence[tuple[OfChannel, Master]], axis: int) -> Panel:
     series = []
     for one, master in have:
-        thin = max(1, -(-master.response.shape[axis] // _LONGEST))
-        profile = profile_of(master.response, axis, thin)
+        profile = master.told.rows if axis == 0 else master.told.columns
+        thin = max(1, -(-profile.size // _LONGEST))
         first = one.channel.image.y0 if axis == 0 else one.channel.image.x0
-        x = first + thin * np.arange(profile.size, dtype=np.float64)
-        series.append(Series(x, profile, _name(one), one.channel.name, style="line"))
+        x = first + thin * np.arange(-(-profile.size // thin), dtype=np.float64)
+        series.append(Series(x, profile[::thin], _name(one), one.channel.name, style="line"))
     where = "row" if axis == 0 else "column"
-    return Panel(where, f"median response of the {where}", tuple(series))
+    return Panel(where, f"mean response of the {where}", tuple(series))
 
 
 def _prnu(have: Sequence[tuple[OfChannel, Master]], by_wavelength: bool) -> Panel:

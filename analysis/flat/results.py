@@ -8,8 +8,9 @@ from math import sqrt
 import numpy as np
 
 from analysis.contract import FrameInput, Results
-from analysis.flat.master import BRIGHT, DARK, Master
+from analysis.flat.master import Master
 from analysis.flat.outputs import OfChannel
+from analysis.masks import BITS
 from campaign.geometry import Channel
 
 
@@ -60,8 +61,8 @@ def report_master(
     size = master.image.size
     rows: list[tuple[str, float, float | None, int, Sequence[str]]] = [
         ("non_uniformity", 100 * spread, 100 * spread_error, size, ()),
-        ("dark_pixels", float(np.count_nonzero(master.defects & DARK)), None, size, ()),
-        ("bright_pixels", float(np.count_nonzero(master.defects & BRIGHT)), None, size, ()),
+        ("dark_pixels", float(np.count_nonzero(master.defects & BITS["dark"])), None, size, ()),
+        ("bright_pixels", float(np.count_nonzero(master.defects & BITS["bright"])), None, size, ()),
         ("dust_spots", float(master.dust[0]), None, size, ()),
         ("dust_area", float(master.dust[1]), None, size, ()),
     ]
@@ -98,7 +99,7 @@ def _tilt(master: Master, channel: Channel, axis: int, degree: int) -> tuple[flo
     Of a least-squares polynomial only the Legendre terms along the axis count in such means: the variance of term k is (2k + 1) σ² / N.
     """
     backwards = channel.corner.startswith("upper") if axis == 0 else channel.corner.endswith("right")
-    profile = master.shape.mean(axis=1 - axis, dtype=np.float64)
+    profile = master.shape.profile(axis)
     profile = profile[::-1] if backwards else profile
     tenth = max(profile.size // 10, 1)
     value = float(profile[-tenth:].mean() - profile[:tenth].mean()) / master.level

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from analysis.contract import FrameInput, ImageProduct, Measurement, Results
 from analysis.figures import ImageMap, Plot
 from analysis.flat import PROCEDURE
-from analysis.flat.master import BRIGHT, DARK, NO_VALUE
 from analysis.in_memory import detector, digitised, frame_input, inputs, measured, value
+from analysis.masks import BITS
 from campaign.geometry import quadrants, single
 
 STL1001 = Path(__file__).resolve().parents[3] / "shared" / "data" / "stl1001"
+DARK, BRIGHT, NO_VALUE = BITS["dark"], BITS["bright"], BITS["no-value"]
 SIZE, OFFSET, GAIN, NOISE = 120, 800.0, 2.0, 6.0
 DETECTOR = detector(single(rows=SIZE, columns=SIZE))
 

@@ -7,7 +7,7 @@ import pytest
 
 from analysis.contract import ContractError
 from analysis.flat import PROCEDURE
-from analysis.flat.shape import dust, spline
+from analysis.flat.shape import dust, polynomial, spline
 from analysis.in_memory import measured, value
 from bench.truth.of_flat import COLUMNS, LIGHT, ROWS, flat, given
 
@@ -15,9 +15,9 @@ from bench.truth.of_flat import COLUMNS, LIGHT, ROWS, flat, given
 def test_a_spline_follows_a_smooth_shape_exactly_where_cells_do() -> None:
     y, x = np.mgrid[0:200, 0:150] / 100.0
     image = (1000.0 + 20.0 * x - 10.0 * y).astype(np.float32)
-    shape, left = spline(image, 25.0)
-    assert np.abs(shape - image).max() < 0.05
-    assert 0.99 < left < 1.01  # at the edges the spline is continued beyond the outermost means
+    found = spline(image, 25.0)
+    assert np.abs(found.thinned() - image).max() < 0.05
+    assert 0.99 < found.left < 1.01  # at the edges the spline is continued beyond the outermost means
 
 
 @pytest.mark.parametrize(("size", "cell"), [((200, 150), 10.0), ((120, 130), 8.0), ((64, 64), 25.0)])
@@ -28,15 +28,15 @@ def test_what_a_spline_leaves_of_independent_pixels_is_what_it_says(
     ratios = []
     for _ in range(40):
         image = rng.standard_normal(size, dtype=np.float32)
-        shape, left = spline(image, cell)
-        ratios.append(float(((image - shape) ** 2).mean() / (image**2).mean()))
-    assert abs(np.mean(ratios) - left) < 5 * np.std(ratios) / np.sqrt(len(ratios)) + 2e-4
+        found = spline(image, cell)
+        ratios.append(float(((image - found.thinned()) ** 2).mean() / (image**2).mean()))
+    assert abs(np.mean(ratios) - found.left) < 5 * np.std(ratios) / np.sqrt(len(ratios)) + 2e-4
 
 
 def test_cells_without_pixels_take_their_neighbours_level() -> None:
     image = np.full((100, 100), 7.0, np.float32)
     image[:25, :25] = np.nan
-    assert np.allclose(spline(image, 25.0)[0], 7.0)
+    assert np.allclose(spline(image, 25.0).thinned(), 7.0)
     with pytest.raises(ValueError, match="finite"):
         spline(np.full((50, 50), np.nan, np.float32), 25.0)
 
@@ -49,12 +49,14 @@ def test_dust_is_found_and_columns_and_single_pixels_are_none() -> None:
     image[spot] *= 0.94
     image[:, 30] *= 0.9
     image[150, 150] = 0.1
-    count, area, where = dust(image, np.zeros(image.shape, bool), 0.01, 30)
+    even, good = polynomial(np.ones_like(image), 0), np.zeros(image.shape, bool)
+    count, y_in, x_in = dust(image, even, good, 0.01, 30)
     assert count == 1
-    assert 0.7 * spot.sum() < area < 1.7 * spot.sum()
-    assert where[60, 120] and not where[:, 30].any()
+    assert 0.7 * spot.sum() < y_in.size < 1.7 * spot.sum()
+    assert (60, 120) in zip(y_in.tolist(), x_in.tolist(), strict=True) and 30 not in x_in
     clean = (1.0 + 0.005 * rng.standard_normal((200, 200))).astype(np.float32)
-    assert dust(clean, np.zeros(clean.shape, bool), 0.01, 30)[:2] == (0, 0)
+    count, y_in, _ = dust(clean, even, good, 0.01, 30)
+    assert (count, y_in.size) == (0, 0)
 
 
 def test_coarse_structure_counts_for_the_polynomial_and_not_for_the_spline() -> None:
