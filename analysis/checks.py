@@ -87,7 +87,50 @@ def flicker(
     """
     values = np.ascontiguousarray(difference, dtype=np.float32)
     means, counts, variance = _line_means(values, good, axis)
-    used = counts >= max(2.0, 0.25 * values.shape[axis])
+    return _ruled(
+        means,
+        counts,
+        variance,
+        values.shape[axis],
+        "rows" if axis == 1 else "columns",
+        background,
+        degree,
+        ratio,
+    )
+
+
+def flicker_of_lines(
+    sums: NDArray[np.float64],
+    counts: NDArray[np.float64],
+    squares: float,
+    *,
+    what: str = "rows",
+    background: float = 0.0,
+    degree: int = 2,
+    ratio: float = 1.5,
+) -> Check:
+    """``flicker`` of a difference of which sum and number of good pixels are known for each row (or column: ``what`` names them), and the sum of all ``squares``.
+
+    Outliers must have been left out before. Raises ValueError as ``flicker`` does.
+    """
+    means = sums / np.maximum(counts, 1.0)
+    within = max(squares - float((counts * means**2).sum()), 0.0)
+    variance = within / max(float(np.maximum(counts - 1.0, 0.0).sum()), 1.0)
+    return _ruled(means, counts, variance, float(counts.max()), what, background, degree, ratio)
+
+
+def _ruled(
+    means: NDArray[np.float64],
+    counts: NDArray[np.float64],
+    variance: float,
+    length: float,
+    what: str,
+    background: float,
+    degree: int,
+    ratio: float,
+) -> Check:
+    """The check of lines of ``length`` pixels with these means, numbers of pixels, and variance within them."""
+    used = counts >= max(2.0, 0.25 * length)
     dof = int(used.sum()) - 1 - degree
     if dof < 1:
         raise ValueError("too few rows to tell flicker from noise")
@@ -103,7 +146,6 @@ def flicker(
     chance, effect = float(chdtrc(dof, squares)), squares / dof
     noise = float((variance / counts[used]).mean())
     excess = max(float((left**2).sum()) / dof - noise, 0.0)
-    what = "rows" if axis == 1 else "columns"
     note = (
         f"{what} scatter by {sqrt(excess):.3g} beyond noise; their variance is {effect:.2f} of the expected"
     )

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
-RUN = 256
+RUN = 64
 """Pixels of a row whose products are summed in 32 bits: known when compiling, for that is what makes them fast."""
 
-MOST = 2896
+MOST = 5792
 """The largest whole number a pixel may be: RUN · MOST² stays below 2³¹."""
 
 _ROWS = 32  # rows that are summed in float32 before float64 takes over
@@ -55,7 +55,11 @@ def survey(
 ) -> None:  # fmt: skip
     """Sum and squares of the good pixels less ``shift``, and their number, in each block between edges; pixels not finite become lost."""
     columns = difference.shape[1]
-    one, two, number = np.empty(columns, np.float32), np.empty(columns, np.float32), np.empty(columns, np.int32)
+    one, two, number = (
+        np.empty(columns, np.float32),
+        np.empty(columns, np.float32),
+        np.empty(columns, np.int32),
+    )
     for i in range(ys.size - 1):
         one[:], two[:], number[:] = np.float32(0.0), np.float32(0.0), 0
         for y in range(ys[i], ys[i + 1]):
@@ -66,6 +70,7 @@ def survey(
                 v = np.float32(0.0) if gone[x] else np.float32(row[x] - shift)
                 one[x] += v
                 two[x] += v * v
+            for x in range(columns):
                 number[x] += np.int32(0 if gone[x] else 1)
         for j in range(xs.size - 1):
             total, square, n = 0.0, 0.0, 0
@@ -95,10 +100,11 @@ def rounded(
             c0, c1, c2 = rows_of[y, 0], rows_of[y, 1], rows_of[y, 2]
             for x in range(columns):
                 level = c0 + across[x] * (c1 + across[x] * c2)
-                v = np.float32(0.0) if gone[x] else np.float32(row[x] - level)
+                held[x] = np.float32(0.0) if gone[x] else np.float32(row[x] - level)
+            for x in range(columns):
+                v = held[x]
                 part[x] += v * v
-                far[x] = max(far[x], abs(v))
-                held[x] = v
+                far[x] = abs(v) if abs(v) > far[x] else far[x]
             for x in range(columns):
                 out[x] = np.int16(np.rint(min(max(held[x] * per_step, -most), most)))
         for x in range(columns):
