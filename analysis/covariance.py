@@ -101,12 +101,13 @@ def covariances(
     lags: int = 8,
     threads: int = 1,
     surface: bool = False,
+    degree: int = 2,
     method: Method = "direct",
 ) -> Covariances:
     """Covariances of a difference of shape (rows, columns) [ADU], without pixels that are left out or not finite.
 
     What varies slowly over the image (a drifting illumination) must be taken out, for it covaries with itself: ``surface`` takes out one of
-    second degree. Products with other pixels are of whole numbers: pixels are rounded to 1/512 of their scatter, which adds 3·10⁻⁷ to the sampling
+    ``degree``. Products with other pixels are of whole numbers: pixels are rounded to 1/512 of their scatter, which adds 3·10⁻⁷ to the sampling
     error, and are summed exactly, whatever ``threads`` are. ``method`` "fourier" finds the same by transforms in double precision of the image
     set in zeros, several times as slow; it is also what serves where a pixel is hundreds of σ away.
 
@@ -118,7 +119,7 @@ def covariances(
         raise ValueError(f"a mask of shape {left_out.shape} for {difference.shape} pixels")
     values = np.ascontiguousarray(difference, dtype=np.float32)
     lost = np.zeros(values.shape, np.bool_) if left_out is None else left_out.copy()
-    return _covariances(values, lost, lags, threads, surface, method)
+    return _covariances(values, lost, lags, threads, degree if surface else 0, method)
 
 
 def pair_covariances(
@@ -154,19 +155,30 @@ def pair_covariances(
     return found, _covariances(difference, lost, lags, threads)
 
 
+def grow(lost: Mask, outliers: Mask, reach: int) -> None:
+    """Lose, in place, outliers and what is within ``reach`` rows and columns of them; both of one shape."""
+    held = np.flatnonzero(outliers.any(axis=1))
+    y, x = np.nonzero(outliers[held])
+    y = held[y]
+    for dy in range(-reach, reach + 1):
+        for dx in range(-reach, reach + 1):
+            v, u = np.clip(y + dy, 0, lost.shape[0] - 1), np.clip(x + dx, 0, lost.shape[1] - 1)
+            lost[v, u] = True
+
+
 def _covariances(
     difference: NDArray[np.float32],
     lost: Mask,
     lags: int,
     threads: int,
-    surface: bool = False,
+    degree: int = 0,
     method: Method = "direct",
 ) -> Covariances:
     """``covariances`` of a contiguous difference; ``lost``, which is changed, need not yet hold what is not finite."""
     from analysis import covariance_kernels as kernels
 
     rows, columns = difference.shape
-    smooth, scatter = _smooth(difference, lost, surface)
+    smooth, scatter = _smooth(difference, lost, degree)
     counts = np.empty((lags + 1, 2 * lags + 1), np.int64)
     kernels.count_pairs(lost, lags, counts)
     across, rows_of = (np.asarray(part, np.float32) for part in smooth.parts)
@@ -179,8 +191,8 @@ def _covariances(
         step = float(farthest) / kernels.MOST
         kernels.rounded(difference, lost, lags, across, rows_of, np.float32(1.0 / step), padded)
     if method == "fourier" or step > scatter / _COARSE:
-        plane = np.outer(rows_of[:, 0], np.ones(columns)) + np.outer(rows_of[:, 1], across)
-        plane += np.outer(rows_of[:, 2], across**2)
+        powers = np.vander(across.astype(np.float64), rows_of.shape[1], increasing=True)
+        plane = np.einsum("yk,xk->yx", rows_of.astype(np.float64), powers)
         sums = _by_transforms(np.where(lost, 0.0, difference - plane), lags)
         return Covariances(lags, smooth.mean, sums, counts, smooth.parameters)
     products = np.empty((lags + 1, 2 * lags + 1), np.int64)
@@ -211,15 +223,15 @@ def _by_transforms(centred: NDArray[np.floating], lags: int) -> Floats:
 
 @dataclass(frozen=True)
 class _Smooth:
-    """What is taken off: places of the columns and three coefficients of each row (``parts``), the ``mean`` of it, how many ``parameters`` it has."""
+    """What is taken off: places of the columns and coefficients of each row (``parts``), the ``mean`` of it, how many ``parameters`` it has."""
 
     parts: tuple[Floats, Floats]
     mean: float
     parameters: int
 
 
-def _smooth(difference: NDArray[np.float32], lost: Mask, surface: bool) -> tuple[_Smooth, float]:
-    """The mean, or a surface of second degree through the means of blocks where the image is large enough, and the scatter within blocks.
+def _smooth(difference: NDArray[np.float32], lost: Mask, degree: int) -> tuple[_Smooth, float]:
+    """A surface of ``degree`` through the means of blocks where the image is large enough, else the mean, and the scatter within blocks.
 
     Loses what is not finite. Raises ValueError when no pixel is left.
     """
@@ -238,26 +250,29 @@ def _smooth(difference: NDArray[np.float32], lost: Mask, surface: bool) -> tuple
     n = float(counts.sum())
     if n == 0:
         raise ValueError("no pixels are left")
-    blocks = int(held.sum())
-    taken, lost_to = (
-        ((sums[held] ** 2 / counts[held]).sum(), blocks) if blocks < 0.5 * n else (sums.sum() ** 2 / n, 1)
-    )
-    scatter = sqrt(max(float(squares.sum() - taken), 0.0) / max(n - lost_to, 1.0)) or 1.0
+    # blocks of few pixels tell no scatter of their own
+    of_blocks = held.sum() < 0.5 * n
+    taken = float((sums[held] ** 2 / counts[held]).sum() if of_blocks else sums.sum() ** 2 / n)
+    within = max(float(squares.sum()) - taken, 0.0)
+    scatter = sqrt(within / max(n - (held.sum() if of_blocks else 1.0), 1.0)) or 1.0
     means = sums[held] / counts[held] + float(shift)
-    found = _surface(difference.shape, ys, xs, held, means, counts[held]) if surface else None
+    found = _surface(difference.shape, ys, xs, held, means, counts[held], degree) if degree else None
     if found is None:
         mean = float(sums.sum()) / n + float(shift)
-        flat = np.zeros((rows, 3))
-        flat[:, 0] = mean
-        found = _Smooth((np.zeros(columns), flat), mean, 1)
+        found = _Smooth((np.zeros(columns), np.full((rows, 1), mean)), mean, 1)
     return found, scatter
 
 
 def _surface(
-    shape: tuple[int, ...], ys: NDArray[np.int64], xs: NDArray[np.int64], held: Mask, means: Floats, counts: Floats
+    shape: tuple[int, ...], ys: NDArray[np.int64], xs: NDArray[np.int64], held: Mask, means: Floats, counts: Floats, degree: int
 ) -> _Smooth | None:  # fmt: skip
-    """A surface of second degree through the means of the blocks that are held; None for images too small to have one."""
-    if min(shape) < 8 or held.any(axis=1).sum() < 4 or held.any(axis=0).sum() < 4 or held.sum() < 12:
+    """A surface of ``degree``, or what blocks suffice for, through the means of those that are held; None for images too small to have one."""
+    if min(shape) < 8:
+        return None
+    lines = min(held.any(axis=1).sum(), held.any(axis=0).sum())
+    while degree and (lines < degree + 2 or held.sum() < (degree + 1) * (degree + 2)):
+        degree -= 1
+    if not degree:
         return None
     down, across = (np.linspace(-1.0, 1.0, n) for n in shape)
     v, u = (
@@ -265,16 +280,12 @@ def _surface(
         for place, edges in zip((down, across), (ys, xs), strict=True)
     )
     vv, uu = (grid[held] for grid in np.meshgrid(v, u, indexing="ij"))
-    terms = np.stack([np.ones(vv.size), vv, vv**2, uu, uu * vv, uu**2], axis=1)
+    powers = [(i, j) for j in range(degree + 1) for i in range(degree + 1 - j)]  # of rows and columns
+    terms = np.stack([vv**i * uu**j for i, j in powers], axis=1)
     weight = np.sqrt(counts)
     found = np.linalg.lstsq(terms * weight[:, None], means * weight, rcond=None)[0]
     mean = float((counts * (terms @ found)).sum() / counts.sum())
-    rows_of = np.stack(
-        [
-            found[0] + down * (found[1] + down * found[2]),
-            found[3] + found[4] * down,
-            np.full(shape[0], found[5]),
-        ],
-        axis=1,
-    )
-    return _Smooth((across, rows_of), mean, terms.shape[1])
+    rows_of = np.zeros((shape[0], degree + 1))
+    for (i, j), value in zip(powers, found, strict=True):
+        rows_of[:, j] += value * down**i
+    return _Smooth((across, rows_of), mean, len(powers))

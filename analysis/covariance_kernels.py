@@ -87,20 +87,24 @@ def rounded(
 ) -> tuple[float, np.float32]:  # fmt: skip
     """Write the difference less a surface, times ``per_step``, as whole numbers into zeros with ``lags`` to spare at the left.
 
-    The surface of row y is a parabola of ``across`` (columns,) with the three coefficients ``rows_of[y]``. Lost pixels count as zero; those beyond MOST are cut
+    The surface of row y is a polynomial of ``across`` (columns,) with the coefficients ``rows_of[y]``, from the constant on. Lost pixels count as zero; those beyond MOST are cut
     to it. Returns the sum of squares and the largest size, both before rounding and cutting, in the difference's unit.
     """
     rows, columns = difference.shape
     part, whole, far = np.zeros(columns, np.float32), np.zeros(columns), np.zeros(columns, np.float32)
-    held, most = np.empty(columns, np.float32), np.float32(MOST)
+    held, level, most = np.empty(columns, np.float32), np.empty(columns, np.float32), np.float32(MOST)
+    degree = rows_of.shape[1] - 1
     for y0 in range(0, rows, _ROWS):
         part[:] = np.float32(0.0)
         for y in range(y0, min(y0 + _ROWS, rows)):
             row, gone, out = difference[y], lost[y], padded[y, lags : lags + columns]
-            c0, c1, c2 = rows_of[y, 0], rows_of[y, 1], rows_of[y, 2]
+            level[:] = rows_of[y, degree]
+            for k in range(degree - 1, -1, -1):
+                c = rows_of[y, k]
+                for x in range(columns):
+                    level[x] = c + across[x] * level[x]
             for x in range(columns):
-                level = c0 + across[x] * (c1 + across[x] * c2)
-                held[x] = np.float32(0.0) if gone[x] else np.float32(row[x] - level)
+                held[x] = np.float32(0.0) if gone[x] else np.float32(row[x] - level[x])
             for x in range(columns):
                 v = held[x]
                 part[x] += v * v

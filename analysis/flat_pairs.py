@@ -76,7 +76,8 @@ class Bounds:
     ``sigma`` clips differences, ``tile`` is the tiles' side [pixels], ``saturation`` [ADU],
     ``row_background`` and ``column_background`` [ADU²] the variance of row and column means of a difference that
     the electronics alone cause. ``lags`` is how far covariances are wanted (0: not at all), ``method`` how they are found,
-    ``least_pixels`` how many they need.
+    ``least_pixels`` how many they need, ``degree`` that of the surface that is taken off for them, ``grown`` how many pixels about
+    a lost one they do without.
     """
 
     sigma: float = 5.0
@@ -90,6 +91,8 @@ class Bounds:
     lags: int = 0
     method: Literal["direct", "fourier"] = "direct"
     least_pixels: int = 10_000
+    degree: int = 2
+    grown: int = 0
 
 
 def pair_up(
@@ -144,10 +147,13 @@ def flat_difference(
     found = (*_flickers(spread, bounds), drift, *checks)
     related = None
     if bounds.lags > 0 and not any(c.raised for c in found):
-        from analysis.covariance import covariances
+        from analysis.covariance import covariances, grow
 
+        lost = pair.keep == 0
+        if bounds.grown:
+            grow(lost, lost.copy(), bounds.grown)
         related = covariances(
-            pair.difference, pair.keep == 0, lags=bounds.lags, surface=True, method=bounds.method
+            pair.difference, lost, lags=bounds.lags, surface=True, degree=bounds.degree, method=bounds.method
         )
     return Difference(
         2 * m1 * m2 / (m1 + m2), frame_error / sqrt(2.0), spread.variance, spread.error, spread.n,
