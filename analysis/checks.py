@@ -93,6 +93,29 @@ def flicker(
     )  # fmt: skip
 
 
+def flicker_of_lines(
+    sums: NDArray[np.float64],
+    counts: NDArray[np.float64],
+    squares: float,
+    *,
+    axis: int = 1,
+    background: float = 0.0,
+    degree: int = 2,
+    ratio: float = 1.5,
+) -> Check:
+    """``flicker`` of a difference of which sum and number of good pixels are known for each row (column), and the sum of all ``squares``.
+
+    Outliers must have been left out before. Raises ValueError as ``flicker`` does.
+    """
+    means = sums / np.maximum(counts, 1.0)
+    within = max(squares - float((counts * means**2).sum()), 0.0)
+    variance = within / max(float(np.maximum(counts - 1.0, 0.0).sum()), 1.0)
+    used = counts >= max(2.0, 0.25 * float(counts.max()))
+    return flicker_of_means(
+        means, np.where(used, counts, 0.0), variance, axis=axis, background=background, degree=degree, ratio=ratio
+    )  # fmt: skip
+
+
 def flicker_of_means(
     means: NDArray[np.float64],
     counts: NDArray[np.float64],

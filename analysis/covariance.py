@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from math import sqrt
 from typing import Literal
 
 import numpy as np
@@ -29,6 +30,10 @@ Method = Literal["direct", "fourier"]
 _BLOCK = 32
 """Side [pixels] of the blocks whose means a surface is fitted to."""
 
+_SAMPLE = 10_000  # pixels that tell about where zero is, for sums in single precision
+_FINE = 512  # steps of rounding in a σ: whole numbers then reach to 11 σ, twice as far as procedures cut
+_COARSE = 16  # steps in a σ below which rounding would show: 1/12 step² is 3·10⁻⁴ of the variance
+
 
 @dataclass(frozen=True)
 class Covariances:
@@ -36,7 +41,7 @@ class Covariances:
 
     ``sums`` [ADU²] and ``counts`` have the shape (lags + 1, 2 lags + 1); element [i, lags + j] belongs to the pixel i rows and
     j columns on, j from −lags to lags. In row 0 both signs are the same pairs. ``mean`` [ADU] was subtracted, or a surface of
-    ``parameters`` coefficients of which it is the mean.
+    ``parameters`` coefficients of which it is the mean. For products with others pixels were rounded to multiples of ``step`` [ADU]; 0: they were not.
     """
 
     lags: int
@@ -44,6 +49,7 @@ class Covariances:
     sums: Floats
     counts: NDArray[np.int64]
     parameters: int = 1
+    step: float = 0.0
 
     @property
     def matrix(self) -> Floats:
@@ -95,14 +101,15 @@ def covariances(
     lags: int = 8,
     threads: int = 1,
     surface: bool = False,
+    degree: int = 2,
     method: Method = "direct",
 ) -> Covariances:
     """Covariances of a difference of shape (rows, columns) [ADU], without pixels that are left out or not finite.
 
     What varies slowly over the image (a drifting illumination) must be taken out, for it covaries with itself: ``surface`` takes out one of
-    second degree. Products are summed in float32 over 32 rows and in float64 beyond, in one order whatever ``threads`` are; rounding stays
-    below 10⁻⁷ of C(0, 0). ``method`` "fourier" finds the same by transforms in double precision of the image set in zeros: slower for
-    so few lags.
+    ``degree``. Products with other pixels are of whole numbers: pixels are rounded to 1/512 of their scatter, which adds 3·10⁻⁷ to the sampling
+    error, and are summed exactly, whatever ``threads`` are. ``method`` "fourier" finds the same by transforms in double precision of the image
+    set in zeros, several times as slow; it is also what serves where a pixel is hundreds of σ away.
 
     Raises ValueError for no image, a mask of another shape, ``lags`` < 0, and when no pixel is left.
     """
@@ -111,10 +118,8 @@ def covariances(
     if left_out is not None and left_out.shape != difference.shape:
         raise ValueError(f"a mask of shape {left_out.shape} for {difference.shape} pixels")
     values = np.ascontiguousarray(difference, dtype=np.float32)
-    lost = ~np.isfinite(values)
-    if left_out is not None:
-        lost |= left_out
-    return _covariances(values, lost, lags, threads, surface, method)
+    lost = np.zeros(values.shape, np.bool_) if left_out is None else left_out.copy()
+    return _covariances(values, lost, lags, threads, degree if surface else 0, method)
 
 
 def pair_covariances(
@@ -150,35 +155,50 @@ def pair_covariances(
     return found, _covariances(difference, lost, lags, threads)
 
 
+def grow(lost: Mask, outliers: Mask, reach: int) -> None:
+    """Lose, in place, outliers and what is within ``reach`` rows and columns of them; both of one shape."""
+    held = np.flatnonzero(outliers.any(axis=1))
+    y, x = np.nonzero(outliers[held])
+    y = held[y]
+    for dy in range(-reach, reach + 1):
+        for dx in range(-reach, reach + 1):
+            v, u = np.clip(y + dy, 0, lost.shape[0] - 1), np.clip(x + dx, 0, lost.shape[1] - 1)
+            lost[v, u] = True
+
+
 def _covariances(
     difference: NDArray[np.float32],
     lost: Mask,
     lags: int,
     threads: int,
-    surface: bool = False,
+    degree: int = 0,
     method: Method = "direct",
 ) -> Covariances:
+    """``covariances`` of a contiguous difference; ``lost``, which is changed, need not yet hold what is not finite."""
     from analysis import covariance_kernels as kernels
 
     rows, columns = difference.shape
-    padded = np.zeros((rows + lags + 2, columns + 2 * lags), np.float32)
+    smooth, scatter = _smooth(difference, lost, degree)
     counts = np.empty((lags + 1, 2 * lags + 1), np.int64)
     kernels.count_pairs(lost, lags, counts)
-    if counts[0, lags] == 0:
-        raise ValueError("no pixels are left")
-    found = _surface(difference, lost) if surface else None
-    if found is None:
-        mean, parameters = float(kernels.centre(difference, lost, lags, padded)), 1
-    else:
-        (across, rows_of), (mean, parameters) = found
-        kernels.level_out(difference, lost, lags, across, rows_of, padded)
-    sums = np.empty((lags + 1, 2 * lags + 1), np.float64)
-    if method == "fourier":
-        sums[:] = _by_transforms(padded[:rows, lags : lags + columns], lags)
-        return Covariances(lags, mean, sums, counts, parameters)
+    across, rows_of = (np.asarray(part, np.float32) for part in smooth.parts)
+    padded = np.zeros((rows + lags, -(-columns // kernels.RUN) * kernels.RUN + 2 * lags), np.int16)
+    step = scatter / _FINE
+    square, farthest = kernels.rounded(
+        difference, lost, lags, across, rows_of, np.float32(1.0 / step), padded
+    )
+    if farthest > kernels.MOST * step:  # light that is far from even: coarser steps reach farther
+        step = float(farthest) / kernels.MOST
+        kernels.rounded(difference, lost, lags, across, rows_of, np.float32(1.0 / step), padded)
+    if method == "fourier" or step > scatter / _COARSE:
+        powers = np.vander(across.astype(np.float64), rows_of.shape[1], increasing=True)
+        plane = np.einsum("yk,xk->yx", rows_of.astype(np.float64), powers)
+        sums = _by_transforms(np.where(lost, 0.0, difference - plane), lags)
+        return Covariances(lags, smooth.mean, sums, counts, smooth.parameters)
+    products = np.empty((lags + 1, 2 * lags + 1), np.int64)
 
     def do(i: int) -> None:
-        kernels.row_lag(padded, rows, lags, i, sums[i])
+        kernels.row_lag(padded, rows, lags, i, products[i])
 
     if threads > 1:
         with ThreadPoolExecutor(threads) as pool:
@@ -186,10 +206,12 @@ def _covariances(
     else:
         for i in range(lags + 1):
             do(i)
-    return Covariances(lags, mean, sums, counts, parameters)
+    sums = products.astype(np.float64) * step**2
+    sums[0, lags] = square
+    return Covariances(lags, smooth.mean, sums, counts, smooth.parameters, step)
 
 
-def _by_transforms(centred: NDArray[np.float32], lags: int) -> Floats:
+def _by_transforms(centred: NDArray[np.floating], lags: int) -> Floats:
     """The sums of products, by the theorem of Wiener and Khinchin: zeros around the image keep its edges apart."""
     from scipy import fft
 
@@ -199,42 +221,71 @@ def _by_transforms(centred: NDArray[np.float32], lags: int) -> Floats:
     return found[: lags + 1][:, np.arange(-lags, lags + 1)]
 
 
-def _surface(
-    difference: NDArray[np.float32], lost: Mask
-) -> tuple[tuple[Floats, Floats], tuple[float, int]] | None:
-    """A surface of second degree through the means of blocks; None for images too small to have one.
+@dataclass(frozen=True)
+class _Smooth:
+    """What is taken off: places of the columns and coefficients of each row (``parts``), the ``mean`` of it, how many ``parameters`` it has."""
 
-    Returns places of the columns and three coefficients of each row, then the surface's mean and how many coefficients it has.
+    parts: tuple[Floats, Floats]
+    mean: float
+    parameters: int
+
+
+def _smooth(difference: NDArray[np.float32], lost: Mask, degree: int) -> tuple[_Smooth, float]:
+    """A surface of ``degree`` through the means of blocks where the image is large enough, else the mean, and the scatter within blocks.
+
+    Loses what is not finite. Raises ValueError when no pixel is left.
     """
     from analysis import covariance_kernels as kernels
 
     rows, columns = difference.shape
-    if min(rows, columns) < 8:
-        return None
     # edges that a mirror leaves where they are: no corner of readout is another
     ys, xs = (np.rint(np.linspace(0, n, max(4, n // _BLOCK) + 1)).astype(np.int64) for n in difference.shape)
-    shape = (ys.size - 1, xs.size - 1)
-    sums, counts = np.zeros(shape), np.zeros(shape)
-    kernels.block_sums(difference, lost, ys, xs, sums, counts)
+    sums, squares, counts = np.zeros((3, ys.size - 1, xs.size - 1))
+    step = max(1, int(sqrt(difference.size / _SAMPLE)))
+    sample = difference[::step, ::step][~lost[::step, ::step]]
+    sample = sample[np.isfinite(sample)]
+    shift = np.float32(sample.mean(dtype=np.float64)) if sample.size else np.float32(0.0)
+    kernels.survey(difference, lost, shift, ys, xs, sums, squares, counts)
     held = counts > 0
-    if held.any(axis=1).sum() < 4 or held.any(axis=0).sum() < 4 or held.sum() < 12:
+    n = float(counts.sum())
+    if n == 0:
+        raise ValueError("no pixels are left")
+    # blocks of few pixels tell no scatter of their own
+    of_blocks = held.sum() < 0.5 * n
+    taken = float((sums[held] ** 2 / counts[held]).sum() if of_blocks else sums.sum() ** 2 / n)
+    within = max(float(squares.sum()) - taken, 0.0)
+    scatter = sqrt(within / max(n - (held.sum() if of_blocks else 1.0), 1.0)) or 1.0
+    means = sums[held] / counts[held] + float(shift)
+    found = _surface(difference.shape, ys, xs, held, means, counts[held], degree) if degree else None
+    if found is None:
+        mean = float(sums.sum()) / n + float(shift)
+        found = _Smooth((np.zeros(columns), np.full((rows, 1), mean)), mean, 1)
+    return found, scatter
+
+
+def _surface(
+    shape: tuple[int, ...], ys: NDArray[np.int64], xs: NDArray[np.int64], held: Mask, means: Floats, counts: Floats, degree: int
+) -> _Smooth | None:  # fmt: skip
+    """A surface of ``degree``, or what blocks suffice for, through the means of those that are held; None for images too small to have one."""
+    if min(shape) < 8:
         return None
-    down, across = (np.linspace(-1.0, 1.0, n) for n in (rows, columns))
+    lines = min(held.any(axis=1).sum(), held.any(axis=0).sum())
+    while degree and (lines < degree + 2 or held.sum() < (degree + 1) * (degree + 2)):
+        degree -= 1
+    if not degree:
+        return None
+    down, across = (np.linspace(-1.0, 1.0, n) for n in shape)
     v, u = (
         0.5 * (place[edges[:-1]] + place[edges[1:] - 1])
         for place, edges in zip((down, across), (ys, xs), strict=True)
     )
     vv, uu = (grid[held] for grid in np.meshgrid(v, u, indexing="ij"))
-    terms = np.stack([np.ones(vv.size), vv, vv**2, uu, uu * vv, uu**2], axis=1)
-    weight = np.sqrt(counts[held])
-    found = np.linalg.lstsq(terms * weight[:, None], sums[held] / counts[held] * weight, rcond=None)[0]
-    mean = float((counts[held] * (terms @ found)).sum() / counts[held].sum())
-    rows_of = np.stack(
-        [
-            found[0] + down * (found[1] + down * found[2]),
-            found[3] + found[4] * down,
-            np.full(rows, found[5]),
-        ],
-        axis=1,
-    )
-    return (across, rows_of), (mean, terms.shape[1])
+    powers = [(i, j) for j in range(degree + 1) for i in range(degree + 1 - j)]  # of rows and columns
+    terms = np.stack([vv**i * uu**j for i, j in powers], axis=1)
+    weight = np.sqrt(counts)
+    found = np.linalg.lstsq(terms * weight[:, None], means * weight, rcond=None)[0]
+    mean = float((counts * (terms @ found)).sum() / counts.sum())
+    rows_of = np.zeros((shape[0], degree + 1))
+    for (i, j), value in zip(powers, found, strict=True):
+        rows_of[:, j] += value * down**i
+    return _Smooth((across, rows_of), mean, len(powers))

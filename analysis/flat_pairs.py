@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.checks import Check, clamped, flicker, lamp_drift, saturated, unpiled
+from analysis.checks import Check, clamped, flicker_of_lines, lamp_drift, saturated, unpiled
 from analysis.contract import FrameInput
 from analysis.statistics import clip_factor
 from campaign.geometry import Channel, Region
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _held = local()  # memory that one pair after the other uses, of each thread
 _ROUNDS = 4
 _OF_TILE = 256  # pixels of a tile that settle its median and where its clipping begins
+_OF_IMAGE = 20_000  # pixels that tell the ratio of two levels
+_NEVER = 3.0e38  # ADU: no pixel is saturated
 _UNLIKE = 0.5  # relative: a pixel this far from its tile's median is a defect, not a probe of the noise
 
 
@@ -74,7 +76,8 @@ class Bounds:
     ``sigma`` clips differences, ``tile`` is the tiles' side [pixels], ``saturation`` [ADU],
     ``row_background`` and ``column_background`` [ADU²] the variance of row and column means of a difference that
     the electronics alone cause. ``lags`` is how far covariances are wanted (0: not at all), ``method`` how they are found,
-    ``least_pixels`` how many they need.
+    ``least_pixels`` how many they need, ``degree`` that of the surface that is taken off for them, ``grown`` how many pixels about
+    a lost one they do without.
     """
 
     sigma: float = 5.0
@@ -88,6 +91,8 @@ class Bounds:
     lags: int = 0
     method: Literal["direct", "fourier"] = "direct"
     least_pixels: int = 10_000
+    degree: int = 2
+    grown: int = 0
 
 
 def pair_up(
@@ -130,31 +135,25 @@ def flat_difference(
     """
     bounds = bounds or Bounds()
     checks = checks_of_values((first, second), bounds) if checks is None else checks
-    from analysis import tile_kernels
-
     pair = _Pair.of(first, second, offsets, bounds)
-    n, sum1, sum2 = tile_kernels.alike(
-        *pair.images, *pair.offsets, *pair.tile, np.float32(bounds.saturation - max(offsets)), np.float32(_UNLIKE),
-        pair.step, pair.keep,
-    )  # fmt: skip
-    if n == 0:
-        raise ValueError("no good pixels are left")
-    m1, m2 = sum1 / n, sum2 / n
-    if m1 + m2 <= 0 or m1 * m2 <= 0:
-        raise NoLightError("the level is not above the offset: there is no light")
-    spread = pair.scatter((2 * m2 / (m1 + m2), 2 * m1 / (m1 + m2)), bounds.sigma)
-    m1, m2 = spread.means
+    # what weighs is the ratio of the levels, which medians of some pixels tell well enough
+    m1, m2 = _lit(*pair.middles(bounds.saturation))
+    spread = pair.scatter((2 * m2 / (m1 + m2), 2 * m1 / (m1 + m2)), bounds.sigma, bounds.saturation, _UNLIKE)
+    m1, m2 = _lit(*spread.means)
     frame_error = sqrt(spread.variance / spread.pixels)
     drift = lamp_drift(
         m1, m2, sqrt(2.0 * (frame_error**2 + offset_error**2)), tolerance=bounds.lamp_tolerance
     )
-    found = (*_flickers(pair.difference, pair.keep, bounds), drift, *checks)
+    found = (*_flickers(spread, bounds), drift, *checks)
     related = None
     if bounds.lags > 0 and not any(c.raised for c in found):
-        from analysis.covariance import covariances
+        from analysis.covariance import covariances, grow
 
+        lost = pair.keep == 0
+        if bounds.grown:
+            grow(lost, lost.copy(), bounds.grown)
         related = covariances(
-            pair.difference, pair.keep == 0, lags=bounds.lags, surface=True, method=bounds.method
+            pair.difference, lost, lags=bounds.lags, surface=True, degree=bounds.degree, method=bounds.method
         )
     return Difference(
         2 * m1 * m2 / (m1 + m2), frame_error / sqrt(2.0), spread.variance, spread.error, spread.n,
@@ -176,14 +175,10 @@ def bias_difference(
     bounds = bounds or Bounds()
     if checks is None:
         checks = [clamped(image, fraction=bounds.pile_fraction) for image in (first, second)]
-    from analysis import tile_kernels
-
     pair = _Pair.of(first, second, (0.0, 0.0), bounds)
-    tile_kernels.finite_in_both(*pair.images, pair.keep)
     spread = pair.scatter((1.0, 1.0), bounds.sigma)
     ruled = tuple(
-        Check(c.flag, False, c.effect, c.chance, c.note, excess=c.excess)
-        for c in _flickers(pair.difference, pair.keep, bounds)
+        Check(c.flag, False, c.effect, c.chance, c.note, excess=c.excess) for c in _flickers(spread, bounds)
     )
     return Difference(
         0.5 * sum(spread.means), sqrt(spread.variance / spread.pixels / 2), spread.variance, spread.error, spread.n,
@@ -246,13 +241,19 @@ def _read(frame: FrameInput, channel: Channel, region: Region, place: int) -> ND
 
 @dataclass(frozen=True)
 class _Scatter:
-    """Half the variance of a difference about its tiles' means, its error, degrees of freedom, pixels, and both images' means over them."""
+    """Half the variance of a difference about its tiles' means, its error, degrees of freedom, pixels, and both images' means over them.
+
+    ``rows`` and ``columns`` are sum and number of the difference of each, shapes (2, rows) and (2, columns), ``squares`` the sum of its squares.
+    """
 
     variance: float
     error: float
     n: int
     pixels: int
     means: tuple[float, float]
+    rows: NDArray[np.float64]
+    columns: NDArray[np.float64]
+    squares: float
 
 
 @dataclass(frozen=True)
@@ -286,21 +287,38 @@ class _Pair:
             *_buffers(shape),
         )  # fmt: skip
 
-    def scatter(self, weights: tuple[float, float], sigma: float) -> _Scatter:
-        """Half the variance of the weighted difference about its tiles' means; ``keep`` loses the pixels beyond ``sigma``.
+    def middles(self, saturation: float) -> tuple[float, float]:
+        """The levels [ADU] of both images: medians of some pixels that are usable in both. Raises ValueError when there is none."""
+        step = max(1, int(sqrt(self.keep.size / _OF_IMAGE)))
+        some = [np.asarray(image[::step, ::step], np.float32) for image in self.images]
+        good = np.logical_and(*(np.isfinite(part) & (part < saturation) for part in some))
+        if not good.any():
+            raise ValueError("no good pixels are left")
+        one, two = (
+            float(np.median(part[good]) - zero) for part, zero in zip(some, self.offsets, strict=True)
+        )
+        return one, two
 
-        Each tile has its own σ, for the light need not be uniform. The deficit of clipping a normal distribution is
-        made good. Raises ValueError when fewer than three pixels are left.
+    def scatter(
+        self, weights: tuple[float, float], sigma: float, saturation: float = _NEVER, unlike: float = -1.0
+    ) -> _Scatter:
+        """Half the variance of the weighted difference about its tiles' means; ``keep`` becomes the pixels that are used.
+
+        Left out are pixels at ``saturation`` [ADU], those ``unlike`` their tile (below zero: none), and those beyond ``sigma``. Each tile has its own σ, for
+        the light need not be uniform. The deficit of clipping a normal distribution is made good. Raises ValueError when fewer than three
+        pixels are left.
         """
         from analysis import tile_kernels
 
         tiles = self.keep.size // (self.tile[0] * self.tile[1])
-        freedom, squares = np.zeros(tiles), np.zeros(tiles)
+        freedom, squares, middles = np.zeros((3, tiles))
+        rows, columns = (np.zeros((2, n)) for n in self.keep.shape)
         # the scatter of what a clip leaves is too small: without this each round would clip deeper than the one before
         reach = sigma / clip_factor(sigma)
         pixels, sum1, sum2 = tile_kernels.scatter(
-            *self.images, *self.offsets, np.float32(weights[0]), np.float32(weights[1]), *self.tile, reach, _ROUNDS,
-            self.step, self.keep, self.difference, freedom, squares,
+            *self.images, *self.offsets, np.float32(weights[0]), np.float32(weights[1]), *self.tile,
+            np.float32(saturation), np.float32(unlike), reach, _ROUNDS, self.step, self.keep, self.difference,
+            freedom, squares, middles, rows, columns,
         )  # fmt: skip
         n = int(freedom.sum())
         if n < 2:
@@ -309,7 +327,15 @@ class _Pair:
         variances = squares / np.maximum(freedom, 1.0) * scale
         error = sqrt(2.0 * float((freedom * variances**2).sum())) / n
         means = (sum1 / pixels, sum2 / pixels)
-        return _Scatter(float(squares.sum()) * scale / n, error, n, pixels, means)
+        about_zero = float((squares + (freedom + 1.0) * middles**2).sum())
+        return _Scatter(float(squares.sum()) * scale / n, error, n, pixels, means, rows, columns, about_zero)
+
+
+def _lit(one: float, two: float) -> tuple[float, float]:
+    """The two levels. Raises NoLightError when one is not above zero."""
+    if one + two <= 0 or one * two <= 0:
+        raise NoLightError("the level is not above the offset: there is no light")
+    return one, two
 
 
 def _buffers(shape: tuple[int, int]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
@@ -321,15 +347,19 @@ def _buffers(shape: tuple[int, int]) -> tuple[NDArray[np.uint8], NDArray[np.floa
     return found
 
 
-def _flickers(
-    difference: NDArray[np.float32], good: NDArray[np.uint8], bounds: Bounds
-) -> tuple[Check, Check]:
+def _flickers(spread: _Scatter, bounds: Bounds) -> tuple[Check, Check]:
     """The flicker checks of rows and of columns; where there are too few to tell, nothing is claimed."""
+    lines = (
+        (1, spread.rows, bounds.row_background),
+        (0, spread.columns, bounds.column_background),
+    )
     found = []
-    for axis, background in ((1, bounds.row_background), (0, bounds.column_background)):
+    for axis, (sums, counts), background in lines:
         try:
             found.append(
-                flicker(difference, good, axis=axis, background=background, ratio=bounds.flicker_ratio)
+                flicker_of_lines(
+                    sums, counts, spread.squares, axis=axis, background=background, ratio=bounds.flicker_ratio
+                )
             )
         except ValueError as error:
             found.append(Check("flicker", False, 1.0, 1.0, str(error)))

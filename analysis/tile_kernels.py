@@ -1,4 +1,4 @@
-"""Compiled kernels over the tiles of a pair of images: which pixels are alike, and how their weighted difference scatters.
+"""Compiled kernels over the tiles of a pair of images: which pixels are usable, and how their weighted difference scatters.
 
 A tile is worked on while the processor's cache holds it, so that the rounds of clipping cost no traffic. As in
 ``analysis.image_kernels`` sums have one order on every processor. No module of kernels calls
@@ -15,6 +15,7 @@ Image = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 Counts = NDArray[np.int64]
 Mask = NDArray[np.uint8]
+Place = tuple[int, int, int, int]  # of a tile: rows from and to, columns from and to
 
 _HUGE = np.float32(3.0e38)
 _MAD_TO_SIGMA = 1.482602218505602
@@ -32,6 +33,15 @@ def folded(lanes: Doubles, width: int) -> float:
             lanes[p] += lanes[half + p]
         width = half
     return float(lanes[0])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def folded_singles(lanes: Image, width: int) -> float:
+    """The sum of the first ``width`` lanes, in double precision."""
+    total = 0.0
+    for x in range(width):
+        total += np.float64(lanes[x])
+    return total
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -127,32 +137,62 @@ def cell_means(image: Image, ys: Counts, xs: Counts, step: int, sigma: float) ->
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _load(image: NDArray[np.generic], offset: np.float32, y0: int, x0: int, tile: Image) -> None:
-    """A tile of an image less its offset."""
-    for y in range(tile.shape[0]):
-        row, out = image[y0 + y, x0 : x0 + tile.shape[1]], tile[y]
-        for x in range(out.size):
-            out[x] = np.float32(row[x]) - offset
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _usable(a: Image, b: Image, most: np.float32, keep: Mask) -> None:
-    """1 where both tiles are finite and below ``most``, else 0."""
-    for y in range(a.shape[0]):
-        one, two, out = a[y], b[y], keep[y]
-        for x in range(out.size):
-            v, w = one[x], two[x]
-            good = (abs(v) < _HUGE) & (abs(w) < _HUGE) & (v < most) & (w < most)
-            out[x] = 1 if good else 0
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _sampled(tile: Image, keep: Mask, step: int, held: Image) -> tuple[np.float32, np.float32, int]:
-    """Median, median absolute deviation (as σ) and number of every ``step``-th kept pixel of every ``step``-th row."""
+def _light(
+    image: NDArray[np.generic], offset: np.float32, other: NDArray[np.generic], place: Place, most: np.float32,
+    step: int, held: Image,
+) -> tuple[np.float32, np.float32, int]:  # fmt: skip
+    """Median, median absolute deviation (as σ) and number of every ``step``-th pixel of every ``step``-th row of a tile, of those whose image and other are usable."""
+    y0, y1, x0, x1 = place
     n = 0
-    for y in range(0, tile.shape[0], step):
-        for x in range(0, tile.shape[1], step):
-            held[n] = tile[y, x]
+    for y in range(y0, y1, step):
+        for x in range(x0, x1, step):
+            v, w = np.float32(image[y, x]), np.float32(other[y, x])
+            held[n] = v - offset
+            n += 1 if (v > -_HUGE) & (v < most) & (w > -_HUGE) & (w < most) else 0
+    middle = middle_of(held, n)
+    for i in range(n):
+        held[i] = abs(held[i] - middle)
+    return middle, np.float32(middle_of(held, n) * _MAD_TO_SIGMA), n
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _subtract(
+    first: NDArray[np.generic], second: NDArray[np.generic], offset1: np.float32, offset2: np.float32,
+    weight1: np.float32, weight2: np.float32, least1: np.float32, most1: np.float32, least2: np.float32, most2: np.float32,
+    place: Place, difference: Image, keep: Mask, lanes1: Doubles, lanes2: Doubles,
+) -> int:  # fmt: skip
+    """Weighted difference of two tiles; ``keep`` is 1 where both images lie between their bounds.
+
+    Lanes become sums of the columns less offsets over those. Returns how many they are.
+    """
+    y0, y1, x0, x1 = place
+    n = 0
+    for y in range(y0, y1):
+        one, two, out, kept = first[y, x0:x1], second[y, x0:x1], difference[y, x0:x1], keep[y, x0:x1]
+        some = np.int32(0)
+        # a loop for each thing that is written: with more arrays at once none would be done by vector instructions
+        for x in range(kept.size):
+            v, w = np.float32(one[x]), np.float32(two[x])
+            good = (v > least1) & (v < most1) & (w > least2) & (w < most2)
+            kept[x] = 1 if good else 0
+            some = np.int32(some + np.int32(1 if good else 0))
+        for x in range(kept.size):
+            out[x] = weight1 * (np.float32(one[x]) - offset1) - weight2 * (np.float32(two[x]) - offset2)
+        n += int(some)
+    _sums(first, second, offset1, offset2, place, keep, lanes1, lanes2)
+    return n
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _sampled(
+    difference: Image, keep: Mask, place: Place, step: int, held: Image
+) -> tuple[np.float32, np.float32, int]:
+    """Median, median absolute deviation (as σ) and number of every ``step``-th kept pixel of every ``step``-th row."""
+    y0, y1, x0, x1 = place
+    n = 0
+    for y in range(y0, y1, step):
+        for x in range(x0, x1, step):
+            held[n] = difference[y, x]
             n += 1 if keep[y, x] else 0
     middle = middle_of(held, n)
     for i in range(n):
@@ -161,171 +201,140 @@ def _sampled(tile: Image, keep: Mask, step: int, held: Image) -> tuple[np.float3
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _alike(
-    a: Image, b: Image, keep: Mask, middle1: np.float32, most1: np.float32, middle2: np.float32, most2: np.float32,
-    lanes1: Doubles, lanes2: Doubles,
+def _near(
+    difference: Image, keep: Mask, place: Place, centre: np.float32, most: np.float32, one: Image, two: Image, far: Image
 ) -> int:  # fmt: skip
-    """Drop from ``keep`` what is farther from either middle than its ``most``; lanes become sums of the columns left. Returns how many are left."""
-    lanes1[:], lanes2[:] = 0.0, 0.0
-    n = 0
-    for y in range(a.shape[0]):
-        one, two, kept = a[y], b[y], keep[y]
-        some = np.int32(0)
-        for x in range(one.size):
-            v, w = one[x], two[x]
-            good = (kept[x] != 0) & (abs(v - middle1) <= most1) & (abs(w - middle2) <= most2)
-            kept[x] = 1 if good else 0
-            some = np.int32(some + np.int32(1 if good else 0))
-            lanes1[x] += np.float64(v) if good else 0.0
-            lanes2[x] += np.float64(w) if good else 0.0
-        n += int(some)
-    return n
+    """Drop from ``keep`` what is farther than ``most`` from ``centre``; returns how many are left.
 
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _near(tile: Image, keep: Mask, middle: np.float32, most: np.float32, lanes: Doubles) -> int:
-    """Drop from ``keep`` what is farther than ``most`` from ``middle``; lanes become sums of the columns left. Returns how many are left."""
-    lanes[:] = 0.0
+    Lanes become sums and squares of the columns left less ``centre``, and their largest distances from it.
+    """
+    one[:], two[:], far[:] = np.float32(0.0), np.float32(0.0), np.float32(0.0)
+    y0, y1, x0, x1 = place
     n = 0
-    for y in range(tile.shape[0]):
-        row, kept = tile[y], keep[y]
+    for y in range(y0, y1):
+        row, kept = difference[y, x0:x1], keep[y, x0:x1]
         some = np.int32(0)
         for x in range(row.size):
-            v = row[x]
-            good = (kept[x] != 0) & (abs(v - middle) <= most)
+            good = (kept[x] != 0) & (abs(row[x] - centre) <= most)
             kept[x] = 1 if good else 0
             some = np.int32(some + np.int32(1 if good else 0))
-            lanes[x] += np.float64(v) if good else 0.0
+        for x in range(row.size):
+            v = row[x] - centre if kept[x] else np.float32(0.0)
+            one[x] += v
+            two[x] += v * v
+        for x in range(row.size):
+            v = abs(row[x] - centre) if kept[x] else np.float32(0.0)
+            far[x] = v if v > far[x] else far[x]
         n += int(some)
     return n
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _sums(a: Image, b: Image, keep: Mask, lanes1: Doubles, lanes2: Doubles) -> None:
-    """Sums of the columns of two tiles over the kept pixels."""
+def _sums(
+    first: NDArray[np.generic], second: NDArray[np.generic], offset1: np.float32, offset2: np.float32, place: Place,
+    keep: Mask, lanes1: Doubles, lanes2: Doubles,
+) -> None:  # fmt: skip
+    """Sums of the columns of two tiles less offsets over the kept pixels."""
     lanes1[:], lanes2[:] = 0.0, 0.0
-    for y in range(a.shape[0]):
-        one, two, kept = a[y], b[y], keep[y]
-        for x in range(one.size):
-            lanes1[x] += np.float64(one[x]) if kept[x] else 0.0
-            lanes2[x] += np.float64(two[x]) if kept[x] else 0.0
+    y0, y1, x0, x1 = place
+    for y in range(y0, y1):
+        one, two, kept = first[y, x0:x1], second[y, x0:x1], keep[y, x0:x1]
+        for x in range(kept.size):
+            lanes1[x] += np.float64(np.float32(one[x]) - offset1) if kept[x] else 0.0
+        for x in range(kept.size):
+            lanes2[x] += np.float64(np.float32(two[x]) - offset2) if kept[x] else 0.0
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _squares(
-    tile: Image, keep: Mask, centre: np.float32, lanes: Doubles, reach: Image
-) -> tuple[float, np.float32]:
-    """Sum of the squared deviations of a tile's kept pixels from ``centre``, and the largest deviation."""
-    wide = tile.shape[1]
-    lanes[:], reach[:] = 0.0, np.float32(0.0)
-    for y in range(tile.shape[0]):
-        row, kept = tile[y], keep[y]
-        for x in range(wide):
-            near = row[x] - centre if kept[x] else np.float32(0.0)
-            d = np.float64(near)
-            lanes[x] += d * d
-            reach[x] = abs(near) if abs(near) > reach[x] else reach[x]
-    return folded(lanes, wide), reach.max()
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def alike(
-    first: NDArray[np.generic], second: NDArray[np.generic], offset1: np.float32, offset2: np.float32,
-    ny: int, nx: int, most: np.float32, unlike: np.float32, step: int, keep: Mask,
-) -> tuple[int, float, float]:  # fmt: skip
-    """Mark in ``keep`` the pixels of both images that are finite, below ``most`` and no defects; their number and sums.
-
-    A defect is farther from its tile's median than ``unlike`` times that median, or six times the tile's scatter where that is more.
-    Tiles are of ``ny`` × ``nx`` pixels; ``keep`` is of the shape that they cover.
-    """
-    a, b = np.empty((ny, nx), np.float32), np.empty((ny, nx), np.float32)
-    held, lanes1, lanes2 = np.empty(ny * nx, np.float32), np.empty(nx), np.empty(nx)
-    total, sum1, sum2 = 0, 0.0, 0.0
-    for y0 in range(0, keep.shape[0], ny):
-        for x0 in range(0, keep.shape[1], nx):
-            _load(first, offset1, y0, x0, a)
-            _load(second, offset2, y0, x0, b)
-            kept = keep[y0 : y0 + ny, x0 : x0 + nx]
-            _usable(a, b, most, kept)
-            middle1, scatter1, n = _sampled(a, kept, step, held)
-            middle2, scatter2, _ = _sampled(b, kept, step, held)
-            if n == 0:
-                kept[:, :] = 0
-                continue
-            six = np.float32(6.0)
-            most1, most2 = (
-                max(unlike * abs(middle1), six * scatter1),
-                max(unlike * abs(middle2), six * scatter2),
-            )
-            total += _alike(a, b, kept, middle1, most1, middle2, most2, lanes1, lanes2)
-            sum1 += folded(lanes1, nx)
-            sum2 += folded(lanes2, nx)
-    return total, sum1, sum2
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def finite_in_both(first: NDArray[np.generic], second: NDArray[np.generic], keep: Mask) -> None:
-    """1 where both images are finite, else 0; ``keep`` may be smaller than they."""
-    for y in range(keep.shape[0]):
-        for x in range(keep.shape[1]):
-            good = (abs(np.float32(first[y, x])) < _HUGE) & (abs(np.float32(second[y, x])) < _HUGE)
-            keep[y, x] = 1 if good else 0
+def _lines(
+    difference: Image, keep: Mask, place: Place, lanes: Image, rows: Doubles, columns: Doubles, counts: NDArray[np.int32]
+) -> None:  # fmt: skip
+    """Add a tile's kept pixels to ``lanes`` of its shape, and to the numbers of rows, and to sums and numbers of columns."""
+    y0, y1, x0, x1 = place
+    one, number = np.zeros(x1 - x0, np.float32), np.zeros(x1 - x0, np.int32)
+    for y in range(y0, y1):
+        row, kept, to = difference[y, x0:x1], keep[y, x0:x1], lanes[y - y0]
+        some = np.int32(0)
+        for x in range(row.size):
+            to[x] += row[x] if kept[x] else np.float32(0.0)
+            some = np.int32(some + np.int32(kept[x]))
+        rows[1, y] += some
+        for x in range(row.size):
+            one[x] += row[x] if kept[x] else np.float32(0.0)
+            number[x] += np.int32(kept[x])
+    for x in range(x1 - x0):
+        columns[0, x0 + x] += np.float64(one[x])
+        counts[x0 + x] += number[x]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def scatter(
     first: NDArray[np.generic], second: NDArray[np.generic], offset1: np.float32, offset2: np.float32,
-    weight1: np.float32, weight2: np.float32, ny: int, nx: int, sigma: float, rounds: int, step: int,
-    keep: Mask, difference: Image, freedom: Doubles, squares: Doubles,
+    weight1: np.float32, weight2: np.float32, ny: int, nx: int, most: np.float32, unlike: np.float32, sigma: float, rounds: int, step: int,
+    keep: Mask, difference: Image, freedom: Doubles, squares: Doubles, means: Doubles, rows: Doubles, columns: Doubles,
 ) -> tuple[int, float, float]:  # fmt: skip
     """The weighted difference of two images, clipped tile by tile at ``sigma`` of its own scatter.
 
-    Writes the difference (of ``keep``'s shape), drops from ``keep`` what is clipped, and gives per tile the degrees of freedom and the
-    squared deviations from the tile's mean. Returns the number of pixels kept and the sums of both images (less offsets) over them.
+    Usable are pixels that in both images are finite, below ``most`` (as read) and no defects: those are farther from their tile's median than
+    ``unlike`` times that median, or six times the tile's scatter where that is more; with ``unlike`` below zero nothing is a defect.
+    Tiles are of ``ny`` × ``nx`` pixels. Writes the difference, and to ``keep`` 1 for pixels used, both of the shape that the tiles cover; gives per tile the degrees of freedom,
+    the squared deviations from the tile's mean, and that mean; and sum and number of the difference of each row and column, shapes (2, rows) and (2, columns).
+    Returns the number of pixels kept and the sums of both images (less offsets) over them.
     """
-    a, b, d = (
-        np.empty((ny, nx), np.float32),
-        np.empty((ny, nx), np.float32),
-        np.empty((ny, nx), np.float32),
-    )
-    held, reach = np.empty(ny * nx, np.float32), np.empty(nx, np.float32)
-    lanes1, lanes2 = np.empty(nx), np.empty(nx)
-    total, sum1, sum2, tile = 0, 0.0, 0.0, 0
+    held, lanes = np.empty(ny * nx, np.float32), np.empty((ny, nx), np.float32)
+    one, two, far = np.empty(nx, np.float32), np.empty(nx, np.float32), np.empty(nx, np.float32)
+    lanes1, lanes2, number = np.empty(nx), np.empty(nx), np.zeros(columns.shape[1], np.int32)
+    total, sum1, sum2, tile, six = 0, 0.0, 0.0, 0, np.float32(6.0)
+    rows[:], columns[:] = 0.0, 0.0
     for y0 in range(0, keep.shape[0], ny):
+        lanes[:] = np.float32(0.0)
         for x0 in range(0, keep.shape[1], nx):
-            _load(first, offset1, y0, x0, a)
-            _load(second, offset2, y0, x0, b)
-            for y in range(ny):
-                one, two, out, whole = a[y], b[y], d[y], difference[y0 + y, x0 : x0 + nx]
-                for x in range(nx):
-                    out[x] = weight1 * one[x] - weight2 * two[x]
-                for x in range(nx):
-                    whole[x] = out[x]
-            kept = keep[y0 : y0 + ny, x0 : x0 + nx]
-            centre, start, n = _sampled(d, kept, step, held)
+            place = (y0, y0 + ny, x0, x0 + nx)
+            least1, most1, least2, most2 = -_HUGE, most, -_HUGE, most
+            if unlike >= 0.0:
+                middle, spread, n = _light(first, offset1, second, place, most, step, held)
+                away = max(unlike * abs(middle), six * spread) if n else np.float32(0.0)
+                least1, most1 = offset1 + middle - away, min(offset1 + middle + away, most)
+                middle, spread, _ = _light(second, offset2, first, place, most, step, held)
+                away = max(unlike * abs(middle), six * spread) if n else np.float32(0.0)
+                least2, most2 = offset2 + middle - away, min(offset2 + middle + away, most)
+            before = _subtract(
+                first, second, offset1, offset2, weight1, weight2, least1, most1, least2, most2, place,
+                difference, keep, lanes1, lanes2,
+            )  # fmt: skip
+            centre, start, n = _sampled(difference, keep, place, step, held)
             if n == 0:
                 centre, start = np.float32(0.0), np.float32(0.0)
             # the median deviation of n values scatters by 1.17/√n, that of whole numbers is a whole number which may
             # be low by half a step: neither must cut what is good, for what is cut does not come back
-            spread = (np.float64(start) + 0.5 * _MAD_TO_SIGMA) * (1.0 + 3.0 * 1.17 / np.sqrt(max(n, 1)))
-            spread = spread if start > 0.0 else np.inf  # constant tiles: nothing is an outlier
-            count, before, left, farthest = 0, -1, 0.0, np.float32(0.0)
+            reach = (np.float64(start) + 0.5 * _MAD_TO_SIGMA) * (1.0 + 3.0 * 1.17 / np.sqrt(max(n, 1)))
+            reach = reach if start > 0.0 else np.inf  # constant tiles: nothing is an outlier
+            count, last, left, mean = 0, -1, 0.0, 0.0
             for _ in range(rounds):
-                most = np.float32(sigma * spread)
-                if before >= 0 and farthest <= most:
+                near = np.float32(sigma * reach)
+                if last >= 0 and far.max() + abs(mean - np.float64(centre)) <= near:
                     break  # nothing more is cut
-                count = _near(d, kept, centre, most, lanes1)
-                if count == before:
+                centre = np.float32(mean) if last >= 0 else centre
+                count = _near(difference, keep, place, centre, near, one, two, far)
+                shift = folded_singles(one, nx) / max(count, 1)
+                mean = np.float64(centre) + shift
+                left = max(folded_singles(two, nx) - count * shift * shift, 0.0)
+                reach = np.sqrt(left / max(count - 1.0, 1.0))
+                if count == last:
                     break
-                before = count
-                centre = np.float32(folded(lanes1, nx) / max(count, 1))
-                left, farthest = _squares(d, kept, centre, lanes1, reach)
-                spread = np.sqrt(left / max(count - 1.0, 1.0))
+                last = count
+            if count != before:
+                _sums(first, second, offset1, offset2, place, keep, lanes1, lanes2)
+            _lines(difference, keep, place, lanes, rows, columns, number)
             squares[tile] = left
+            means[tile] = mean
             freedom[tile] = max(count - 1.0, 0.0)
             tile += 1
             total += count
-            _sums(a, b, kept, lanes1, lanes2)
             sum1 += folded(lanes1, nx)
             sum2 += folded(lanes2, nx)
+        for y in range(ny):
+            rows[0, y0 + y] = folded_singles(lanes[y], nx)
+    for x in range(number.size):
+        columns[1, x] = number[x]
     return total, sum1, sum2

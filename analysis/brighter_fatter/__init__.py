@@ -61,7 +61,14 @@ PROCEDURE = Procedure(
     title="Brighter-fatter effect",
     purpose="How charge in one pixel changes the areas of those around it, by how much that widens bright point sources, and the kernel by which images are "
     "corrected for it, checked on flats that it was not made of.",
-    history=(Version("1.0", "2026-11-21", "First version."),),
+    history=(
+        Version("1.0", "2026-11-21", "First version."),
+        Version(
+            "1.1", "2026-11-21",
+            "Outliers are told by the scatter of their own tile. The correction is checked in the middle of each channel (parameter window), for the check of whole "
+            "channels cost as much as reading the frames many times over: the errors of what is left are larger where channels are.",
+        ),
+    ),
     roles=(
         Role("flat", ("flat",), 2, "flats in pairs of equal exposure time, in the order they were taken"),
         Role(
@@ -75,6 +82,7 @@ PROCEDURE = Procedure(
         Parameter("lags", 8, "largest lag of covariances and kernel", "pixels", 2, 16),
         Parameter("background", 2, "degree of the surface that is taken off each difference", "", 0, 5),
         Parameter("order", 2, "order of the correction that is checked: 1 as published by Coulton et al.; 2: borders move all the time, as in the chain of corrections", "", 1, 2),
+        Parameter("window", 512, "side of the middle of a channel in which the correction is checked; 0: all of it", "pixels", 0),
         Parameter("max_level", 0.0, "highest level above the offset that is used; 0: up to the turnoff of the variance", "ADU", 0.0),
         Parameter("half_well", 32768.0, "peak of the point source whose growth is predicted", "ADU", 1.0),
         Parameter("spot_fwhm", 2.0, "full width at half maximum of that point source", "pixels", 0.5, 20.0),
@@ -162,7 +170,7 @@ No charge is lost, so the coefficients are forced to sum up to zero, by the leas
 
 The growth of a point source is that of the second moments of a Gaussian spot under the same law, as full widths.
 
-The check: pairs of each exposure time are dealt to two halves. The kernel of one corrects the frames of the other, whose covariances are measured again and fitted by
+The check: pairs of each exposure time are dealt to two halves. The kernel of one corrects the frames of the other, in the middle of the channel, whose covariances are measured again and fitted by
 C_ij = δ_ij μ/g + a′_ij μ² + N_ij. Shot noise came in while borders moved; what even a right correction leaves of it, (1/12) (a⊗a)_ij g μ³, is taken off
 ((5/12) for order 1). Errors are those of both halves.""",
     references=(

@@ -10,7 +10,7 @@ import numpy as np
 from analysis.brighter_fatter.area import AreaFit, fit_area
 from analysis.brighter_fatter.borders import Borders, borders_of
 from analysis.brighter_fatter.kernel import Kernel, kernel_of
-from analysis.brighter_fatter.points import Corrector, Point, measure_points
+from analysis.brighter_fatter.points import Corrector, Point, corrected_points, measure_points
 from analysis.brighter_fatter.straightness import Straightness, straightness
 from analysis.contract import FrameInput, Inputs, Use
 from analysis.conversion import Conversion, conversion
@@ -89,7 +89,8 @@ def measure_curve(
     if lags < 2:
         why = f"an image of {channel.image.shape} pixels is too small for covariances"
         return Curve(channel.name, setting, (), reason="too-few-pixels", failure=why)
-    points = measure_points(channel, pairs, offsets, bounds, lags, degree)
+    bounds = replace(bounds, lags=lags, degree=degree)
+    points = measure_points(channel, pairs, offsets, bounds)
     curve = Curve(channel.name, setting, points, known=conversion(inputs, channel))
     curve = replace(curve, used=_used(inputs, channel, points))
     floor = None if noise is None else noise.variance
@@ -100,12 +101,14 @@ def measure_curve(
         (a.frame.exposure, b.frame.exposure): (i, (a, b)) for i, (a, b) in enumerate(pairs)
     }  # the pair of a point, and whose offsets are its
 
+    window = int(inputs.number("window"))
+
     def again(some: Sequence[Point], corrector: Corrector) -> list[Point]:
         out: list[Point] = []
         for point in some:
             i, pair = place[point.first, point.second]
             own = replace(offsets, values=offsets.values[2 * i : 2 * i + 2])
-            out += measure_points(channel, [pair], own, bounds, 1, degree, corrector)
+            out += corrected_points(channel, [pair], own, bounds, degree, corrector, window)
         return out
 
     given = (curve.gain.gain, curve.gain.error) if curve.gain else None

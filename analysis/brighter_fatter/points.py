@@ -8,14 +8,14 @@ covariance alike (the mean alone takes one): a part in ten thousand of the varia
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.brighter_fatter.quarter import Floats, multiplicity
 from analysis.contract import FrameInput
-from analysis.covariance import covariances
+from analysis.covariance import Covariances, covariances, grow
 from analysis.flat_frames import Offsets
 from analysis.flat_pairs import (
     Bounds,
@@ -26,7 +26,7 @@ from analysis.flat_pairs import (
     read_pair,
 )
 from analysis.statistics import clip_factor
-from campaign.geometry import Channel
+from campaign.geometry import Channel, Region
 
 Image = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -67,15 +67,10 @@ def measure_points(
     pairs: Sequence[tuple[FrameInput, FrameInput]],
     offsets: Offsets,
     bounds: Bounds,
-    lags: int,
-    degree: int,
-    corrector: Corrector | None = None,
 ) -> tuple[Point, ...]:
-    """The points of pairs, whose frames' ``offsets`` are in order; frames are corrected first when there is a ``corrector``.
-
-    Raises what reading pixels raises.
-    """
+    """The points of pairs, whose frames' ``offsets`` are in order; ``bounds`` say to which lag. Raises what reading pixels raises."""
     error = offsets.error if offsets.source == "overscan" else 0.0
+    bounds = replace(bounds, grown=_GROWN)
     out = []
     for i, (first, second) in enumerate(pairs):
         names = (first.frame.exposure, second.frame.exposure, first.frame.exptime or 0.0)
@@ -84,10 +79,10 @@ def measure_points(
         try:
             checks = [c for f in (first, second) for c in checks_of_frame(f, channel, bounds)]
             found = flat_difference(a, b, zero, error, bounds, checks)
-            if found.flags:
+            if found.covariances is None:
                 out.append(Point(*names, found.level, None, None, found.flags, found.note))
                 continue
-            matrix, counts = _covariances(a, b, zero, found, bounds, lags, degree, corrector)
+            matrix, counts = _of_one_frame(found.covariances, bounds.sigma)
         except NoLightError as why:
             out.append(Point(*names, failure=str(why), reason="unphysical"))
         except ValueError as why:
@@ -99,31 +94,69 @@ def measure_points(
     return tuple(out)
 
 
-def _covariances(
-    a: NDArray[np.generic],
-    b: NDArray[np.generic],
+def corrected_points(
+    channel: Channel,
+    pairs: Sequence[tuple[FrameInput, FrameInput]],
+    offsets: Offsets,
+    bounds: Bounds,
+    degree: int,
+    corrector: Corrector,
+    window: int,
+) -> tuple[Point, ...]:
+    """The points, to lag one, of pairs that passed their checks, corrected first: of the central ``window`` rows and columns (0: of all).
+
+    What is nearer to the window's edges than ``bounds.lags`` is corrected by what lies beyond them, so is left out. Raises as ``measure_points``.
+    """
+    region, rim = _central(channel.image, window, bounds.lags)
+    out = []
+    for i, (first, second) in enumerate(pairs):
+        names = (first.frame.exposure, second.frame.exposure, first.frame.exptime or 0.0)
+        images = read_pair(first, second, channel, region)
+        zero = offsets.values[2 * i], offsets.values[2 * i + 1]
+        try:
+            found = flat_difference(*images, zero, bounds=replace(bounds, lags=0), checks=())
+            matrix, counts = _corrected(images, zero, found, bounds, degree, corrector, rim)
+        except ValueError as why:
+            out.append(Point(*names, failure=str(why), reason="too-few-pixels"))
+        else:
+            out.append(Point(*names, found.level, matrix, counts))
+    return tuple(out)
+
+
+def _central(image: Region, window: int, lags: int) -> tuple[Region, int]:
+    """The middle of an image, ``window`` rows and columns and a rim of ``lags`` about it, and how wide that is; all of a small image, without a rim."""
+    spare = [n - window - 2 * lags for n in image.shape]
+    if not window or min(spare) <= 0:
+        return image, 0
+    y, x = ((s // 2, s - s // 2) for s in spare)
+    return image.trimmed(y, x), lags
+
+
+def _corrected(
+    images: tuple[NDArray[np.generic], NDArray[np.generic]],
     zero: tuple[float, float],
     found: Difference,
     bounds: Bounds,
-    lags: int,
     degree: int,
-    corrector: Corrector | None,
+    corrector: Corrector,
+    rim: int,
 ) -> tuple[Floats, NDArray[np.int64]]:
-    """The covariances of one frame of a pair that passed its checks. Raises ValueError when no pixel is left."""
+    """The covariances of one frame of a corrected pair without its ``rim``. Raises ValueError when no pixel is left."""
     mean = found.level / (1.0 - 0.25 * found.drift**2)
     levels = mean * (1.0 - 0.5 * found.drift), mean * (1.0 + 0.5 * found.drift)
-    lost = np.zeros(a.shape, np.bool_)
+    inner = tuple(slice(rim, n - rim) for n in images[0].shape)
+    lost = np.zeros(images[0].shape, np.bool_)
     lit = []
-    for raw, offset, level in zip((a, b), zero, levels, strict=True):
+    for raw, offset, level in zip(images, zero, levels, strict=True):
         image = np.subtract(raw, np.float32(offset), dtype=np.float32)
         with np.errstate(invalid="ignore"):
             bad = ~(np.abs(image - np.float32(level)) < np.float32(0.5 * level))
             bad |= image >= np.float32(bounds.saturation - offset)
-        lit.append(image if corrector is None else corrector(image, bad))
+        lit.append(corrector(image, bad)[inner])
         lost |= bad
     weights = np.float32(levels[1] / mean), np.float32(levels[0] / mean)
     difference = lit[0] * weights[0] - lit[1] * weights[1]
-    return covariances_of(difference, lost, bounds.sigma, lags, degree)
+    return covariances_of(difference, np.ascontiguousarray(lost[inner]), bounds.sigma, 1, degree)
 
 
 def covariances_of(
@@ -138,13 +171,20 @@ def covariances_of(
     )  # first the bright ones, whose charge would be taken for a surface
     terms = _flattened(difference, lost, degree)
     _lose_outliers(difference, lost, sigma)
-    found = covariances(difference, lost, lags=lags)
+    return _of_one_frame(replace(covariances(difference, lost, lags=lags), parameters=terms), sigma)
+
+
+def _of_one_frame(found: Covariances, sigma: float) -> tuple[Floats, NDArray[np.int64]]:
+    """Covariances of one frame, with what the surface took from all alike and what the clip took put back, and the pairs of pixels.
+
+    What a surface takes is told by the near lags alone: far ones add their noise only. Raises ValueError when a lag has no pair.
+    """
     matrix, counts = 0.5 * found.matrix, found.pairs
     if not (counts > 0).all():
         raise ValueError("too few good pixels are left")
     near = matrix[: _NEAR + 1, : _NEAR + 1]
     power = max(float((multiplicity(near.shape[0] - 1) * near).sum()), float(matrix[0, 0]))
-    matrix += power * terms / int(counts[0, 0])
+    matrix += power * found.parameters / int(counts[0, 0])
     factor = clip_factor(sigma) ** 2
     matrix /= factor**2
     matrix[0, 0] *= factor
@@ -164,16 +204,8 @@ def _lose_outliers(difference: Image, lost: Mask, sigma: float) -> None:
         kept = away[away <= 5.0 * spread]
         spread = max(float(np.sqrt((kept**2).mean())), 0.5) if kept.size else spread
     with np.errstate(invalid="ignore"):
-        _grow(lost, (np.abs(difference - np.float32(middle)) > np.float32(sigma * spread)) & ~lost)
-
-
-def _grow(lost: Mask, outliers: Mask) -> None:
-    """Lose outliers and what is within a few pixels of them."""
-    y, x = np.nonzero(outliers)
-    for dy in range(-_GROWN, _GROWN + 1):
-        for dx in range(-_GROWN, _GROWN + 1):
-            v, u = np.clip(y + dy, 0, lost.shape[0] - 1), np.clip(x + dx, 0, lost.shape[1] - 1)
-            lost[v, u] = True
+        far = (np.abs(difference - np.float32(middle)) > np.float32(sigma * spread)) & ~lost
+    grow(lost, far, _GROWN)
 
 
 def _flattened(difference: Image, lost: Mask, degree: int) -> int:

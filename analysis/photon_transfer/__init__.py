@@ -107,7 +107,7 @@ PROCEDURE = Procedure(
             "quadratic with three, pairs with fewer",
         ),
         Parameter("lags", 8, "how far covariances are measured and fitted, in rows and in columns", "pixels", 1, 16),
-        Parameter("covariance_method", "direct", "direct (products of pixels) or fourier (transforms in double precision): the same numbers"),
+        Parameter("covariance_method", "direct", "direct (products of pixels) or fourier (transforms in double precision, slower): the same to a thousandth of the errors"),
         Parameter("least_pixels", 10_000, "good pixels that covariances need", "pixels", 1000),
         Parameter("time_tolerance", 0.005, "largest difference of the exposure times of a pair", "s", 0.0),
         Parameter("clip", 5.0, "clipping of the differences; at 5 σ it costs no normal noise", "σ", 3.0, 10.0),

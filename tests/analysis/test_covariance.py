@@ -51,7 +51,24 @@ def test_sums_and_counts_are_those_of_all_pairs(data: st.DataObject) -> None:
     centred = difference.astype(np.float64) - difference[~left_out].mean(dtype=np.float64)
     sums, counts = brute(centred, ~left_out, lags)
     np.testing.assert_array_equal(found.counts, counts)
-    np.testing.assert_allclose(found.sums, sums, rtol=2e-6, atol=2e-6 * max(sums[0, lags], 1e-3))
+    assert found.sums[0, lags] == pytest.approx(sums[0, lags], rel=2e-6, abs=2e-9)
+    whole, _ = brute(steps(difference, found), ~left_out, lags)
+    whole[0, lags] = found.sums[0, lags] / found.step**2
+    np.testing.assert_allclose(found.sums, whole * found.step**2, rtol=1e-14)
+    # two pixels each half a step off, at most
+    off = found.step * (np.abs(centred).max() + 0.25 * found.step) * (1 + 1e-6)
+    np.testing.assert_array_less(np.abs(found.sums - sums), counts * off + 2e-6 * sums[0, lags] + 1e-9)
+
+
+def steps(difference: NDArray[np.float32], found: Covariances) -> Floats:
+    """The twin of rounding: whole numbers of steps from the mean, in single precision."""
+    away = difference - np.float32(found.mean)
+    return np.rint(away * np.float32(1.0 / found.step)).astype(np.float64)
+
+
+def rounding(sigma: float, found: Covariances) -> Floats:
+    """What rounding does to a mean of products: (d + e)(d′ + e′) − d d′ scatters by √2 σ times that of e, a step over √12."""
+    return np.sqrt(2.0 / 12.0) * sigma * found.step / np.sqrt(found.counts)
 
 
 def test_a_large_image_agrees_with_fourier_transforms() -> None:
@@ -62,8 +79,27 @@ def test_a_large_image_agrees_with_fourier_transforms() -> None:
     centred = difference.astype(np.float64) - difference[~left_out].mean(dtype=np.float64)
     sums, counts = by_fourier(centred, ~left_out, 8)
     np.testing.assert_array_equal(found.counts, np.rint(counts).astype(np.int64))
-    # the rounding stated: 10⁻⁷ of the variance
-    np.testing.assert_allclose(found.sums / found.counts, sums / counts, rtol=0, atol=1e-7 * 110.0**2)
+    off = (found.sums / found.counts - sums / counts) / rounding(110.0, found)
+    off[0, 8] *= rounding(110.0, found)[0, 8] / (1e-7 * 110.0**2)  # the variance is not rounded
+    assert np.abs(off).max() < 4.5
+    assert 0.7 < off[1:].std() < 1.3
+    # the error stated: 3·10⁻⁷ more than that of sampling, both in quadrature
+    assert (rounding(110.0, found) / (110.0**2 / np.sqrt(found.counts))).max() < np.sqrt(6.4e-7 * 1.1)
+
+
+def test_light_that_is_far_from_even_takes_coarser_steps_and_outliers_take_transforms() -> None:
+    rng = np.random.default_rng(8)
+    noise = rng.normal(0.0, 1.0, (128, 512))
+    uneven = (noise * np.where(np.arange(512) < 16, 12.0, 1.0)).astype(np.float32)
+    found, exact = covariances(uneven), covariances(uneven, method="fourier")
+    assert np.abs(uneven).max() / 5793 < found.step < np.abs(uneven).max() / 5791 and exact.step == 0
+    far = rounding(float(uneven.std()), found)
+    assert (np.abs(found.sums - exact.sums) / found.counts / far)[1:].max() < 4.5
+    lone = np.tile(noise, (4, 1)).astype(np.float32)
+    lone[40, 40] = 1e6
+    found = covariances(lone)
+    assert found.step == 0
+    np.testing.assert_allclose(found.sums, covariances(lone, method="fourier").sums, rtol=1e-12)
 
 
 def test_threads_change_no_bit() -> None:
