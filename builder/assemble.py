@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from analysis.contract import Measurement, Procedure
 from builder.acquired.blockfolders import BlockFolders
+from builder.acquired.listing import file_key
 from builder.acquired.match import Matching
 from builder.caveats import Touching, raised_caveats
 from builder.digests import digest
@@ -31,7 +32,7 @@ from builder.report import (
     worst,
 )
 from builder.store import StoredResult
-from builder.summaries import VERSION, Summarised, file_key, frame_key
+from builder.summaries import VERSION, Summarised, frame_key
 from campaign.findings import Finding
 from campaign.frames import Frame, FrameFile
 from campaign.model import Block, Campaign, Caveat
@@ -83,6 +84,9 @@ class Assembler:
         )
         self._touching = Touching(gathered.campaign)
         self._geometries = {d.name: digest(d.geometry) for d in gathered.campaign.detectors}
+        self._marked: dict[
+            int, Frame
+        ] = {}  # frames with their fingerprints, by the identity of those gathered
 
     def blocks(self) -> tuple[BlockReport, ...]:
         """All blocks of the campaign, in its order."""
@@ -204,7 +208,8 @@ class Assembler:
         own = tuple(
             c for c in raised if c.raised_by == procedure.name and place.detector in c.scope.detectors
         )
-        judged = tuple(self._judged(stored, m, place, task.setting, own) for m in stored.measurements)
+        page = addresses.result_page(stored.id)
+        judged = tuple(self._judged(stored, m, place, task.setting, own, page) for m in stored.measurements)
         return Outcome(
             stored.id,
             task.block,
@@ -225,13 +230,15 @@ class Assembler:
             detail.get("versions", {}),
             stored.measured_at,
             stored.seconds,
-            addresses.result_page(stored.id),
+            page,
             (*self._touching.result(place, procedure, {j.measurement.setting for j in judged}), *own),
         )
 
     def _fingerprinted(self, frame: Frame) -> Frame:
-        digest = self.g.summarised.fingerprints.get(file_key(frame.file), "")
-        return replace(frame, file=replace(frame.file, fingerprint=digest))
+        if id(frame) not in self._marked:
+            digest = self.g.summarised.fingerprints.get(file_key(frame.file), "")
+            self._marked[id(frame)] = replace(frame, file=replace(frame.file, fingerprint=digest))
+        return self._marked[id(frame)]
 
     def _judged(
         self,
@@ -240,6 +247,7 @@ class Assembler:
         place: Place,
         setting: str,
         own: tuple[Caveat, ...],
+        page: str,
     ) -> Judged:
         caveats = self._touching.number(place, measurement)
         mid = measurement_id(stored.id, measurement, setting)
@@ -247,7 +255,7 @@ class Assembler:
         limit, bounds = found.limit, (found.low, found.high)
         return Judged(
             mid,
-            addresses.measurement_page(stored.id, mid),
+            f"{page}#{addresses.measurement_anchor(mid)}",
             measurement,
             found.verdict,
             limit,

@@ -14,6 +14,7 @@ from builder.caveat_dates import as_of
 from builder.costs import Costs
 from builder.digests import digest
 from builder.engine import Engine, default_workers
+from builder.memory import seldom_searched
 from builder.progress import Progress
 from builder.render.checked import CHECKED, checked_script
 from builder.render.write import Site
@@ -87,6 +88,7 @@ class Built:
         return self.made
 
 
+@seldom_searched()
 def build(options: Options, progress: Progress) -> Built:
     """Build the site of a campaign.
 

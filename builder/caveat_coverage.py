@@ -111,13 +111,18 @@ class Resting:
 
 def coverage(report: Report) -> Coverage:
     """Count what rests on caveated data."""
-    out, resting = Coverage(), Resting(report)
+    out = Coverage()
+    resting = Resting(report) if _caveated(report) else None
     for test in report.tests():
         for outcome in test.outcomes:
             place = (outcome.block, outcome.test)
             counts = (
                 out.whole, out.blocks[outcome.block], out.tests[place], out.procedures[outcome.procedure.name]
             )  # fmt: skip
+            if resting is None:
+                for count in counts:
+                    count.measurements += len(outcome.measurements)
+                continue
             for judged in outcome.measurements:
                 inherited = resting.inherited(outcome, judged)
                 _count(counts, judged.caveats, inherited.values())
@@ -126,6 +131,14 @@ def coverage(report: Report) -> Coverage:
                 for key in inherited:
                     out.by_caveat[key][1] += 1
     return out
+
+
+def _caveated(report: Report) -> bool:
+    """Whether there is any caveat at all."""
+    return any(
+        t.caveats or any(o.caveats or any(j.caveats for j in o.measurements) for o in t.outcomes)
+        for t in report.tests()
+    )
 
 
 def _worst(caveats: Iterable[Caveat]) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import shlex
 import sys
@@ -141,9 +140,6 @@ def build(
     from builder.engine import one_thread_each
 
     one_thread_each()  # before anything loads numpy
-    gc.set_threshold(
-        200_000, 20, 20
-    )  # a build makes many objects that stay: looking through them finds nothing
     from builder.build import NotBuiltError, Options, build
     from builder.progress import Progress
     from builder.stop import Stopped

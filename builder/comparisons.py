@@ -17,7 +17,6 @@ from typing import NamedTuple
 
 from analysis.contract import REASONS, Measurement
 from builder.report import BlockReport, Judged, Outcome, TestReport
-from builder.timeline import taken_at
 from campaign.model import Campaign
 from campaign.promises import place_of
 
@@ -229,7 +228,7 @@ def earlier(tests: Iterable[TestReport]) -> dict[tuple[str, str], TestReport]:
     dated = [
         (when, n, t)
         for n, t in enumerate(tests)
-        if any(o.status == "done" for o in t.outcomes) and (when := taken_at(t.frames, t.test, t.block))
+        if any(o.status == "done" for o in t.outcomes) and (when := t.at)
     ]
     in_block: dict[tuple[str, str, str], TestReport] = {}
     named: dict[tuple[str, str], TestReport] = {}

@@ -73,15 +73,18 @@ def _column(values: list[Any], number: str | None) -> Any:
     import numpy as np
     import pyarrow as pa
 
-    there = np.fromiter((v is not None for v in values), np.bool_, len(values))
-    mask = None if there.all() else pa.py_buffer(np.packbits(there, bitorder="little"))
+    mask = None
+    if None in values:
+        there = np.fromiter((v is not None for v in values), np.bool_, len(values))
+        mask = pa.py_buffer(np.packbits(there, bitorder="little"))
+        values = [(0 if number else "") if v is None else v for v in values]
     if number:
-        held = np.array([0 if v is None else v for v in values], number)
+        held = np.array(values, number)
         kind = pa.float64() if number == "float64" else pa.int64()
         return pa.Array.from_buffers(kind, len(values), [mask, pa.py_buffer(held)])
-    text = [b"" if v is None else v.encode() for v in values]
+    text = [v.encode() for v in values]
     ends = np.zeros(len(values) + 1, np.int64)
-    np.cumsum([len(t) for t in text], out=ends[1:])
+    np.cumsum(list(map(len, text)), out=ends[1:])
     buffers = [mask, pa.py_buffer(ends), pa.py_buffer(b"".join(text))]
     return pa.Array.from_buffers(pa.large_string(), len(values), buffers)
 

@@ -12,7 +12,6 @@ from datetime import UTC, date, timedelta
 from functools import cached_property
 
 from builder.report import BlockReport, Outcome, TestReport, Verdict
-from builder.timeline import taken_at
 from campaign.findings import Finding
 from campaign.model import Campaign
 from campaign.promises import promised
@@ -98,7 +97,7 @@ class Freshness:
 
 def day_of(test: TestReport) -> date | None:
     """The day [UTC] on which a test was taken; None where nothing tells."""
-    when = taken_at(test.frames, test.test, test.block)
+    when = test.at
     return when.astimezone(UTC).date() if when else None
 
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from builder.acquired.index import IndexedFile, file_key
+from builder.acquired.index import IndexedFile
+from builder.acquired.listing import file_key
 from builder.acquired.reading import FileRead, ReadTask
 from builder.build_log import BuildLog
 from builder.engine import Engine
@@ -72,15 +73,45 @@ class Intake:
             yield task, found
 
 
-def known_files(store: Store) -> tuple[dict[str, IndexedFile], Mapping[str, str]]:
-    """What the store knows of files: their headers, and the fingerprint of the bytes that those were read from.
+class KnownFiles(Mapping[str, IndexedFile]):
+    """Files with their headers as the store knows them, each made from its row when it is asked for first."""
 
-    A fingerprint that was taken of another size, time or inode than the headers is no use, and left out.
+    def __init__(self, store: Store) -> None:
+        self._rows = store.cached("files")
+        self._made: dict[str, IndexedFile] = {}
+
+    def __getitem__(self, key: str) -> IndexedFile:
+        if key not in self._made:
+            self._made[key] = IndexedFile.from_json(self._rows[key])
+        return self._made[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._rows
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+
+class KnownPrints(Mapping[str, str]):
+    """The fingerprints of the bytes that files' headers were read from.
+
+    One that was taken of another size, time or inode than the headers is no use, and left out.
     """
-    files = {key: IndexedFile.from_json(text) for key, text in store.cached("files").items()}
-    prints = {
-        key: digest
-        for key, (stat, digest) in store.fingerprints().items()
-        if key in files and stat == stat_of(files[key].file)
-    }
-    return files, prints
+
+    def __init__(self, store: Store, files: KnownFiles) -> None:
+        self._rows, self._files = store.fingerprints(), files
+
+    def __getitem__(self, key: str) -> str:
+        stat, digest = self._rows[key]
+        if stat != stat_of(self._files[key].file):
+            raise KeyError(key)
+        return digest
+
+    def __iter__(self) -> Iterator[str]:
+        return (key for key in self._rows if key in self)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)

@@ -1,11 +1,28 @@
-"""How much memory a piece of work took: the peak of this process between two moments."""
+"""How much memory a piece of work took, and how seldom memory is searched for what can go."""
 
 from __future__ import annotations
 
+import gc
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 _STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+
+UNSEARCHED = 1_000_000
+"""Objects that may be made before Python looks for circles among them: some 100 MB, if all of them were to go."""
+
+
+@contextmanager
+def seldom_searched() -> Iterator[None]:
+    """Look for circles of dead objects only once ``UNSEARCHED`` were made: a build makes many that stay, and few circles."""
+    before = gc.get_threshold()
+    gc.set_threshold(UNSEARCHED, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 class Peak:

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Literal
 
 from analysis.contract import ChannelSummary, Measurement, ParameterValue, Procedure, Role
+from builder.acquired.listing import file_key
 from builder.candidates import Candidates
 from builder.lenders import Lenders
 from builder.plugins import Known, Reference
-from builder.summaries import Summarised, file_key, frame_key
+from builder.summaries import Summarised, frame_key
 from builder.summary_rows import FrameKey
 from campaign.findings import Finding
 from campaign.frames import Frame

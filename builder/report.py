@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
+from functools import cached_property
 
 from analysis.contract import Measurement, ParameterValue, Procedure
 from builder.caveat_history import Said
@@ -18,6 +19,7 @@ from builder.certified import Certification
 from builder.costs import Costs
 from builder.flips import VerdictHistory
 from builder.published import PublishedVersion
+from builder.timeline import taken_at
 from builder.trend_series import Trends
 from campaign.findings import Finding
 from campaign.frames import Frame, FrameFile
@@ -196,6 +198,11 @@ class TestReport:
     def exposures(self) -> tuple[str, ...]:
         """The exposures of its frames, in order, each once."""
         return tuple(dict.fromkeys(f.exposure for f in self.frames))
+
+    @cached_property
+    def at(self) -> datetime | None:
+        """When it was taken [UTC]; None where nothing tells."""
+        return taken_at(self.frames, self.test, self.block)
 
 
 Levels = Mapping[str, tuple[float | None, float | None]]

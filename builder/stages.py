@@ -23,7 +23,7 @@ from builder.render.checked import CHECKED
 from builder.render.write import Site
 from builder.store import Store
 from builder.summary import Summary
-from builder.unchanged import Look, inputs_digest, look, seen
+from builder.unchanged import Look, inputs_digest, look, seen, seen_code
 from campaign.findings import Finding, untold
 from campaign.model import Campaign
 from campaign.promises import promised
@@ -172,16 +172,18 @@ def index(
 ) -> tuple[Index, Intake]:
     """The files and frames of the data directories. Files that are new or changed are read, once, for all that they tell."""
     from builder.acquired.index import Reading, index, listed
-    from builder.intake import Intake, known_files
+    from builder.intake import Intake, KnownFiles, KnownPrints
+    from builder.ready import Ready
 
-    known, fingerprints = known_files(opened)
+    known = KnownFiles(opened)
     intake = Intake(opened, engine, advance, log)
-    reading = Reading(intake, opened.objects, fingerprints, verify)
+    ready = Ready(opened.folder / "ready", digest(seen_code()))
+    reading = Reading(intake, opened.objects, KnownPrints(opened, known), verify, ready)
     indexed = index(campaign, known, reading=reading, lister=partial(engine.at_the_frames, listed))
     changed = {
         k: v.to_json() for k, v in indexed.known.items() if known.get(k) is not v and k not in intake.kept
     }
-    opened.save_cached("files", changed, known.keys() - indexed.known.keys())
+    opened.save_cached("files", changed, known.keys() - indexed.known.keys() - indexed.untouched)
     return indexed, intake
 
 

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 import orjson
 
 from analysis.contract import ChannelSummary
+from builder.acquired.listing import file_key
 from builder.acquired.reading import FileRead, ReadTask
 from builder.build_log import BuildLog
 from builder.engine import Engine
@@ -40,11 +41,6 @@ class Summarised:
     def __post_init__(self) -> None:
         self.channels: Mapping[FrameKey, Mapping[str, ChannelSummary]] = Channels(self.rows)
         self.previews: Mapping[FrameKey, str] = Previews(self.rows)
-
-
-def file_key(file: FrameFile) -> str:
-    """The name of a file in the caches."""
-    return f"{file.root}/{file.path}"
 
 
 def frame_key(frame: Frame) -> FrameKey:

@@ -21,7 +21,6 @@ from builder.digests import digest
 from builder.engine import Engine
 from builder.judge import Place, judge
 from builder.report import BlockReport, Judged, Outcome
-from builder.timeline import taken_at
 from builder.trend_found import Kept
 from builder.trend_series import Bound, Followed, Overlay, Spot, Trends
 from campaign.model import Campaign, Limit, Scope
@@ -119,7 +118,7 @@ def _measured(
     for block in blocks:
         devices = {d.name: d.device(block.block) for d in campaign.detectors}
         for test in block.tests:
-            when = taken_at(test.frames, test.test, block.block)
+            when = test.at
             if when is None:
                 undated += sum(len(o.measurements) for o in test.outcomes)
                 continue

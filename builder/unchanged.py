@@ -78,10 +78,15 @@ def inputs_digest(
         list(data),
         list(_walk(root / "procedures")),
         seen(root, linked_files(campaign).values()),
-        [(room, list(_walk(CHECKOUT / room))) for room in ROOMS],
+        seen_code(),
         seen_versions(root),
         [VERSION, platform.python_version(), *(_version(name) for name in LIBRARIES)],
     )
+
+
+def seen_code() -> list[tuple[str, list[Stat]]]:
+    """Size, modification time and inode of all that calbook is made of, room by room."""
+    return [(room, list(_walk(CHECKOUT / room))) for room in ROOMS]
 
 
 def seen(root: Path, paths: Iterable[str]) -> dict[str, list[int] | None]:

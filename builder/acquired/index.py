@@ -17,11 +17,13 @@ import orjson
 from builder.acquired.blockfolders import BlockFolders
 from builder.acquired.explog import Log, LogBook, read_log
 from builder.acquired.fitsfile import Hdu, Structure, inspect
+from builder.acquired.framed import Framed
 from builder.acquired.framing import Framer, Holdings
 from builder.acquired.headers import HeaderMap, header_map
-from builder.acquired.listing import Listing, list_data
+from builder.acquired.listing import Listing, file_key, list_data
 from builder.acquired.reading import CHANGED, FileRead, Reader, ReadTask
 from builder.acquired.tally import Tally
+from builder.ready import Ready
 from campaign.findings import Finding
 from campaign.frames import Frame, FrameFile
 from campaign.model import Campaign
@@ -71,17 +73,16 @@ class IndexedFile:
 
 @dataclass(frozen=True)
 class Index:
-    """All files and frames of a campaign; ``known`` is to be handed to the next ``index``."""
+    """All files and frames of a campaign; ``known`` is to be handed to the next ``index``.
+
+    ``untouched`` are the keys of files whose frames were kept ready: they are as they were, and not in ``known``.
+    """
 
     files: tuple[FrameFile, ...]
     frames: tuple[Frame, ...]
     known: dict[str, IndexedFile]
     findings: list[Finding]
-
-
-def file_key(file: FrameFile) -> str:
-    """The name of a file in ``known``: root/path."""
-    return f"{file.root}/{file.path}"
+    untouched: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -115,13 +116,14 @@ class Reading:
     """How new and changed files are read in a build.
 
     ``reader`` reads them, ``objects`` is where their previews and details go, ``fingerprints`` are those known, by
-    ``file_key``. With ``verify`` unchanged files are hashed too.
+    ``file_key``. With ``verify`` unchanged files are hashed too. ``ready`` has frames of files that did not change.
     """
 
     reader: Reader
     objects: Path
     fingerprints: Mapping[str, str]
     verify: bool = False
+    ready: Ready | None = None
 
 
 def index(
@@ -144,19 +146,29 @@ def index(
     data = campaign.data
     held = lister(ListTask(campaign.root, data.roots, data.logs or mapping.preset.logs, data.ignore))
     folders = BlockFolders.of(campaign)
+    framed = None
+    if reading is not None and reading.ready is not None and not (reading.verify or held.logs):
+        framed = Framed(reading.ready, campaign, held.listing.files, folders)
+    taken = framed.taken if framed else {}
+    left = [f for f in held.listing.files if file_key(f) not in taken]
     if reading is None:
-        fresh = _inspected(campaign.root, held.listing, known, workers)
+        fresh = _inspected(campaign.root, left, known, workers)
     else:
-        fresh = _read(
-            campaign, held.listing, known, reading, Holdings.of(campaign, mapping), folders, findings
-        )
+        fresh = _read(campaign, left, known, reading, Holdings.of(campaign, mapping), folders, findings)
     tally = Tally()
     logs = _log_book(held, mapping, folders, findings)
     framer = Framer(campaign, mapping, logs, folders, tally)
     frames: list[Frame] = []
     files: list[FrameFile] = []
-    for key, one in fresh.items():
-        block = folders.block(one.file.root, one.file.path)
+    made: dict[str, list[Frame]] = {}  # of files without any oddity
+    for listed_file in held.listing.files:
+        key = file_key(listed_file)
+        if key in taken:
+            files.append(listed_file)
+            frames += taken[key]
+            continue
+        one = fresh[key]
+        block, odd = folders.block(one.file.root, one.file.path), tally.added
         if one.file.state != "ok":
             findings.append(_damage(one.file, key, block))
             logs.row(key, "", "")  # its row is not without a file
@@ -168,18 +180,22 @@ def index(
         file, found = framer.frames(one.file, one.hdus, block)
         files.append(file)
         frames += found
+        if tally.added == odd and file == listed_file:
+            made[key] = found
+    if framed is not None:
+        framed.keep(made)
     logs.without_frames(tally, {b.id for b in campaign.blocks if b.data_archived})
     findings += [*held.listing.findings, *tally.findings()]
-    return Index(tuple(files), framer.named_apart(frames), fresh, findings)
+    return Index(tuple(files), framer.named_apart(frames), fresh, findings, frozenset(taken))
 
 
 def _inspected(
-    root: Path, listing: Listing, known: Mapping[str, IndexedFile], workers: int
+    root: Path, files: Sequence[FrameFile], known: Mapping[str, IndexedFile], workers: int
 ) -> dict[str, IndexedFile]:
     """All listed files, those unchanged from ``known``. Unreadable ones are tried again each time."""
     out: dict[str, IndexedFile] = {}
     todo: list[FrameFile] = []
-    for file in listing.files:
+    for file in files:
         key = file_key(file)
         old = known.get(key)
         if old is not None and _same(old.file, file):
@@ -195,7 +211,7 @@ def _inspected(
 
 def _read(
     campaign: Campaign,
-    listing: Listing,
+    files: Sequence[FrameFile],
     known: Mapping[str, IndexedFile],
     reading: Reading,
     holdings: Holdings,
@@ -208,7 +224,7 @@ def _read(
     """
     out: dict[str, IndexedFile] = {}
     tasks: list[ReadTask] = []
-    for file in listing.files:
+    for file in files:
         key = file_key(file)
         old, mark = known.get(key), reading.fingerprints.get(key, "")
         same = old is not None and _same(old.file, file)

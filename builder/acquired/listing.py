@@ -26,6 +26,11 @@ class Listing:
     findings: list[Finding] = field(default_factory=list)
 
 
+def file_key(file: FrameFile) -> str:
+    """The name of a file in a campaign, and in the caches: root/path."""
+    return f"{file.root}/{file.path}"
+
+
 def is_frame_name(name: str) -> bool:
     """Whether a file's name ends as those of FITS files do."""
     plain = name.lower()

@@ -35,6 +35,7 @@ class Tally:
 
     def __init__(self) -> None:
         self._groups: dict[tuple[str, str | None, str | None, str | None, str], _Group] = {}
+        self.added = 0  # oddities so far
 
     def add(
         self,
@@ -50,6 +51,7 @@ class Tally:
         apart: int = 0,
     ) -> None:
         """Count one occurrence of ``subject`` (a sentence without its full stop) at ``place``."""
+        self.added += 1
         group = self._groups.setdefault((kind, block or None, test, detector, subject), _Group(todo, apart))
         entry = group.details.setdefault(detail, _Detail())
         entry.count += 1

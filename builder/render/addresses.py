@@ -7,6 +7,7 @@ knowing how it is drawn. Anchors follow a '#'.
 
 from __future__ import annotations
 
+import re
 from pathlib import PurePosixPath
 from urllib.parse import quote
 
@@ -92,9 +93,13 @@ def result_page(result_id: str) -> str:
     return f"measurements/{slug(result_id)}.html"
 
 
+_PLAIN = re.compile(r"\w[\w.-]*\.[\w.-]*\w", re.ASCII)
+"""Identifiers of which ``slug`` would change nothing: told at a quarter of its cost, for tens of thousands of them."""
+
+
 def measurement_anchor(measurement_id: str) -> str:
     """The anchor of a measurement (``Judged.id``) on its provenance page: the id itself where it is plain."""
-    return slug(measurement_id)
+    return measurement_id if _PLAIN.fullmatch(measurement_id) else slug(measurement_id)
 
 
 def measurement_page(result_id: str, measurement_id: str) -> str:

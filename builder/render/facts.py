@@ -15,6 +15,7 @@ from builder.digests import digest
 from builder.render import addresses
 from builder.render.book import Book
 from builder.render.format import age
+from builder.render.pages_certification import certified_test
 from builder.report import BlockReport, BuildInfo, Change, FrameReport, Outcome, TestReport
 from campaign.findings import Finding
 from campaign.frames import Frame
@@ -31,6 +32,8 @@ class Facts:
         self._judged: dict[int, str] = {}
         self._tables: dict[str, str] = {}
         self._procedures: dict[str, str] = {}
+        self._frames_of: dict[int, str] = {}
+        self._certified: dict[int, str] = {}
 
     def of_build(self, info: BuildInfo, changes: tuple[Change, ...]) -> Facts:
         """The same facts for the report of a build: only what is told of the build itself differs."""
@@ -133,6 +136,18 @@ class Facts:
             held.preview if held else None, self.shared(held.findings) if held and held.findings else None,
             self.book.parts.get((frame.block or block, frame.id)),
         ]  # fmt: skip
+
+    def frames_of(self, test: TestReport) -> str:
+        """The frames of a test, as its page and its review show them."""
+        if id(test) not in self._frames_of:
+            self._frames_of[id(test)] = digest([self.frame(test.block.id, f) for f in test.frames])
+        return self._frames_of[id(test)]
+
+    def certified(self, test: TestReport) -> str:
+        """What the page of a test, and its review, say of certification."""
+        if id(test) not in self._certified:
+            self._certified[id(test)] = digest(certified_test(self.book, test))
+        return self._certified[id(test)]
 
     @staticmethod
     def row(held: FrameReport) -> list[object]:

@@ -38,7 +38,7 @@ from builder.render.parts_check import check_parts, comparison_parts, comparison
 from builder.render.parts_trends import regressions_parts, trend_parts, trends_parts
 from builder.render.parts_verdicts import verdicts_parts
 from builder.render.parts_versions import moved_parts, versions_parts
-from builder.report import Report
+from builder.report import Report, TestReport
 
 
 @dataclass(frozen=True)
@@ -162,10 +162,12 @@ def _certification(facts: Facts) -> Iterator[Draft]:
     tests = [t for t in book.report.tests() if reviewable(book, t)]
     for test, after in zip(tests, [*tests[1:], None], strict=False):
         following = after.test.name if after and after.block.id == test.block.id else ""
-        shown = review_of(book, test, following)
-        make = partial(review_page, book, test, shown)
-        path = a.review_page(test.block.id, test.test.name)
-        yield Draft(path, "review.html.j2", review_parts(facts, test, shown), make)
+        path, make = a.review_page(test.block.id, test.test.name), partial(_review, book, test, following)
+        yield Draft(path, "review.html.j2", review_parts(facts, test, following), make)
+
+
+def _review(book: Book, test: TestReport, following: str) -> Page:
+    return review_page(book, test, review_of(book, test, following))
 
 
 def draft_of_build(facts: Facts, known: Collection[str]) -> Draft:

@@ -71,7 +71,7 @@ def test_parts(facts: Facts, test: TestReport) -> Parts:
         "its record source": digest(
             book.record_address(test.test), facts.read(source) if stale and source else None
         ),
-        "its frames": digest([facts.frame(block.id, f) for f in test.frames]),
+        "its frames": facts.frames_of(test),
         "its results": digest(
             [facts.result(o) for o in test.outcomes],
             facts.geometries(test.outcomes),
@@ -89,7 +89,7 @@ def test_parts(facts: Facts, test: TestReport) -> Parts:
         "its block": digest(block.id, block.data_archived),
         "names": facts.names,
         "what it is compared with": against_part(facts, test),
-        "certification": parts_certification.of_test(facts, test),
+        "certification": facts.certified(test),
     }
 
 
@@ -100,7 +100,7 @@ def result_parts(facts: Facts, outcome: Outcome) -> Parts:
     """Of the provenance of a result."""
     book = facts.book
     inputs = [
-        (role, f.id, f.fields, f.file.path, f.file.size, f.file.fingerprint, book.frame_address(outcome.block, f))
+        (role, f.id, f.block, f.fields, f.file.path, f.file.size, f.file.fingerprint, book.parts.get((f.block or outcome.block, f.id)))
         for role, f in outcome.inputs
     ]  # fmt: skip
     return {

@@ -4,14 +4,8 @@ from __future__ import annotations
 
 from builder.digests import digest
 from builder.render.facts import Facts
-from builder.render.pages_certification import AllCertified, certified_result, certified_test
-from builder.render.pages_review import Review
+from builder.render.pages_certification import AllCertified, certified_result
 from builder.report import Outcome, TestReport
-
-
-def of_test(facts: Facts, test: TestReport) -> str:
-    """What a test's page says of certification."""
-    return digest(certified_test(facts.book, test))
 
 
 def of_result(facts: Facts, outcome: Outcome) -> str:
@@ -24,11 +18,13 @@ def certification_parts(facts: Facts, shown: AllCertified) -> dict[str, str]:
     return {"decisions, rules and counts": digest(shown), "names": facts.names}
 
 
-def review_parts(facts: Facts, test: TestReport, shown: Review) -> dict[str, str]:
-    """Of the review of a test."""
-    frames = [(f.exposure, f.detector, f.type, f.exptime) for f in test.frames]
+def review_parts(facts: Facts, test: TestReport, after: str) -> dict[str, str]:
+    """Of the review of a test; ``after`` is the next that can be reviewed. Figures and products are those of its results."""
+    held = (facts.book.frame_of(test.block.id, f) for f in test.frames)
     return {
-        "what is to be reviewed": digest(shown),
-        "its frames and verdict": digest(frames, str(test.verdict)),
+        "its frames": digest(facts.frames_of(test), [h.fingerprint if h else None for h in held]),
+        "its results and verdict": digest([facts.result(o) for o in test.outcomes], str(test.verdict)),
+        "certification": facts.certified(test),
+        "tests beside it": digest(after),
         "names": facts.names,
     }

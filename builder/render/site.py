@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from builder import exports
 from builder.archive.on_site import VERSIONS_SCRIPT, versions_script
@@ -146,7 +146,7 @@ def _objects(report: Report, site: Site, store: Store) -> list[tuple[str, str]]:
     """
     damaged = []
     for path, name in _wanted(report):
-        stem = PurePosixPath(name).stem
+        stem = name.rpartition("/")[2].partition(".")[0]
         if site.keep(path, stem):
             continue
         if sound(store.objects / name):

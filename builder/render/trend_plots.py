@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from io import StringIO
 from math import isfinite
 
@@ -115,20 +115,21 @@ def plot_csv(plot: TrendPlot) -> bytes:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
     for one in plot.held:
-        astray = set(one.found.outliers)
-        for n, s in enumerate(one.spots):
-            bound = s.bound
-            writer.writerow(
-                (
-                    moment(s.time), _exact(s.value), _exact(s.uncertainty), one.unit, *one.key[1:], s.block, s.test,
-                    s.verdict, *((bound.id, _exact(bound.low), _exact(bound.high)) if bound else ("", "", "")),
-                    " ".join(s.flags), "yes" if n in astray else "", s.excluded, _exact(one.found.expected(n, s.time)),
-                    s.version, s.source, s.note,
-                )
-            )  # fmt: skip
+        astray, key = set(one.found.outliers), one.key[1:]
+        limits = {b: (b.id, _exact(b.low), _exact(b.high)) for b in {s.bound for s in one.spots} if b}
+        writer.writerows(
+            (
+                moment(s.time), _exact(s.value), _exact(s.uncertainty), one.unit, *key, s.block, s.test,
+                s.verdict, *(limits[s.bound] if s.bound else ("", "", "")),
+                " ".join(s.flags), "yes" if n in astray else "", s.excluded, _exact(one.found.expected(n, s.time)),
+                s.version, s.source, s.note,
+            )
+            for n, s in enumerate(one.spots)
+        )  # fmt: skip
     return out.getvalue().encode("utf-8", "backslashreplace")
 
 
+@lru_cache(maxsize=16384)  # the series of a detector share their times
 def moment(days: float) -> str:
     """A time as data carry it, to the second."""
     when = date_of(days)
@@ -146,6 +147,18 @@ def plot_script(plot: TrendPlot) -> bytes:
     axes = frame(plot.held)
     assert axes is not None  # a plot holds values
     places: dict[tuple[str, str], int] = {}
+    of_test: dict[tuple[str, str], int] = {}
+
+    def place(s: Spot) -> int:
+        """Its number among the places; the address of a test is made once for all its channels."""
+        if not s.test:
+            return places.setdefault((s.source + (f": {s.note}" if s.note else ""), ""), len(places))
+        known = of_test.get((s.block, s.test))
+        if known is None:
+            told = f"{s.test} of {s.block}", a.relative(page, a.test_page(s.block, s.test))
+            known = of_test[s.block, s.test] = places.setdefault(told, len(places))
+        return known
+
     series = []
     for label, some in by_label(plot.held).items():
         shown = [s for one in some for s in one.spots if s.value is not None]
@@ -158,7 +171,7 @@ def plot_script(plot: TrendPlot) -> bytes:
                 "x": [_seconds(s.time) for s in shown],
                 "y": [_short(s.value) for s in shown],
                 "e": [_short(s.uncertainty) for s in shown],
-                "at": [places.setdefault(_place(s, page), len(places)) for s in shown],
+                "at": [place(s) for s in shown],
             }
         )
     segments, apart = [], limits_apart(plot.held)
@@ -198,13 +211,6 @@ def ranges(held: Sequence[Followed]) -> list[tuple[str, str, float, float]]:
         room = 0.05 * (max(times) - min(times)) or 0.5
         out.append((f"range-{slug(block)}", block, min(times) - room, max(times) + room))
     return [*out, ("days-all", "everything", first - margin, last + margin)]
-
-
-def _place(spot: Spot, page: str) -> tuple[str, str]:
-    """What a point says of where it is from, and the page that it opens."""
-    if not spot.test:
-        return spot.source + (f": {spot.note}" if spot.note else ""), ""
-    return f"{spot.test} of {spot.block}", a.relative(page, a.test_page(spot.block, spot.test))
 
 
 def _seconds(days: float) -> int:
