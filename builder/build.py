@@ -150,6 +150,7 @@ def build(options: Options, progress: Progress) -> Built:
         from builder.render.site import linked, render
         from builder.report import BuildInfo, Report
         from builder.summaries import summarise
+        from builder.trend_found import warm as warm_for_trends
         from campaign.rows import read_tests
 
         with progress.stage("read"):
@@ -168,6 +169,8 @@ def build(options: Options, progress: Progress) -> Built:
             indexed, intake = stages.index(campaign, store, engine, options.verify, advance, log)
             findings += untold(indexed.findings, findings)
             told = f"{len(indexed.files)} files, {intake.read} read"
+            if intake.read:  # measured, it will be a new point of series
+                engine.ahead(warm_for_trends)
             progress.note("index", told + (f", {intake.hashed} as they were" if intake.hashed else ""))
         with progress.stage("match"):
             matching = match(campaign, tests, indexed.frames)
