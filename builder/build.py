@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 GUIDE = Path(__file__).resolve().parent.parent / "site_src" / "guide"
 
 
+MANY = 1000
+"""With fewer files, matching, measuring and judging are done before a worker beside the build would be warm."""
+
+
 class NotBuiltError(Exception):
     """Nothing could be built; the findings say why."""
 
@@ -169,7 +173,7 @@ def build(options: Options, progress: Progress) -> Built:
             indexed, intake = stages.index(campaign, store, engine, options.verify, advance, log)
             findings += untold(indexed.findings, findings)
             told = f"{len(indexed.files)} files, {intake.read} read"
-            if intake.read:  # measured, it will be a new point of series
+            if intake.read and len(indexed.files) >= MANY:  # what was read will be new points of series
                 engine.ahead(warm_for_trends)
             progress.note("index", told + (f", {intake.hashed} as they were" if intake.hashed else ""))
         with progress.stage("match"):
