@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 GUIDE = Path(__file__).resolve().parent.parent / "site_src" / "guide"
 
 
+MANY = 1000
+"""With fewer files, matching, measuring and judging are done before a worker beside the build would be warm."""
+
+
 class NotBuiltError(Exception):
     """Nothing could be built; the findings say why."""
 
@@ -150,6 +154,7 @@ def build(options: Options, progress: Progress) -> Built:
         from builder.render.site import linked, render
         from builder.report import BuildInfo, Report
         from builder.summaries import summarise
+        from builder.trend_found import warm as warm_for_trends
         from campaign.rows import read_tests
 
         with progress.stage("read"):
@@ -168,6 +173,8 @@ def build(options: Options, progress: Progress) -> Built:
             indexed, intake = stages.index(campaign, store, engine, options.verify, advance, log)
             findings += untold(indexed.findings, findings)
             told = f"{len(indexed.files)} files, {intake.read} read"
+            if intake.read and len(indexed.files) >= MANY:  # what was read will be new points of series
+                engine.ahead(warm_for_trends)
             progress.note("index", told + (f", {intake.hashed} as they were" if intake.hashed else ""))
         with progress.stage("match"):
             matching = match(campaign, tests, indexed.frames)

@@ -13,6 +13,7 @@ import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -90,6 +91,9 @@ class Engine:
         self._executor = executor
         self._warm = warm
         self._pool: WorkerPool | None = None
+        self._beside: WorkerPool | None = None
+        self.beside: Engine | None = None
+        """One warm worker for small work (see ``ahead``); None where this process does it."""
         self._cluster: Cluster | None = None
         if scheduler:
             from builder.cluster import Cluster
@@ -104,19 +108,27 @@ class Engine:
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
             self._pool = None
+        if self._beside is not None:
+            self._beside.shutdown(cancel_futures=True)
+            self._beside = self.beside = None
         if self._cluster is not None:
             self._cluster.close()
 
     def start(self) -> None:
         """Start the local workers now, so that they are warm when work comes; does not wait for them."""
         if self._executor is None and self._pool is None and self.workers > 1:
-            one_thread_each()
-            # a Ctrl-C before the name is bound would leave a pool that nobody ends
-            mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-            try:
+            with _uninterrupted():
                 self._pool = WorkerPool(self.workers, self._warm)
-            finally:
-                signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+    def ahead(self, warm: Callable[[], object]) -> None:
+        """Have one worker get warm for small work that comes later, so that this process need not load what it needs.
+
+        That worker is ``beside``. Nothing is done where workers stand ready, or there is one processor.
+        """
+        if self._executor is None and self._pool is None and self._beside is None and self.workers > 1:
+            with _uninterrupted():
+                self._beside = WorkerPool(1, warm)
+                self.beside = Engine(1, executor=self._beside)
 
     def run(
         self, function: Callable[[Item], Result], items: Iterable[Item], batch: int = 1, small: int = SMALL
@@ -241,6 +253,17 @@ class Engine:
 
     def _width(self) -> int:
         return self._cluster.width() if self._cluster is not None else self.workers
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """For the start of workers: a Ctrl-C before their name is bound would leave a pool that nobody ends."""
+    one_thread_each()
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 _one_at_a_time = Lock()

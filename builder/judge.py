@@ -82,6 +82,9 @@ def within(value: float, low: float | None, high: float | None) -> bool:
     return (low is None or value >= low) and (high is None or value <= high)
 
 
+_WITHOUT_LIMIT = Judgement(Verdict.NOT_EVALUATED, None, "no limit applies")
+
+
 def judge(measurement: Measurement, place: Place, limits: Iterable[Limit], find: Find = stated) -> Judgement:
     """The verdict on one measurement; ``find`` gives the bounds of a limit that does not state them itself.
 
@@ -107,7 +110,7 @@ def judge(measurement: Measurement, place: Place, limits: Iterable[Limit], find:
         if decided is None or _rank(one) < _rank(decided):
             decided = one
     if decided is None:
-        decided = Judgement(Verdict.NOT_EVALUATED, None, "no limit applies")
+        decided = _WITHOUT_LIMIT
     if doubts and decided.verdict in (Verdict.PASS, Verdict.NOT_EVALUATED):
         why = f"{decided.why}, but {'; '.join(doubts)}"
         return Judgement(Verdict.WARN, decided.limit, why, decided.low, decided.high, decided.unjudged)

@@ -44,7 +44,7 @@ def picture(sampled: Mapping[str, NDArray[np.float32]], detector: Detector, step
     amplifiers, and the overscan stays in proportion. Pixels that belong to no channel are grey; NaN and
     infinite pixels are black.
     """
-    from PIL import Image
+    from PIL import Image, WebPImagePlugin  # noqa: F401 - named, or Pillow loads all its formats to find it
 
     rows, columns = (-(-n // step) for n in detector.geometry.shape)
     canvas = np.full((rows, columns), 96, dtype=np.uint8)

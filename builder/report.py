@@ -57,11 +57,14 @@ def worst(verdicts: list[Verdict]) -> Verdict:
 
     'Not evaluated' never hides a pass: a test whose judged numbers all pass, passes.
     """
-    order = [
-        Verdict.ERROR, Verdict.FAIL, Verdict.WARN, Verdict.NOT_REACHED, Verdict.PASS,
-        Verdict.NOT_EVALUATED, Verdict.PLANNED, Verdict.NOT_RUN,
-    ]  # fmt: skip
-    return min(verdicts, key=order.index, default=Verdict.NOT_RUN)
+    return min(verdicts, key=_WORST_FIRST.__getitem__, default=Verdict.NOT_RUN)
+
+
+_ORDER = (
+    Verdict.ERROR, Verdict.FAIL, Verdict.WARN, Verdict.NOT_REACHED, Verdict.PASS,
+    Verdict.NOT_EVALUATED, Verdict.PLANNED, Verdict.NOT_RUN,
+)  # fmt: skip
+_WORST_FIRST = {verdict: place for place, verdict in enumerate(_ORDER)}
 
 
 @dataclass(frozen=True)
@@ -167,6 +170,10 @@ class Outcome:
     @property
     def verdict(self) -> Verdict:
         """The worst verdict of its measurements."""
+        return self._verdict
+
+    @cached_property
+    def _verdict(self) -> Verdict:
         if self.status == "error":
             return Verdict.ERROR
         if self.status != "done":
@@ -199,9 +206,13 @@ class TestReport:
         """The exposures of its frames, in order, each once."""
         return tuple(dict.fromkeys(f.exposure for f in self.frames))
 
-    @cached_property
+    @property
     def at(self) -> datetime | None:
         """When it was taken [UTC]; None where nothing tells."""
+        return self._at
+
+    @cached_property  # by a name that no digest of a report looks at
+    def _at(self) -> datetime | None:
         return taken_at(self.frames, self.test, self.block)
 
 

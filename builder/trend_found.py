@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from analysis.series import Series, display_range, gaps
+from analysis.series import Key, Series, display_range, gaps
 from analysis.trend import Event, Step, trend
-from builder.engine import Engine
+from builder.engine import Engine, WorkerLost
 
 KEPT = "trends.json"
 """The file in the store that holds what was found, by the digest of what it was found in. A cache."""
@@ -23,7 +23,7 @@ TOGETHER = 16
 """Series that go to a worker at once."""
 
 HERE = 120
-"""Fewer new series than this are looked at in this process: workers would take longer to be warm."""
+"""Fewer new series than this are looked at in this process, or by the worker beside it: all workers would take longer to be warm."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,12 @@ def find(asked: tuple[Series, Sequence[Event]]) -> Found:
     )  # fmt: skip
 
 
+def warm() -> None:
+    """Load what a search needs, compiled kernels above all: half a second before the first series, nothing after."""
+    times = np.arange(20.0)
+    find((Series(Key("", ""), times, times % 3.0, None), ()))
+
+
 def to_json(found: Found) -> dict[str, Any]:
     """Plain values; ``from_json`` reads them."""
     return asdict(found)
@@ -128,7 +134,10 @@ class Kept:
             out |= {digest: find(one) for digest, one in new.items()}
         else:
             places = {id(one): digest for digest, one in new.items()}
-            for one, found in engine.run(find, new.values(), TOGETHER, HERE):
+            few = engine.beside if len(new) < HERE else None
+            for one, found in (few or engine).run(find, new.values(), TOGETHER, HERE):
+                if isinstance(found, WorkerLost):
+                    found = find(one)
                 if isinstance(found, Exception):
                     raise found
                 out[places[id(one)]] = found

@@ -61,7 +61,7 @@ class Framed:
     def keep(self, made: Mapping[str, Sequence[Frame]]) -> None:
         """Keep the frames of all other files for the next build, of heaps of which all were ``made`` without oddities.
 
-        Frames that would not come back as they are (an infinite number, say) are not kept.
+        Frames that would not come back as they are (a number beyond 64 bits, say) are not kept.
         """
         for block, heap in self._new:
             frames = [list(made[key]) for file in heap if (key := file_key(file)) in made]

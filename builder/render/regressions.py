@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from html import escape
 from math import isfinite
-from xml.sax.saxutils import escape, quoteattr
 
 from builder.digests import digest
 from builder.render import addresses as a
@@ -97,10 +97,10 @@ def feed(campaign: str, title: str, held: Iterable[Shift]) -> bytes:
     lines = [
         '<?xml version="1.0" encoding="utf-8"?>',
         '<feed xmlns="http://www.w3.org/2005/Atom">',
-        f"<title>{escape(_plain(title))}: steps and drifts</title>",
+        f"<title>{_text(title)}: steps and drifts</title>",
         f"<id>{name}:trends</id>",
         f"<updated>{changed}</updated>",
-        f"<author><name>{escape(_plain(title))}</name></author>",
+        f"<author><name>{_text(title)}</name></author>",
         '<generator>calbook</generator><link rel="self" href="feed.xml"/><link rel="alternate" type="text/html" href="regressions.html"/>',
     ]
     for s in held:
@@ -114,18 +114,23 @@ def feed(campaign: str, title: str, held: Iterable[Shift]) -> bytes:
         text += f"; coincides with: {'; '.join(s.coincides)}" if s.coincides else ""
         lines += [
             "<entry>",
-            f"<title>{escape(_plain(head))}</title>",
+            f"<title>{_text(head)}</title>",
             f"<id>{name}:{s.id}</id>",
             f"<updated>{moment(s.stop)}</updated>",
-            f"<link rel={quoteattr('alternate')} type={quoteattr('text/html')} href={quoteattr(a.relative(a.FEED, s.page))}/>",
-            f"<summary>{escape(_plain(text))}</summary>",
+            f'<link rel="alternate" type="text/html" href="{_text(a.relative(a.FEED, s.page))}"/>',
+            f"<summary>{_text(text)}</summary>",
             "</entry>",
         ]
     return ("\n".join([*lines, "</feed>"]) + "\n").encode("utf-8", "backslashreplace")
 
 
-def _plain(text: str) -> str:
-    """Text without the characters that XML 1.0 cannot hold."""
-    return "".join(
-        c for c in text if c in "\t\n" or (c >= " " and c not in "￾￿" and not "\ud800" <= c <= "\udfff")
+def _text(text: str) -> str:
+    """Text for XML, without the characters that XML 1.0 cannot hold. (``xml.sax.saxutils`` would load all of HTTP.)"""
+    return escape(
+        "".join(
+            c
+            for c in text
+            if c in "\t\n" or (c >= " " and c not in "\ufffe\uffff" and not "\ud800" <= c <= "\udfff")
+        ),
+        quote=False,
     )

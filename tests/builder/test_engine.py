@@ -182,3 +182,27 @@ def test_leaving_early_kills_the_workers() -> None:
     for pid in pids:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
+
+
+def test_one_worker_gets_warm_beside_for_small_work_to_come() -> None:
+    with Engine(2) as engine:
+        assert engine.beside is None
+        engine.ahead(warm)
+        assert engine.beside is not None
+        ((_, (pid, _, warmed)),) = engine.beside.run(environment, [1])  # type: ignore[misc]
+        assert (pid != os.getpid(), warmed) == (True, "1")
+        ((_, (here, _, _)),) = engine.run(environment, [1])  # type: ignore[misc]
+        assert here == os.getpid()  # what is not meant for it does not wait for it
+    assert engine.beside is None
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_nothing_gets_warm_beside_where_it_would_not_help() -> None:
+    with Engine(1) as engine:
+        engine.ahead(warm)
+        assert engine.beside is None
+    with Engine(2) as engine:
+        engine.start()
+        engine.ahead(warm)
+        assert engine.beside is None

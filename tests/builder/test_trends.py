@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -16,7 +17,7 @@ from analysis.trend import Event
 from builder.draw_frame import by_label, frame
 from builder.engine import Engine
 from builder.report import BlockReport, Judged, Outcome, TestReport, Verdict
-from builder.trend_found import KEPT, Found, Kept, find, from_json, to_json
+from builder.trend_found import KEPT, Found, Kept, find, from_json, to_json, warm
 from builder.trend_series import Trends
 from builder.trends import follow
 from campaign.detectors import geometry_of
@@ -186,7 +187,8 @@ def test_a_plot_of_values_that_were_all_left_out_shows_them() -> None:
 def test_what_nobody_dates_is_counted() -> None:
     campaign, blocks = reports(dated=False)
     assert followed(campaign, blocks).undated == 0  # the block's first day stands for it
-    undated = replace(blocks[0], block=Block(id="B1"))
+    block = Block(id="B1")
+    undated = replace(blocks[0], block=block, tests=tuple(replace(t, block=block) for t in blocks[0].tests))
     trends = followed(campaign, (undated,))
     assert (trends.undated, trends.series) == (48, ())
 
@@ -298,3 +300,22 @@ def test_workers_find_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = {f"s{n}": (made(n), [Event(40.0, "x")]) for n in range(6)}
     with Engine(2) as engine:
         assert Kept().find(asked, engine) == Kept().find(asked, None)
+
+
+def test_the_worker_beside_finds_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = {f"s{n}": (made(n), [Event(40.0, "x")]) for n in range(3)}
+    here = Kept().find(asked, None)
+    with Engine(2) as engine:
+        engine.ahead(warm)
+        with monkeypatch.context() as patched:
+            patched.setattr(
+                "analysis.trend_kernels.cheapest_segments", None
+            )  # so that this process finds nothing
+            assert Kept().find(asked, engine) == here
+    with Engine(2) as engine:
+        engine.ahead(stillborn)  # its worker cannot even start: this process does its work
+        assert Kept().find(asked, engine) == here
+
+
+def stillborn() -> None:
+    os._exit(3)
