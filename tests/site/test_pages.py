@@ -17,6 +17,7 @@ from builder.render import addresses
 from builder.render.book import Book
 from builder.render.page import Page
 from builder.render.pages import page_addresses, pages
+from builder.render.pages_test import test_page
 from builder.render.trend_plots import every_plot
 from builder.report import SHAPES, BuildInfo, Report, Verdict
 from campaign.findings import KINDS
@@ -418,16 +419,20 @@ def test_a_figure_of_several_detectors_says_its_caption_once() -> None:
 
 
 def test_failing_numbers_stand_over_the_tables() -> None:
-    seen = 0
-    for test in REPORT.blocks[0].tests:
-        page = READ[addresses.test_page("BORN", test.test.name)]
-        failing = [j for o in test.outcomes for j in o.measurements if j.verdict == Verdict.FAIL]
-        lists = [e for e in page.of("ul") if e.attributes.get("class") == "worst"]
-        assert bool(lists) == bool(failing)
-        for found in lists:
-            assert found.text.count("■") == min(len(failing), 6)
-            seen += 1
-    assert seen
+    report = REPORT.blocks[0].tests[0]
+    first = report.outcomes[0]
+    for failing in (0, 2, 8):
+        judged = tuple(
+            replace(j, verdict=Verdict.FAIL) if n < failing else j for n, j in enumerate(first.measurements)
+        )
+        assert len(judged) >= failing
+        held = replace(report, outcomes=(replace(first, measurements=judged), *report.outcomes[1:]))
+        found = re.search(r'<ul class="worst".*?</ul>', test_page(Book(REPORT), held).body, re.S)
+        assert (found is not None) == bool(failing)
+        if found:
+            assert found[0].count("■") == min(failing, 6)
+            assert ("more below" in found[0]) == (failing > 6)
+            assert found[0].count('href="../../../measurements/') == min(failing, 6)
 
 
 def test_procedures_are_reached_from_the_head_of_the_measurements() -> None:
