@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from analysis.contract import Procedure
+from analysis.contract import FLAGS, REASONS, Procedure
 from builder.render import addresses as a
 from builder.render.book import Book
 from builder.render.environment import render
@@ -47,12 +47,11 @@ class ExposureRow:
 
 @dataclass(frozen=True)
 class Grouped:
-    """A figure as all detectors have it: title and caption once, the caveats that touch them all, and which result drew which."""
+    """A figure as all detectors have it: title and caption once, and which result drew which."""
 
     title: str
     caption: str
     held: tuple[tuple[Outcome, DrawnFigure], ...]
-    common: tuple[Caveat, ...]
 
 
 @dataclass(frozen=True)
@@ -90,6 +89,11 @@ def test_page(book: Book, report: TestReport) -> Page:
         "nothing": _nothing(book, report),
         "figures": (drawn := _figures(report.outcomes)),
         "drawn": {p.name for p, _ in drawn},
+        "common": {
+            p.name: _common([o for o in report.outcomes if o.procedure.name == p.name and o.figures])
+            for p, _ in drawn
+        },
+        "legend": _legend(report.outcomes),
         "by_procedure": {
             p.name: worst([o.verdict for o in report.outcomes if o.procedure.name == p.name])
             for p in procedures
@@ -150,10 +154,22 @@ def _figures(outcomes: Sequence[Outcome]) -> list[tuple[Procedure, list[Grouped]
                     held.setdefault(figure.title, []).append((outcome, figure))
         groups = []
         for title, some in held.items():
-            common = tuple(c for c in some[0][0].caveats if all(c in o.caveats for o, _ in some))
-            groups.append(Grouped(title, some[0][1].caption, tuple(some), common))
+            groups.append(Grouped(title, some[0][1].caption, tuple(some)))
         out.append((procedure, groups))
     return out
+
+
+def _common(outcomes: Sequence[Outcome]) -> tuple[Caveat, ...]:
+    """The caveats that touch all of some results."""
+    return tuple(c for c in outcomes[0].caveats if all(c in o.caveats for o in outcomes))
+
+
+def _legend(outcomes: Sequence[Outcome]) -> dict[str, str]:
+    """What the flags of numbers and the reasons for missing ones mean, of those that the page shows."""
+    held = [j.measurement for o in outcomes for j in o.measurements]
+    flags = sorted({f for m in held for f in m.flags})
+    reasons = sorted({m.reason for m in held if m.reason and REASONS.get(m.reason)})
+    return {f: FLAGS.get(f, f) for f in flags} | {r: REASONS[r] for r in reasons}
 
 
 def _failing(outcomes: Sequence[Outcome]) -> list[tuple[Outcome, Judged, Shown | None]]:
