@@ -34,10 +34,11 @@ def test_home_block_test_provenance_and_back(visit: Visit) -> None:
     assert visitor.here() == "blocks/BORN/tests/PTC01.html"
     cell = page.locator("td.cell.status-fail").first
     value = cell.get_attribute("data-value")
-    ident = cell.locator("a").first.get_attribute("href").partition("#")[2]
+    result, _, anchor = cell.locator("a").first.get_attribute("href").rpartition("/")[2].partition(".html#")
     cell.locator("a").first.click()
-    assert visitor.here() == f"measurements/{ident.partition('.')[0]}.html"
-    row = page.locator(f"tr[id='{ident}']")
+    assert visitor.here() == f"measurements/{result}.html"
+    row = page.locator(f"tr[id='{result}{anchor}']")
+    assert row.locator("th").get_attribute("id") == anchor
     row.wait_for()
     assert row.locator("td.num").first.get_attribute("data-value") == value
     assert "VGCC-GAIN-01" in row.inner_text()

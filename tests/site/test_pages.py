@@ -178,7 +178,8 @@ def test_each_number_of_a_test_leads_to_its_provenance() -> None:
     for cell in cells:
         name = cell.attributes["data-measurement"]
         result = name.split(".")[0]
-        assert f"../../../{addresses.measurement_page(result, name)}" in links
+        assert f"../../../{addresses.result_page(result)}#{addresses.number_anchor(name)}" in links
+        assert addresses.number_anchor(name) in READ[addresses.result_page(result)].ids
         rows = {
             e.attributes["id"] for e in READ[addresses.result_page(result)].of("tr") if "id" in e.attributes
         }
@@ -262,7 +263,9 @@ def test_caveats_stand_where_they_apply() -> None:
         assert text in READ[path].text
     assert text not in READ[PTC01].of("p")[0].text
     marks = [e for e in READ[BIAS01].of("a") if e.text in ("†", "‡")]
-    bars = {e.attributes["id"]: e.attributes["class"] for e in READ[BIAS01].of("aside") if "id" in e.attributes}
+    bars = {
+        e.attributes["id"]: e.attributes["class"] for e in READ[BIAS01].of("aside") if "id" in e.attributes
+    }
     outcomes = REPORT.blocks[0].tests[0].outcomes
     numbers = [j for o in outcomes for j in o.measurements if j.caveats]
     products = [p for o in outcomes for p in o.products if o.caveats]
