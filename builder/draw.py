@@ -186,17 +186,20 @@ def series_meaning(series: Series) -> str:
 
 def plot_alt(plot: Plot) -> str:
     """A plot in words, for readers who do not see it: channels and what is shown of them, once each."""
-    parts = []
+    parts: dict[tuple[str, str], list[str]] = {}
     for panel in plot.panels:
         channels = list(dict.fromkeys(s.channel for s in panel.series if s.channel))
         names = list(dict.fromkeys(series_meaning(s) for s in panel.series if series_meaning(s)))
-        points = sum(len(s.x) for s in panel.series)
         said = f"{', '.join(names[:8])}{' and others' if len(names) > 8 else ''}"
-        shown = ": ".join(filter(None, [", ".join(channels), said])) or "no series"
-        head = f"{panel.title}: " if panel.title else ""
-        parts.append((f"{head}{panel.ylabel} against {panel.xlabel}", shown, points))
+        own = channels == [panel.title.partition(":")[0]]  # the title says it
+        shown = ": ".join(filter(None, ["" if own else ", ".join(channels), said]))
+        parts.setdefault((f"{panel.ylabel} against {panel.xlabel}", shown), []).append(panel.title)
     if not parts:
         return "An empty plot"
-    alike = len({shown for _, shown, _ in parts}) == 1  # said once
-    told = "; ".join(axes if alike else f"{axes}; {shown}" for axes, shown, _ in parts)
-    return f"Plot of {told}{f'; {parts[0][1]}' if alike else ''}; {sum(n for _, _, n in parts)} values"
+    told = [
+        "; ".join(
+            filter(None, [", ".join(filter(None, titles)) + (": " if any(titles) else "") + axes, shown])
+        )
+        for (axes, shown), titles in parts.items()
+    ]
+    return f"Plot of {'; '.join(told)}; {sum(len(s.x) for p in plot.panels for s in p.series)} values"

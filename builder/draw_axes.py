@@ -71,7 +71,7 @@ def value_range(panel: Panel) -> tuple[float, float]:
 def place_range(panel: Panel) -> tuple[float, float]:
     """What the abscissa has to hold, margins included."""
     log = panel.xscale == "log"
-    values = np.concatenate([_finite(s.x, log) for s in panel.series] or [np.zeros(0)])
+    values = np.concatenate([_places(s, panel) for s in panel.series] or [np.zeros(0)])
     if not values.size:
         return (1.0, 10.0) if log else (0.0, 1.0)
     if panel.xnames:
@@ -91,7 +91,7 @@ def one_place(panel: Panel) -> float | None:
     """Where all points stand whose places hardly differ: the scatter of what was meant alike is no abscissa. None where they differ."""
     if panel.xnames or any(s.style != "points" for s in panel.series):
         return None
-    values = np.concatenate([_finite(s.x, panel.xscale == "log") for s in panel.series] or [np.zeros(0)])
+    values = np.concatenate([_places(s, panel) for s in panel.series] or [np.zeros(0)])
     if not values.size:
         return None
     low, high = float(values.min()), float(values.max())
@@ -99,9 +99,11 @@ def one_place(panel: Panel) -> float | None:
     return 0.5 * (low + high) if not counted and high - low <= 1e-3 * max(abs(low), abs(high)) else None
 
 
-def _finite(values: Sequence[float] | NDArray[np.floating], log: bool) -> Floats:
-    array = np.asarray(values, dtype=np.float64)
-    return array[np.isfinite(array) & ((array > 0) | (not log))]
+def _places(series: Series, panel: Panel) -> Floats:
+    """Where a series has something to show: abscissae of values that its axes can hold."""
+    x, y = np.asarray(series.x, dtype=np.float64), np.asarray(series.y, dtype=np.float64)
+    known = np.isfinite(x) & ((x > 0) | (panel.xscale != "log"))
+    return x[known & np.isfinite(y) & ((y > 0) | (panel.yscale != "log"))]
 
 
 def _span(series: Series, log: bool) -> tuple[Floats, Floats, Floats]:
@@ -159,7 +161,7 @@ def set_ticks(axes: Axes, panel: Panel, width: float, height: float) -> None:
                 range(len(panel.xnames)), labels=panel.xnames, rotation=90 if turned else 0, fontsize=8.5
             )
             continue
-        if not any(len(_finite(s.x, panel.xscale == "log")) for s in panel.series):
+        if not any(len(_places(s, panel)) for s in panel.series):
             axis.set_ticks([])
             axis.set_ticks([], minor=True)
             continue

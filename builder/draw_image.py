@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from base64 import b64encode
 from io import BytesIO, StringIO
+from typing import Any
 
 import numpy as np
 from matplotlib import colormaps, rc_context
@@ -24,6 +25,8 @@ COLOUR_MAP = "cividis"
 """Perceptually even, and the same to readers with and without colour vision deficiency."""
 MARKED = 3000
 """Marked pixels that are drawn."""
+COLUMN = 10
+"""Marked pixels that a column has to have at least to be told by its ends."""
 TABLE_SIDE = 128
 """Largest side of the table behind an image; the pixels themselves are in the products."""
 WHITE, BLACK = "#fefefe", "#010101"
@@ -141,12 +144,33 @@ def _drawn_over(axes: Axes, image: ImageMap, across: float, up: float) -> None:
             va="center" if corner else "top" if top else "bottom", fontsize=8.5, weight="bold",
             bbox={"facecolor": WHITE, "alpha": 0.75, "edgecolor": "none", "pad": 1.0},
         )  # fmt: skip
-    if image.points:
-        y, x = np.asarray(image.points[:MARKED], dtype=float).T
+    points, ends = without_columns(image)
+    red: dict[str, Any] = {"linestyle": "none", "markerfacecolor": "none", "markeredgecolor": "#ff3b30"}
+    if points.size:
         axes.plot(
-            x, y, linestyle="none", marker="s", markersize=5, markerfacecolor="none",
-            markeredgecolor="#ff3b30", markeredgewidth=0.9,
-        )  # fmt: skip
+            points[:MARKED, 1], points[:MARKED, 0], marker="s", markersize=5, markeredgewidth=0.9, **red
+        )
+    for place, foot, head in ends:
+        axes.plot([place], [foot], marker="^", markersize=6, markeredgewidth=1.3, clip_on=False, **red)
+        axes.plot([place], [head], marker="v", markersize=6, markeredgewidth=1.3, clip_on=False, **red)
+
+
+def without_columns(image: ImageMap) -> tuple[NDArray[np.float64], list[tuple[float, float, float]]]:
+    """The marked pixels (y, x) that belong to no column of which most is marked, and those columns: (x, foot, top).
+
+    Squares around each pixel of a column would hide all that is beside it: its ends are enough to find it by.
+    """
+    points = np.asarray(image.points, dtype=np.float64).reshape(-1, 2)
+    keep = np.ones(len(points), dtype=bool)
+    ends: list[tuple[float, float, float]] = []
+    for _, y0, y1, x0, x1 in image.outlines:
+        y, x = points.T
+        inside = (y >= y0) & (y < y1) & (x >= x0) & (x < x1)
+        columns, counts = np.unique(x[inside], return_counts=True)
+        whole = columns[(counts > 0.5 * (y1 - y0)) & (counts > COLUMN)]
+        ends += [(float(c), float(y0), float(y1)) for c in whole]
+        keep &= ~(inside & np.isin(x, whole))
+    return points[keep], ends
 
 
 def _picture(values: NDArray[np.floating]) -> bytes:

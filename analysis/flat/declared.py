@@ -67,7 +67,7 @@ FIGURES = (
             ("stability", "lamp_drift"),
         ),
         FigureSpec(
-            "master", "Master flat", "Mean of the flats of the first setting over the mean level; defects are marked unless there are thousands. Look for dust, bad columns, edges and the shape of the illumination.",
+            "master", "Master flat", "Mean of the flats of the first setting over the mean level; defects are marked unless there are thousands, whole columns by triangles at their ends. Look for dust, bad columns, edges and the shape of the illumination.",
             (PanelSpec("Response of each pixel, one for the mean level, at its place on the detector; defects marked."),),
             ("non_uniformity", "gradient_rows", "gradient_columns", "dark_pixels", "bright_pixels", "dust_spots", "dust_area"),
         ),

@@ -102,6 +102,11 @@ def measurement_anchor(measurement_id: str) -> str:
     return measurement_id if _PLAIN.fullmatch(measurement_id) else slug(measurement_id)
 
 
+def number_anchor(measurement_id: str) -> str:
+    """Another anchor of the same measurement, short: what follows the result's id, for the many links of matrices."""
+    return "." + measurement_anchor(measurement_id).partition(".")[2]
+
+
 def measurement_page(result_id: str, measurement_id: str) -> str:
     """The provenance of a measurement, anchor included: what ``Judged.page`` holds."""
     return f"{result_page(result_id)}#{measurement_anchor(measurement_id)}"

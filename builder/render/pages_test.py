@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from analysis.contract import Procedure
 from builder.render import addresses as a
 from builder.render.book import Book
 from builder.render.environment import render
-from builder.render.format import Shown, listed, number, plural, ranges
-from builder.render.matrix import Label, matrix, shown_aligned, stated_once
+from builder.render.format import listed, number, plural, ranges
+from builder.render.grouped_results import caveats_of_all, failing, figures_of, legend_of, products_of
+from builder.render.matrix import Label, matrix, stated_once
 from builder.render.page import Page
 from builder.render.pages_block import constant_fields, crumbs, known_fields
 from builder.render.pages_certification import certified_test, count_words
 from builder.render.pages_compare import against
 from builder.render.pages_home import tally
-from builder.report import DrawnFigure, FrameReport, Judged, Outcome, TestReport, Verdict, worst
+from builder.report import (
+    FrameReport,
+    Outcome,
+    TestReport,
+    Verdict,
+    worst,
+)
 from builder.rollup import by_detector, of_test
 from campaign.findings import Finding
 from campaign.frames import Frame
-from campaign.model import Caveat
 from campaign.record import Test
 
 MOST_PREVIEWS = 10
@@ -43,16 +47,6 @@ class ExposureRow:
     first: Frame
     frames: list[tuple[Frame, str | None]]
     findings: list[Finding]
-
-
-@dataclass(frozen=True)
-class Grouped:
-    """A figure as all detectors have it: title and caption once, the caveats that touch them all, and which result drew which."""
-
-    title: str
-    caption: str
-    held: tuple[tuple[Outcome, DrawnFigure], ...]
-    common: tuple[Caveat, ...]
 
 
 @dataclass(frozen=True)
@@ -88,15 +82,20 @@ def test_page(book: Book, report: TestReport) -> Page:
         "matrices": [m for m in matrices if m.groups],
         "stated": stated_once(report.outcomes, report.caveats),
         "nothing": _nothing(book, report),
-        "figures": (drawn := _figures(report.outcomes)),
+        "figures": (drawn := figures_of(report.outcomes)),
         "drawn": {p.name for p, _ in drawn},
+        "common": {
+            p.name: caveats_of_all([o for o in report.outcomes if o.procedure.name == p.name and o.figures])
+            for p, _ in drawn
+        },
+        "legend": legend_of(report.outcomes),
         "by_procedure": {
             p.name: worst([o.verdict for o in report.outcomes if o.procedure.name == p.name])
             for p in procedures
         },
         "told": [v for v in Verdict if any(j.verdict == v for o in report.outcomes for j in o.measurements)],
-        "worst": (failing := _failing(report.outcomes))[:MOST_FAILING],
-        "worst_more": max(len(failing) - MOST_FAILING, 0),
+        "worst": (failed := failing(report.outcomes))[:MOST_FAILING],
+        "worst_more": max(len(failed) - MOST_FAILING, 0),
         "absent": [(o, name, why) for o in report.outcomes for name, why in o.absent.items()],
         "compared": _compared(report),
         "record": book.record_address(test),
@@ -107,7 +106,7 @@ def test_page(book: Book, report: TestReport) -> Page:
         "strip": strip[:MOST_PREVIEWS],
         "more_strip": max(len(strip) - MOST_PREVIEWS, 0),
         "no_frames": _no_frames(report),
-        "products": [(o, p) for o in report.outcomes for p in o.products],
+        "products": products_of(report.outcomes),
         "certified": certified_test(book, report),
         "count_words": count_words,
         "previous": previous,
@@ -136,30 +135,6 @@ def test_page(book: Book, report: TestReport) -> Page:
 
 
 test_page.__test__ = False  # type: ignore[attr-defined]  # not a test of ours, whatever its name suggests
-
-
-def _figures(outcomes: Sequence[Outcome]) -> list[tuple[Procedure, list[Grouped]]]:
-    """The figures by procedure and name, in the procedure's order: each with those of all detectors and settings."""
-    procedures = {o.procedure.name: o.procedure for o in outcomes if o.figures}
-    out = []
-    for procedure in procedures.values():
-        held: dict[str, list[tuple[Outcome, DrawnFigure]]] = {}
-        for outcome in outcomes:
-            if outcome.procedure.name == procedure.name:
-                for figure in outcome.figures:
-                    held.setdefault(figure.title, []).append((outcome, figure))
-        groups = []
-        for title, some in held.items():
-            common = tuple(c for c in some[0][0].caveats if all(c in o.caveats for o, _ in some))
-            groups.append(Grouped(title, some[0][1].caption, tuple(some), common))
-        out.append((procedure, groups))
-    return out
-
-
-def _failing(outcomes: Sequence[Outcome]) -> list[tuple[Outcome, Judged, Shown | None]]:
-    """The numbers that fail, as they are shown."""
-    found = [(o, j) for o in outcomes for j in o.measurements if j.verdict == Verdict.FAIL]
-    return [(o, j, shown_aligned([j])[j.id]) for o, j in found]
 
 
 def _label(outcome: Outcome) -> Label:

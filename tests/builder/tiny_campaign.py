@@ -129,11 +129,17 @@ class Html:
         return {e.attributes["id"] for e in self.elements if "id" in e.attributes}
 
 
+def _measurement(href: str) -> str:
+    """The measurement that a link leads to: by its anchor, where that begins with a dot after the page's name."""
+    page, _, anchor = unquote(href).partition("#")
+    return page.rpartition("/")[2].removesuffix(".html") + anchor if anchor.startswith(".") else anchor
+
+
 def _name_measurement(cell: Element, href: str) -> None:
     """A matrix cell that names no measurement is of the one that its first link leads to."""
     held = cell.attributes
     if "cell" in held.get("class", "").split() and "data-value" in held and "#" in href:
-        held.setdefault("data-measurement", unquote(href.partition("#")[2]))
+        held.setdefault("data-measurement", _measurement(href))
 
 
 class _Reader(HTMLParser):

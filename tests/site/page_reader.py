@@ -40,10 +40,16 @@ class Read:
         return [e for e in self.elements if "data-measurement" in e.attributes]
 
 
+def _measurement(href: str) -> str:
+    """The measurement that a link leads to: by its anchor, where that begins with a dot after the page's name."""
+    page, _, anchor = unquote(href).partition("#")
+    return page.rpartition("/")[2].removesuffix(".html") + anchor if anchor.startswith(".") else anchor
+
+
 def _name_measurement(cell: dict[str, str], href: str) -> None:
     """A cell with a value that names no measurement is of the one that its first link leads to."""
     if "data-value" in cell and "data-measurement" not in cell and "#" in href:
-        cell["data-measurement"] = unquote(href.partition("#")[2])
+        cell["data-measurement"] = _measurement(href)
 
 
 class _Reader(HTMLParser):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from itertools import combinations
 from xml.etree import ElementTree
 
@@ -12,6 +13,7 @@ import pytest
 from analysis.figures import ImageMap, Mark, Panel, Plot, Series
 from builder.draw import draw
 from builder.draw_axes import even_ticks, log_ticks, place_range, text_width, value_range, wrapped
+from builder.draw_image import without_columns
 
 SVG = "{http://www.w3.org/2000/svg}"
 Box = tuple[float, float, float, float, str]
@@ -238,3 +240,21 @@ def test_wrapping_halves_a_label() -> None:
     assert " ".join(lines) == label and len(lines) == 2
     assert max(map(text_width, lines)) < 0.65 * text_width(label)
     assert wrapped("gain", 2.0) == "gain"
+
+
+def test_a_bad_column_is_told_by_its_ends() -> None:
+    column = [(float(y), 30.0) for y in range(60)]
+    image = ImageMap(np.ones((60, 80)), "response", outlines=(("E", 0, 60, 0, 40), ("F", 0, 60, 40, 80)), points=((5.0, 6.0), *column, (9.0, 50.0)))  # fmt: skip
+    points, ends = without_columns(image)
+    assert points.tolist() == [[5.0, 6.0], [9.0, 50.0]]
+    assert ends == [(30.0, 0.0, 60.0)]
+    assert draw(image).light.count(b"#ff3b30") < 20
+    half = replace(image, points=tuple(column[:29]))
+    assert len(without_columns(half)[0]) == 29 and without_columns(half)[1] == []
+
+
+def test_values_that_an_axis_cannot_hold_do_not_stretch_the_other() -> None:
+    counts = np.where(np.arange(100) < 40, 50.0, 0.0)  # an empty tail, on a logarithmic ordinate
+    panel = Panel("rate [ADU/s]", "pixels", (Series(np.arange(100.0), counts, "E", "E", style="step"),), yscale="log")  # fmt: skip
+    assert place_range(panel)[1] < 45.0
+    assert place_range(replace(panel, yscale="linear"))[1] > 99.0

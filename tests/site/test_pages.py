@@ -17,6 +17,7 @@ from builder.render import addresses
 from builder.render.book import Book
 from builder.render.page import Page
 from builder.render.pages import page_addresses, pages
+from builder.render.pages_test import test_page
 from builder.render.trend_plots import every_plot
 from builder.report import SHAPES, BuildInfo, Report, Verdict
 from campaign.findings import KINDS
@@ -177,7 +178,8 @@ def test_each_number_of_a_test_leads_to_its_provenance() -> None:
     for cell in cells:
         name = cell.attributes["data-measurement"]
         result = name.split(".")[0]
-        assert f"../../../{addresses.measurement_page(result, name)}" in links
+        assert f"../../../{addresses.result_page(result)}#{addresses.number_anchor(name)}" in links
+        assert addresses.number_anchor(name) in READ[addresses.result_page(result)].ids
         rows = {
             e.attributes["id"] for e in READ[addresses.result_page(result)].of("tr") if "id" in e.attributes
         }
@@ -206,8 +208,8 @@ def test_missing_values_say_why() -> None:
     page = READ[PTC01]
     cells = [e for e in page.measurements if not e.attributes["data-value"]]
     assert {re.sub(r"\s*[◇◌†].*", "", e.text.strip()) for e in cells} == {"not reached", "too few frames"}
-    titles = [e.attributes.get("title", "") for e in page.of("span")]
-    assert any("do not reach the regime" in t for t in titles)
+    legend = next(e for e in page.of("dl") if e.attributes.get("class") == "legend")  # once for all cells
+    assert "do not reach the regime" in legend.text and legend.text.count("too few frames") == 1
 
 
 def test_every_verdict_has_shape_and_word() -> None:
@@ -261,7 +263,9 @@ def test_caveats_stand_where_they_apply() -> None:
         assert text in READ[path].text
     assert text not in READ[PTC01].of("p")[0].text
     marks = [e for e in READ[BIAS01].of("a") if e.text in ("†", "‡")]
-    bars = {e.attributes["id"]: e.attributes["class"] for e in READ[BIAS01].of("aside") if "id" in e.attributes}
+    bars = {
+        e.attributes["id"]: e.attributes["class"] for e in READ[BIAS01].of("aside") if "id" in e.attributes
+    }
     outcomes = REPORT.blocks[0].tests[0].outcomes
     numbers = [j for o in outcomes for j in o.measurements if j.caveats]
     products = [p for o in outcomes for p in o.products if o.caveats]
@@ -270,9 +274,9 @@ def test_caveats_stand_where_they_apply() -> None:
         kind = bars[mark.attributes["href"].removeprefix("#")]
         assert mark.text == ("‡" if kind == "caveat caveat-major" else "†")
     assert {m.text for m in marks} == {"†", "‡"}
-    captions = [e.text for e in READ[BIAS01].of("div") if e.attributes.get("class") == "figure-head"]
+    over = [e.text for e in READ[BIAS01].of("span") if e.attributes.get("class") == "figure-caveat"]
     raised = next(c for c in REPORT.blocks[0].tests[0].caveats if c.raised_by)
-    assert captions and all(f"† minor caveat: {raised.text}" in c for c in captions)
+    assert f"† minor caveat: {raised.text}" in over
 
 
 def test_limits_and_caveats_that_share_an_id_are_all_shown() -> None:
@@ -418,16 +422,20 @@ def test_a_figure_of_several_detectors_says_its_caption_once() -> None:
 
 
 def test_failing_numbers_stand_over_the_tables() -> None:
-    seen = 0
-    for test in REPORT.blocks[0].tests:
-        page = READ[addresses.test_page("BORN", test.test.name)]
-        failing = [j for o in test.outcomes for j in o.measurements if j.verdict == Verdict.FAIL]
-        lists = [e for e in page.of("ul") if e.attributes.get("class") == "worst"]
-        assert bool(lists) == bool(failing)
-        for found in lists:
-            assert found.text.count("■") == min(len(failing), 6)
-            seen += 1
-    assert seen
+    report = REPORT.blocks[0].tests[0]
+    first = report.outcomes[0]
+    for failing in (0, 2, 8):
+        judged = tuple(
+            replace(j, verdict=Verdict.FAIL) if n < failing else j for n, j in enumerate(first.measurements)
+        )
+        assert len(judged) >= failing
+        held = replace(report, outcomes=(replace(first, measurements=judged), *report.outcomes[1:]))
+        found = re.search(r'<ul class="worst".*?</ul>', test_page(Book(REPORT), held).body, re.S)
+        assert (found is not None) == bool(failing)
+        if found:
+            assert found[0].count("■") == min(failing, 6)
+            assert ("more below" in found[0]) == (failing > 6)
+            assert found[0].count('href="../../../measurements/') == min(failing, 6)
 
 
 def test_procedures_are_reached_from_the_head_of_the_measurements() -> None:
