@@ -156,10 +156,10 @@ class FigureSpec:
 
 @dataclass(frozen=True)
 class ProductSpec:
-    """A product: a FITS image or an ECSV table."""
+    """A product: a FITS image, an ECSV table, or regions for SAOImage DS9."""
 
     name: str
-    form: Literal["fits", "ecsv"]
+    form: Literal["fits", "ecsv", "reg"]
     meaning: str
 
 
@@ -210,7 +210,16 @@ class TableProduct:
     descriptions: Mapping[str, str] = field(default_factory=dict)
 
 
-Product = ImageProduct | TableProduct
+@dataclass(frozen=True)
+class RegionProduct:
+    """Regions to be written as SAOImage DS9 reads them, each as it writes one: 'box(5,1,1,1,0) # color=red', in pixels from one."""
+
+    regions: Sequence[str]
+
+
+Product = ImageProduct | TableProduct | RegionProduct
+FORMS: Mapping[str, type[Product]] = {"fits": ImageProduct, "ecsv": TableProduct, "reg": RegionProduct}
+"""Forms of products by the endings of their files."""
 
 
 class Pixels(Protocol):
@@ -563,7 +572,7 @@ class Results:
         spec = next((p for p in self.procedure.products if p.name == name), None)
         if spec is None:
             raise ContractError(f"{self.procedure.name} does not declare a product {name!r}")
-        if (spec.form == "fits") != isinstance(product, ImageProduct):
+        if not isinstance(product, FORMS[spec.form]):
             raise ContractError(f"{name} is declared as {spec.form}, which it is not")
         self.products[name] = product
 

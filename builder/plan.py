@@ -21,7 +21,7 @@ from campaign.frames import Frame
 from campaign.model import Campaign, Detector
 from campaign.record import Test
 
-Form = Literal["fits", "ecsv"]
+Form = Literal["fits", "ecsv", "reg"]
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Products as files: FITS images and ECSV tables, with headers that say where they come from."""
+"""Products as files: FITS images, ECSV tables and regions for SAOImage DS9, with headers that say where they come from."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.contract import ImageProduct, Product, TableProduct
+from analysis.contract import ImageProduct, Product, RegionProduct, TableProduct
 
 Card = tuple[str, str | float | int | bool, str]
 Piece = bytes
@@ -166,11 +166,16 @@ def put_pieces(objects: Path, pieces: Iterable[Piece], suffix: str) -> dict[str,
     return {"object": name, "size": size, "digest": whole}
 
 
-def read_product(path: Path, form: Literal["fits", "ecsv"]) -> Product:
+def read_product(path: Path, form: Literal["fits", "ecsv", "reg"]) -> Product:
     """A product as it was handed back; the cards of an image are left out. Planes are maps of the file, read where they are used.
 
     Raises OSError or ValueError when the file is gone or damaged.
     """
+    if form == "reg":
+        lines = path.read_text("ascii").splitlines()
+        if "image" not in lines:
+            raise ValueError(f"{path.name} holds no regions in image coordinates")
+        return RegionProduct(tuple(lines[lines.index("image") + 1 :]))
     if form == "ecsv":
         from astropy.table import Table
 
@@ -229,3 +234,17 @@ def ecsv_bytes(product: TableProduct, meta: Sequence[Card], inputs: Sequence[tup
     out = io.StringIO()
     table.write(out, format="ascii.ecsv")
     return out.getvalue().encode()
+
+
+def region_bytes(
+    product: RegionProduct, meta: Sequence[Card], inputs: Sequence[tuple[str, str, str]]
+) -> bytes:
+    """A region file of SAOImage DS9: provenance in comments, then a region a line, in image coordinates.
+
+    It is plain ASCII; whatever is not printable, line ends too, is written as an escape, so that no text becomes a line of its own.
+    """
+    lines = ["# Region file format: DS9 version 4.1"]
+    lines += [f"# {keyword} = {_ascii(value)}" for keyword, value, _ in meta]
+    lines += [f"# {_ascii(f'{role}: {file} blake3={digest}')}" for role, file, digest in inputs]
+    lines += ["image", *(str(_ascii(region)) for region in product.regions)]
+    return ("\n".join(lines) + "\n").encode("ascii")

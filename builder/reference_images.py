@@ -1,4 +1,4 @@
-"""Masters against those of the reference tests: ratio and difference images, drawn once for each two products.
+"""Masters against those of the reference tests: ratio and difference images, drawn once for each two products; masks bit by bit.
 
 What was found is kept under ``store/compared``, named by the digests of both products and all else that it depends on; the
 pictures are objects of the store. Deleting it costs time, never a number.
@@ -16,11 +16,19 @@ from analysis.contract import Procedure
 from builder.comparisons import references
 from builder.digests import digest
 from builder.engine import Engine
-from builder.report import BlockReport, DrawnFigure, ImageComparison, Outcome, PlaneComparison, StoredProduct
+from builder.report import (
+    BlockReport,
+    DrawnFigure,
+    ImageComparison,
+    MaskComparison,
+    Outcome,
+    PlaneComparison,
+    StoredProduct,
+)
 from builder.store import Store, put_object, write_atomically
 from campaign.model import Campaign, Detector
 
-VERSION = "1"
+VERSION = "2"
 """Raise it when what is compared or drawn changes."""
 MOST_SETTINGS = 4
 """Settings of one master of which images are drawn; the numbers are of all."""
@@ -63,6 +71,7 @@ def compared(
             found[job.made_of] = {
                 "why": f"{type(made).__name__}: {made}",
                 "planes": [],
+                "masks": [],
                 "figures": [],
                 "unit": "",
             }
@@ -71,7 +80,7 @@ def compared(
             write_atomically(kept / f"{job.made_of}.json", json.dumps(made, sort_keys=True).encode())
     _tidy(kept, found)
     told = (_told(image, found.get(image.made_of)) for image, *_ in wanted)
-    return tuple(image for image in told if image.planes or image.why)  # masks have nothing to tell
+    return tuple(image for image in told if image.planes or image.masks or image.why)
 
 
 def _wanted(
@@ -135,14 +144,17 @@ def _told(image: ImageComparison, made: Mapping[str, Any] | None) -> ImageCompar
         for f in made["figures"]
     ]  # fmt: skip
     planes = tuple(PlaneComparison(**p) for p in made["planes"])
-    return replace(image, unit=made["unit"], planes=planes, figures=tuple(figures), why=made["why"])
+    masks = tuple(MaskComparison(**m) for m in made["masks"])
+    return replace(
+        image, unit=made["unit"], planes=planes, masks=masks, figures=tuple(figures), why=made["why"]
+    )
 
 
 def compare_images(job: Job) -> dict[str, Any]:
     """Compare two products plane by plane, and draw the images; the pictures are stored under the job's ``objects``.
 
-    Planes are found by their names; errors (…_ERR) and masks of whole numbers are passed over. Raises OSError where a product
-    cannot be read.
+    Planes are found by their names; errors (…_ERR) are passed over, and masks of whole numbers whose header does not hold the table of
+    bits. Raises OSError where a product cannot be read.
     """
     import numpy as np
 
@@ -176,7 +188,37 @@ def compare_images(job: Job) -> dict[str, Any]:
         for kind in ("ratio", "difference")
         if held[kind]
     ]
-    return {"unit": unit, "why": "", "planes": [asdict(p) for p in planes], "figures": figures}
+    masks = _masks(here, there) if _is_mask(job.here) and _is_mask(job.there) else []
+    told_masks = [asdict(m) for m in masks]
+    return {
+        "unit": unit,
+        "why": "",
+        "planes": [asdict(p) for p in planes],
+        "masks": told_masks,
+        "figures": figures,
+    }
+
+
+def _is_mask(path: Path) -> bool:
+    """Whether a product is a mask of the one table of bits: its header says what each is."""
+    from astropy.io import fits
+
+    from analysis.masks import MEANINGS
+
+    header = fits.getheader(path)
+    return [header.get(f"BIT{n}") for n in range(len(MEANINGS))] == list(MEANINGS)
+
+
+def _masks(here: Mapping[str, Any], there: Mapping[str, Any]) -> list[MaskComparison]:
+    """What became of each bit since the reference; planes of which one is not there, or not of that shape, are passed over."""
+    from analysis.defects.epochs import changes
+
+    return [
+        MaskComparison(name, bit, change.common, change.added, change.removed, change.likeness)
+        for name, mask in here.items()
+        if name in there and there[name].shape == mask.shape
+        for bit, change in changes(there[name], mask).items()
+    ]
 
 
 def _planes(path: Path) -> tuple[dict[str, Any], str]:

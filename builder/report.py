@@ -321,8 +321,23 @@ class PlaneComparison:
 
 
 @dataclass(frozen=True)
+class MaskComparison:
+    """A bit of a plane of a mask against the reference's: pixels that have it in both, here alone, and there alone.
+
+    ``likeness`` is the share of those in both among those in either.
+    """
+
+    plane: str
+    bit: str
+    common: int
+    added: int
+    removed: int
+    likeness: float
+
+
+@dataclass(frozen=True)
 class ImageComparison:
-    """A master of a test against the same of the reference test: ``place`` is (block, test, procedure, detector, product).
+    """A master or mask of a test against the same of the reference test: ``place`` is (block, test, procedure, detector, product).
 
     ``made_of`` is the digest of both products and all else that the images depend on.
     """
@@ -331,6 +346,7 @@ class ImageComparison:
     reference: tuple[str, str]
     unit: str = ""
     planes: tuple[PlaneComparison, ...] = ()
+    masks: tuple[MaskComparison, ...] = ()
     figures: tuple[DrawnFigure, ...] = ()
     why: str = ""
     made_of: str = ""

@@ -141,7 +141,7 @@ def _store(task: Task, procedure: Procedure, results: Results, objects: Path) ->
 
 
 def _products(task: Task, procedure: Procedure, results: Results, objects: Path) -> dict[str, Any]:
-    from builder.products import Piece, ecsv_bytes, fits_pieces, put_pieces
+    from builder.products import Piece, ecsv_bytes, fits_pieces, put_pieces, region_bytes
 
     cards = [
         ("BLOCK", task.block, "tested unit"),
@@ -164,6 +164,8 @@ def _products(task: Task, procedure: Procedure, results: Results, objects: Path)
         pieces: Iterable[Piece]
         if spec.form == "fits":
             pieces = fits_pieces(product, named, inputs)  # type: ignore[arg-type]  # checked by Results.product
+        elif spec.form == "reg":
+            pieces = (region_bytes(product, named, inputs),)  # type: ignore[arg-type]
         else:
             pieces = (ecsv_bytes(product, named, inputs),)  # type: ignore[arg-type]
         out[spec.name] = put_pieces(objects, pieces, f".{spec.form}")

@@ -263,6 +263,7 @@ PROCEDURE = Procedure(
     products=(
         ProductSpec("mask", "fits", "bits of each pixel, int32, the table of bits in the header; 0 is good"),
         ProductSpec("defects", "ecsv", "defects: class, place, extent, value, significance, and a region for SAOImage DS9"),
+        ProductSpec("regions", "reg", "the same defects to be laid over a frame: boxes in image coordinates, coloured and tagged by class"),
     ),
     acceptance=("The bad area is within its limit.", "No more columns and clusters than the limits of the detector's grade allow."),
     caveats=(
@@ -301,7 +302,7 @@ Columns: with column_hot (column_dark) bad pixels, gaps filled; or with a mean, 
         "A pixel at the threshold is found with a chance of one half: completeness is a matter of how far above it a defect is.",
         "Pixels a few σ above others widen σ a little, and so raise the threshold: where they are 0.4 % of all, 0.7 % fewer warm ones are counted than without them.",
         "Pixels below the dark signal around them have no class; in flats they show as dark.",
-        "The mask is of one test; masks of several epochs are merged by analysis.defects.epochs.",
+        "The mask is of one test. Where the campaign names a reference test, the page tells bit by bit what is new and what is gone since; masks of several epochs are merged by analysis.defects.epochs.",
         "Where most darks saturate, or flats have one level alone, the classes that need more are missing, and the others stand.",
     ),
     measure=measure,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.contract import ImageProduct, Results, TableProduct
+from analysis.contract import ImageProduct, RegionProduct, Results, TableProduct
 from analysis.defects.channel import OfChannel
 from analysis.masks import BITS, MEANINGS
 
@@ -24,12 +24,14 @@ def hand_on(results: Results, found: Sequence[OfChannel]) -> None:
     """The products, or why there are none."""
     looked = [one for one in found if one.looked]
     if not looked:
-        for name in ("mask", "defects"):
+        for name in ("mask", "defects", "regions"):
             results.without(name, "too-few-frames")
         return
     planes: dict[str, NDArray[np.generic]] = {one.channel.name: one.mask for one in looked}
     results.product("mask", ImageProduct(planes, "", cards()))
-    results.product("defects", table(looked))
+    listed = table(looked)
+    results.product("defects", listed)
+    results.product("regions", RegionProduct([str(r) for r in listed.columns["region"]]))
 
 
 def cards() -> dict[str, tuple[str | float | int | bool, str]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.contract import FrameInput, ImageProduct, Results, TableProduct, Take
+from analysis.contract import FrameInput, ImageProduct, RegionProduct, Results, TableProduct, Take
 from analysis.defects import PROCEDURE
 from analysis.in_memory import detector, digitised, frame_input, inputs, measured, value
 from analysis.masks import BITS, MEANINGS
@@ -114,6 +114,8 @@ def test_the_products_have_the_table_of_bits_and_regions() -> None:
     mask, table = results.products["mask"], results.products["defects"]
     assert isinstance(mask, ImageProduct) and isinstance(table, TableProduct)
     assert [mask.cards[f"BIT{n}"][0] for n in range(len(MEANINGS))] == list(MEANINGS)
+    regions = results.products["regions"]
+    assert isinstance(regions, RegionProduct) and list(regions.regions) == list(table.columns["region"])
     rows = list(zip(*table.columns.values(), strict=True))
     names = list(table.columns)
     dead = next(dict(zip(names, r, strict=True)) for r in rows if "dead" in r)

@@ -11,8 +11,8 @@ import pytest
 from astropy.io import fits
 from blake3 import blake3
 
-from analysis.contract import ImageProduct
-from builder.products import fits_bytes, fits_pieces, put_pieces
+from analysis.contract import ImageProduct, RegionProduct
+from builder.products import fits_bytes, fits_pieces, put_pieces, read_product, region_bytes
 
 CARDS = [("BLOCK", "Bé", "tested unit")]
 INPUTS = [("bias", "frames/a.fits", "ab" * 32), ("dark", "b", "cd")]
@@ -54,3 +54,24 @@ def test_comments_are_cut_where_a_card_ends(value: int | str) -> None:
         card = file[0].header.cards["BIT17"]
         assert card.value == value and ("no value there " * 9).startswith(card.comment)
         assert len(card.image) == 80 and (card.comment or value == "t" * 60)
+
+
+def test_regions_come_back_and_no_text_becomes_a_line_of_its_own(tmp_path: Path) -> None:
+    boxes = ("box(5,1,1,1,0) # color=red tag={hot}", "box(9,7,3,1,0) # tag={sté\nimage}")
+    content = region_bytes(RegionProduct(boxes), [("TEST", "FLAT\nbox(1,1,1,1,0)", "")], INPUTS)
+    lines = content.decode("ascii").splitlines()
+    assert lines[0] == "# Region file format: DS9 version 4.1"
+    assert lines[1] == "# TEST = FLAT\\x0abox(1,1,1,1,0)"
+    assert lines[2:4] == [f"# bias: frames/a.fits blake3={'ab' * 32}", "# dark: b blake3=cd"]
+    assert [line for line in lines if not line.startswith("#")] == [
+        "image",
+        boxes[0],
+        "box(9,7,3,1,0) # tag={st\\xe9\\x0aimage}",
+    ]
+    path = tmp_path / "a.reg"
+    path.write_bytes(content)
+    found = read_product(path, "reg")
+    assert isinstance(found, RegionProduct) and found.regions[0] == boxes[0] and len(found.regions) == 2
+    path.write_text("# nothing\n")
+    with pytest.raises(ValueError, match="no regions"):
+        read_product(path, "reg")

@@ -258,8 +258,12 @@ def test_corrections_of_other_tests_leave_nothing_of_what_was_there(rows: Rows) 
 
 
 def result_of(rows: Rows, procedure: str) -> str:
-    """The result of a procedure that ran once."""
-    (result,) = {r["result_id"].partition(".")[0] for r in rows if r["procedure"] == procedure}
+    """The result of a procedure, of defects that of the first epoch."""
+    (result,) = {
+        r["result_id"].partition(".")[0]
+        for r in rows
+        if r["procedure"] == procedure and r["test"] != "EPOCH02"
+    }
     return result
 
 
@@ -290,6 +294,30 @@ def test_a_product_that_was_taken_is_shown_with_the_result_that_made_it(
     assert shown is not None
     test = next(r["test"] for r in rows if r["procedure"] == maker)
     assert shown.group(1).endswith(f"of {test}")
+
+
+def test_the_page_of_a_later_epoch_tells_what_became_of_each_class(built_physics: Path, truth: Truth) -> None:
+    page = (built_physics / "build/site/blocks/BENCH/tests/EPOCH02.html").read_text("utf-8")
+    rows = re.findall(
+        r'<tr><th scope="row">([EFGH])</th><td>([\w-]+)</td>' + r'<td class="num">([\d.]+)</td>' * 4, page
+    )
+    found = {(name, bit): tuple(map(float, numbers)) for name, bit, *numbers in rows}
+    for name in "EFGH":
+        own = channel(truth, name)
+        assert found[name, "dark"] == (len(own["dead"]), 0, 0, 1.0)
+        assert found[name, "hot"] == (len(own["hot"]), 0, 0, 1.0)
+
+
+def test_defects_can_be_laid_over_a_frame(built_physics: Path, truth: Truth) -> None:
+    """The regions of hot pixels are where the simulator put them, in pixels from one, and the page links the file."""
+    path = product(built_physics, "FLAT01", "defects_regions.reg")
+    lines = path.read_text("ascii").splitlines()
+    assert lines[0].startswith("# Region file format: DS9") and "# TEST = FLAT01" in lines
+    boxes = {line.partition(" # ")[0] for line in lines[lines.index("image") + 1 :] if "tag={hot}" in line}
+    planted = {f"box({x + 1:g},{y + 1:g},1,1,0)" for n in "EFGH" for y, x, _ in channel(truth, n)["hot"]}
+    assert boxes == planted
+    page = (built_physics / "build/site/blocks/BENCH/tests/FLAT01.html").read_text("utf-8")
+    assert re.search(r'<a href="[^"]*CAM_defects_regions\.reg"[^>]* download', page)
 
 
 def test_every_procedure_ran_and_nothing_is_wrong(built_physics: Path, rows: Rows) -> None:
