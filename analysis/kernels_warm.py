@@ -4,11 +4,20 @@ from __future__ import annotations
 
 
 def warm() -> None:
-    """Compile the kernels that nearly every build needs, or load them from the cache of an earlier run.
+    """Compile the kernels that built-in procedures call, or load them from the cache of an earlier run.
 
-    Those that no built-in procedure calls (pairs by histogram, covariances) are loaded where they are called.
+    Those of pairs by histogram, which none of them calls, are loaded where they are called.
     """
-    from analysis import region_kernels, stack_kernels
+    from analysis import covariance_kernels, region_kernels, stack_kernels
+    from analysis.brighter_fatter import redistribution_kernels
+    from analysis.crosstalk import square_kernels
+    from analysis.defects import local_kernels
+    from analysis.persistence import residual_kernels
 
-    region_kernels.load()
+    region_kernels.load()  # what every new frame needs comes first
     stack_kernels.warm()
+    covariance_kernels.warm()
+    local_kernels.warm()
+    residual_kernels.warm()
+    square_kernels.warm()
+    redistribution_kernels.warm()

@@ -84,7 +84,7 @@ PROCEDURE = Procedure(
         Role("bias", ("bias",), 0, "bias frames: the structure that overscans have without light", elsewhere=True),
     ),
     parameters=(
-        Parameter("estimator", "eper", "of the CTI that is reported: eper (charge behind the image), first-pixel (charge missing from the first columns), trap-model (fit)"),
+        Parameter("estimator", "eper", "of the CTI that is reported: eper (charge behind the image), first-pixel (charge missing from the first columns: serial, with a prescan), trap-model (fit)"),
         Parameter("pixels", 2, "pixels after (before) the edge whose charge is summed", "", 1, 20),
         Parameter("reference_level", 0.0, "level above the offset nearest to which CTI is reported; 0: half of the range", "ADU", 0.0),
         Parameter("level_settings", False, "whether CTI of each exposure time is also reported, as a setting of its own"),
@@ -173,6 +173,7 @@ The decay is fitted where the offset exceeds four errors, a trap from four level
     ),
     comments=(
         "Charge released later than the pixels after the image are read is not seen by edge response: CTI by slow traps comes out low.",
+        "First-pixel response is had of the serial direction alone, and only with a prescan: no geometry tells of dark rows that are read before the image, so that parallel CTI has no value with this estimator.",
         "First-pixel response has few transfers (the prescan's) and rests on an even response of the first columns: pixels at the image's edge that are larger or smaller move it.",
         "Slow drift of the offset over the parallel overscan is told from charge by the scatter of its late rows only.",
         "A trap whose size is beyond all levels cannot be told from an offset of the electronics of the same decay.",

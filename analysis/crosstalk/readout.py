@@ -200,12 +200,3 @@ def solved(matrix: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[n
     trace = np.trace(matrix, axis1=1, axis2=2)
     ridge = np.where(trace > 0, 1e-12 * trace, 1.0)[:, np.newaxis, np.newaxis] * np.eye(size)
     return np.asarray(np.linalg.solve(matrix + ridge, right), np.float64)
-
-
-def plane(values: Tiles, used: Masks, level: NDArray[np.floating]) -> Tiles:
-    """The plane that fits the pixels used of each square best, at all its pixels. ``level`` of each square is near it: single precision does from there."""
-    from analysis.crosstalk import square_kernels
-
-    out = np.empty_like(values)
-    square_kernels.planes(values, used, level.astype(np.float32), out)
-    return out

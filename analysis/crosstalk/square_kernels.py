@@ -88,16 +88,6 @@ def _drawn(side: int, c: float, a: float, b: float, level: np.float32, out: Tile
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def planes(values: Tiles, used: Masks, level: Tiles, out: Tiles) -> None:
-    """The plane that fits the pixels used of each square best, at all its pixels; ``level`` (squares) is near it, and what squares without any get."""
-    side = values.shape[1]
-    lanes = np.empty((5, side), np.float32)
-    for s in range(values.shape[0]):
-        _, c, a, b = _fitted(values[s], used[s], level[s], lanes)
-        _drawn(side, c, a, b, level[s], out[s])
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
 def stand_out(
     values: Tiles, level: Tiles, lowest: Tiles, full: np.float32, threshold: np.float32,
     signal: Tiles, lit: Masks, bright: Masks, lost: Masks,
@@ -189,3 +179,16 @@ def count_lit(
             row, on, highest, into = signal[s, i], lit[s, i], top[v, i], number[v, i]
             for j in range(side):
                 into[j] += np.uint8(1 if on[j] & (not (abs(row[j]) < ghost * highest[j])) else 0)
+
+
+def warm() -> None:
+    """Load or compile the kernels for the types that procedures use."""
+    edges = np.array([0, 2])
+    for kind in (np.uint16, np.float32):
+        above(np.zeros((2, 2), kind), 1.0, edges, edges)
+    tiles, masks = np.zeros((1, 2, 2), np.float32), np.zeros((1, 2, 2), np.bool_)
+    level, place, one = np.zeros(1, np.float32), np.zeros(1, np.int64), np.float32(1.0)
+    stand_out(tiles, level, level, one, one, tiles.copy(), masks, masks.copy(), masks.copy())
+    grounds(tiles, masks, level, np.ones(1), 5.0, 0.29, tiles.copy(), np.ones(1))
+    light_up(tiles, masks, place, place, tiles.copy(), masks.copy())
+    count_lit(tiles, masks, place, place, tiles, one, np.zeros((1, 2, 2), np.uint8))

@@ -259,3 +259,19 @@ def add(
             squares[y, x] += d * d
             low[y, x] = min(low[y, x], d)
             high[y, x] = max(high[y, x], d)
+
+
+def warm() -> None:
+    """Load or compile the kernels for the types that procedures use."""
+    image, edges, place, share = np.zeros((2, 2), np.float32), np.array([0, 2]), np.zeros(2, np.int64), np.zeros(2)  # fmt: skip
+    means, one = np.ones((1, 1)), np.float32(1.0)
+    between = (place, place, share, place, place, share)
+    cells(image, edges, edges, 1, 3.0, 1.0, means.copy(), means.copy())
+    again(image, means, means, *between, edges, edges, 3.0, 1.0, means.copy(), means.copy())
+    against(image, means, means, *between, image.copy())
+    outside(image, one, one)
+    column_sums(image, one)
+    first, n, total, squares, low, high = np.zeros((6, 2, 2), np.float32)
+    for kind in (np.uint16, np.float32):
+        add(np.zeros((2, 2), kind), one, first, n, total, squares, low, high)
+    variances(n, total, squares, low, high, image.copy(), image.copy())

@@ -186,7 +186,7 @@ PROCEDURE = Procedure(
     purpose="What remains in later darks of light that saturated, where it did, and how long it takes to fade: how long to wait after a bright source.",
     history=(
         Version("1.0", "2026-11-21", "First version."),
-        Version("1.1", "2026-11-21", "Where clipping begins comes from some of the pixels; all within are averaged in one round. Numbers move by hundredths of their errors."),
+        Version("1.1", "2026-11-21", "Where clipping begins comes from some of the pixels; all within are averaged in one round. Numbers move by hundredths of their errors. The median is known to less than a converter's step."),
     ),
     roles=(
         Role("dark", ("dark",), 2, "darks of the same exposure time before and after the light"),

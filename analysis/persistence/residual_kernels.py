@@ -171,3 +171,17 @@ def by_bin(
                     out[1, k] += d
                     out[2, k] += d * d
     return out
+
+
+def warm() -> None:
+    """Load or compile the kernels for the types that procedures use."""
+    image, mask, marks = np.zeros((2, 2), np.float32), np.zeros((2, 2), np.int32), np.zeros((2, 2), np.bool_)
+    one, none, count = np.float32(1.0), np.int32(0), np.zeros((2, 2), np.uint16)
+    expose(image, mask, none, none, one, image.copy(), marks, marks.copy())
+    add(image, mask, image.copy(), image.copy(), count)
+    unstruck(image.copy(), image, count, one, one, one)
+    less(image.copy(), mask, image)
+    tile_sums(image, marks, 2, one, one, one)
+    some_of_bins(image, image, one, one, np.zeros((1, 2), np.float32))
+    bounds = np.zeros(1, np.float32)
+    by_bin(image, image, one, one, bounds, bounds, bounds)

@@ -41,12 +41,15 @@ def plain_plane(
 
 
 @pytest.mark.parametrize("side", SIDES)
-def test_planes_are_those_of_least_squares(side: int) -> None:
-    values, used, level = scene(side)
-    out = np.empty_like(values)
-    square_kernels.planes(values, used, level, out)
-    np.testing.assert_allclose(out, plain_plane(values, used, level), atol=1e-3)
-    assert (out[4] == 990.0).all()
+def test_planes_are_exact_and_squares_without_pixels_have_their_level(side: int) -> None:
+    at = np.linspace(-1.0, 1.0, side)
+    values = np.repeat((3.0 - 2.0 * at + 0.5 * at[:, np.newaxis])[np.newaxis], 2, axis=0).astype(np.float32)
+    dark = np.random.default_rng(2).random(values.shape) < 0.3
+    dark[1] = False
+    ground, sigma = np.empty_like(values), np.empty(2)
+    square_kernels.grounds(values, dark, np.full(2, 2.0, np.float32), np.full(2, 9.0), CLIP, 0.29, ground, sigma)  # fmt: skip
+    np.testing.assert_allclose(ground[0], values[0], atol=1e-5)
+    assert (ground[1] == 2.0).all() and (sigma == 0.29).all()
 
 
 @pytest.mark.parametrize("stored", [np.uint16, np.float32, np.float64])
