@@ -9,6 +9,12 @@ def warm() -> None:
     Those that no built-in procedure calls (pairs by histogram, covariances) are loaded where they are called.
     """
     from analysis import region_kernels, stack_kernels
+    from analysis.bias import reading_kernels
+    from analysis.cosmic_rays import search_kernels
+    from analysis.flat import response_kernels
 
     region_kernels.load()
     stack_kernels.warm()
+    reading_kernels.load()
+    response_kernels.load()
+    search_kernels.load()

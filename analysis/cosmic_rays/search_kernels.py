@@ -67,3 +67,13 @@ def standing_out(
                             places[n], found[n] = y * columns + x, z[x]
                         n += 1
     return n
+
+
+def load() -> None:
+    """Compile the kernel, or load it from the cache of an earlier run, for the types it is used with."""
+    pixels, cells, one = np.zeros((2, 8), np.uint16), np.ones((1, 1)), np.float32(1.0)
+    down, along = (np.zeros(n, np.int64) for n in (2, 8))
+    standing_out(
+        pixels, pixels, cells, cells, down, down, np.zeros(2), along, along, np.zeros(8), one,
+        np.zeros(4, np.int64), np.zeros(4, np.float32),
+    )  # fmt: skip
