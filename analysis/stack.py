@@ -79,12 +79,14 @@ def clipped_mean_stack(
     offsets: Sequence[Level] | None = None,
     noise: float | None = None,
     gain: float | None = None,
+    into: NDArray[np.float32] | None = None,
     threads: int = 2,
 ) -> Stack:
     """The mean of each pixel over frames, without values that stand out by more than ``sigma``.
 
     ``offsets`` [ADU], one for each frame, are subtracted first. ``noise`` [ADU] is the noise expected of one value without
-    light; with ``gain`` [e⁻/ADU] the shot noise of the level is added to it. NaN and infinities are left out.
+    light; with ``gain`` [e⁻/ADU] the shot noise of the level is added to it. NaN and infinities are left out. The mean is written ``into`` an
+    array of the region's shape where one is given.
     The result does not depend on ``threads``. At most ``rounds`` rounds; one round without ``noise`` is what
     ccdproc does by default.
 
@@ -92,7 +94,7 @@ def clipped_mean_stack(
     """
     _check(len(readers), offsets, sigma=sigma, noise=noise, gain=gain, rounds=rounds)
     combine = _clipping(len(readers), sigma, rounds, noise, gain)
-    return _stacked(readers, [_window(combine, region, offsets, len(readers))], threads)[0]
+    return _stacked(readers, [_window(combine, region, offsets, len(readers), into)], threads)[0]
 
 
 def median_stack(
@@ -179,14 +181,20 @@ def _check(frames: int, offsets: Sequence[Level] | None, **positive: float | Non
             raise ValueError(f"{name} must be positive, not {value}")
 
 
-def _window(combine: Combine, region: Region, offsets: Sequence[Level] | None, frames: int) -> Window:
+def _window(
+    combine: Combine,
+    region: Region,
+    offsets: Sequence[Level] | None,
+    frames: int,
+    into: NDArray[np.float32] | None = None,
+) -> Window:
     rows, columns = region.shape
     levels = np.zeros((frames, rows), np.float32)
     for i, level in enumerate(offsets or ()):
         levels[i] = np.asarray(level, dtype=np.float32).ravel()
     return Window(
         region, combine, levels,
-        np.empty((rows, columns), np.float32), np.empty((rows, columns), np.float32), np.empty((rows, columns), np.uint16),
+        np.empty((rows, columns), np.float32) if into is None else into, np.empty((rows, columns), np.float32), np.empty((rows, columns), np.uint16),
     )  # fmt: skip
 
 

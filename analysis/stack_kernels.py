@@ -51,6 +51,21 @@ def _load(band: Band, row: int, x: int, width: int, levels: Floats, reference: F
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def _places(marked: NDArray[np.int32], width: int, start: int, at: NDArray[np.int64], many: int) -> int:
+    """Add to ``many`` places those of what is marked 1, not 0, from ``start`` on; returns how many there are then. Sixteen at a time are passed over where none is."""
+    for first in range(0, width, 16):
+        end = min(first + 16, width)
+        some = np.int32(0)
+        for p in range(first, end):
+            some = np.int32(some + marked[p])
+        if some:
+            for p in range(first, end):
+                at[many] = start + p
+                many += marked[p]
+    return many
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def _gather(
     band: Band,
     row: int,
@@ -376,9 +391,9 @@ def clip_by_noise(
     squares, low, high = work[_SQUARES:_LOW], work[_LOW:_HIGH], work[_HIGH:_BELOW]
     number, before, last = work[_BELOW:_ABOVE], work[_ABOVE:], _row()
     ordered = np.empty((n, _BLOCK), np.float32)
-    at = np.empty(_BLOCK, np.int64)
+    at, unsure = np.empty(columns + 1, np.int64), np.empty(_BLOCK, np.int32)
     for r in range(rows):
-        of_row = levels[:, to + r].copy()
+        of_row, pending = levels[:, to + r].copy(), 0
         for start in range(0, columns, _BLOCK):
             end = min(start + _BLOCK, columns)
             width = end - start
@@ -393,17 +408,18 @@ def clip_by_noise(
                 low[p], high[p] = most[p] - reach, least[p] + reach
             _deviations_and_far(band, row + r, x + start, width, of_row, work)
             _write_all(n, width, reference, centre, squares, out_mean, out_variance, out_count)
-            many = 0
             for p in range(width):
                 level = max(reference[p] + centre[p], _NONE)
                 reach = sigma * np.sqrt(noise_variance + level * per_level)
                 inside = (least[p] >= centre[p] - reach) & (most[p] <= centre[p] + reach)
                 near = (number[p] <= half) & (before[p] <= half) & (abs(centre[p]) < _HUGE)
-                at[many] = p
-                many += 0 if inside & near else 1
-            if many == 0:
-                continue
-            _gather(band, row + r, x + start, at, many, of_row, reference, few)
+                unsure[p] = 0 if inside & near else 1
+            pending = _places(unsure, width, start, at, pending)
+        # those of a whole row together: a few at a time would cost as much as many
+        for first in range(0, pending, _BLOCK):
+            some = at[first : min(first + _BLOCK, pending)]
+            many = some.size
+            _gather(band, row + r, x, some, many, of_row, reference, few)
             _order(few, many, network, ordered)
             for k in range(many):
                 centre[k], before[k], last[k] = _middle(ordered, k, 1), -_ONE, _NONE
@@ -425,7 +441,9 @@ def clip_by_noise(
                 if changed == 0:
                     break
             _squares(few, many, low, high, centre, squares)
-            _write(at, many, reference, number, centre, squares, out_mean, out_variance, out_count)
+            _write(
+                some, many, reference, number, centre, squares, mean[to + r], variance[to + r], count[to + r],
+            )  # fmt: skip
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -95,7 +95,7 @@ def warm(campaign: Campaign) -> Callable[[], object] | None:
     from analysis.kernels_warm import warm
 
     sizes = [rows * columns for rows, columns in (d.geometry.shape for d in campaign.detectors)]
-    return warm if max(sizes, default=0) >= LARGE else None
+    return partial(warm, tuple(campaign.procedures)) if max(sizes, default=0) >= LARGE else None
 
 
 def simulate(campaign: Campaign, engine: Engine, advance: Advance) -> list[Finding]:

@@ -43,8 +43,9 @@ def halves(inputs: Inputs, frames: Sequence[FrameInput], channel: Channel, sigma
                 sigma=sigma,
                 noise=noise,
                 offsets=[f.summaries[channel.name].mean for f in part],
+                into=out[2 * i],
             )
-            out[2 * i], out[2 * i + 1] = stack.mean, stack.count
+            out[2 * i + 1] = stack.count
         return out
 
     name = Made(f"half masters of bias {VERSION}", tuple(frames), channel, (sigma,))

@@ -95,3 +95,12 @@ def add_powers(spectra: Image, sums: NDArray[np.float64]) -> None:
         row = spectra[y]
         for k in range(sums.size):
             sums[k] += np.float64(row[2 * k] * row[2 * k] + row[2 * k + 1] * row[2 * k + 1])
+
+
+def warm() -> None:
+    """Compile the kernels, or load them from the cache of an earlier run, for the types they are used with."""
+    pixels, image = np.zeros((2, 8), np.uint16), np.zeros((2, 8), np.float32)
+    one, row = np.float32(1.0), np.zeros(8, np.float32)
+    standard(pixels, pixels, False, False, one, one, one, image)
+    windowed(pixels, False, False, 0, row, one, one, row, image)
+    add_powers(image, np.zeros(4))

@@ -277,7 +277,13 @@ PROCEDURE = Procedure(
     name="cosmic_rays",
     title="Cosmic rays",
     purpose="How many particles strike each channel, what charge they leave, how long their tracks are, and how many pixels of a frame they spoil.",
-    history=(Version("1.0", "2026-11-21", "First version."),),
+    history=(
+        Version("1.0", "2026-11-21", "First version."),
+        Version(
+            "1.1", "2026-11-21",
+            "Pairs: level and scatter around a pixel are of cells of 64 pixels, of which every second pixel of every second row counts, instead of cells of 32; hits move by a pixel or two at the threshold.",
+        ),
+    ),
     roles=(Role("dark", ("dark",), 1, "darks; two of one exposure time at least for differences"),),
     uses=(GAIN,),
     takes=(MASK,),
@@ -310,7 +316,7 @@ PROCEDURE = Procedure(
     acceptance=("The rate is what is usual at the place: one to two hits cm⁻² min⁻¹ at sea level.", "Frames have as many hits as one another."),
     caveats=("Two frames alone do not tell particles from pixels that jump.",),
     algorithm="""\
-Pairs: the difference of two darks of equal time, less its level around each pixel, over the σ around it (cells of 32 pixels, see the defects procedure); pixels that are bright in both frames have their shot noise
+Pairs: the difference of two darks of equal time, less its level around each pixel, over the σ around it (cells of 64 pixels, of every second pixel of every second row, see the defects procedure); pixels that are bright in both frames have their shot noise
 added. A hit is an island of pixels beyond grow, corners touching, with one beyond sigma; those above are of the first frame, those below of the second. Known defects are passed over.
 
 L.A.Cosmic: the frame less its level around, searched by the Laplacian of the subsampled image; islands of what it marks are hits.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -62,53 +63,70 @@ class Stamps:
     of: Places
 
 
+Residual = Callable[[Places, Places], Floats]
+"""What some pixels (rows, columns) are above their level [ADU]."""
+
+
+@dataclass(frozen=True)
+class Outstanding:
+    """Pixels of an image of ``shape`` that stand out, up or down: rows and columns, in the order of the flattened image, and ``z`` [σ]."""
+
+    shape: tuple[int, int]
+    y: Places
+    x: Places
+    z: Floats
+
+    @classmethod
+    def at(cls, shape: tuple[int, int], places: Places, z: Floats) -> Outstanding:
+        """Those at different places in the flattened image, in any order."""
+        order = np.argsort(places, kind="stable")
+        y, x = np.divmod(places[order], shape[1])
+        return cls(shape, y, x, z[order])
+
+    @property
+    def places(self) -> Places:
+        """Where they are in the flattened image."""
+        return np.asarray(self.y * self.shape[1] + self.x)
+
+    def beside(self, sigma: float, grow: float, sign: float) -> Outstanding:
+        """Those beyond ``grow`` σ, times ``sign``, that hang together with one beyond ``sigma``, corners touching."""
+        z = self.z * sign
+        far = z > grow
+        y, x, z = self.y[far], self.x[far], self.z[far]
+        stride = self.shape[1] + 2  # so that the ends of rows do not touch
+        place = y * stride + x
+        steps = np.array([i * stride + j for i in (-1, 0, 1) for j in (-1, 0, 1) if (i, j) != (0, 0)])
+        kept = z * sign > sigma
+        front = place[kept]
+        while front.size:
+            near = (front[:, np.newaxis] + steps).ravel()
+            at = np.minimum(np.searchsorted(place, near), place.size - 1)
+            at = np.unique(at[(place[at] == near) & ~kept[at]])
+            kept[at], front = True, place[at]
+        return Outstanding(self.shape, y[kept], x[kept], z[kept])
+
+
 def hits_above(
-    residual: NDArray[np.float32],
-    significance: NDArray[np.float32],
-    sigma: float,
-    grow: float,
-    frame: int,
-    sign: float = 1.0,
+    out: Outstanding, residual: Residual, sigma: float, grow: float, frame: int, sign: float = 1.0
 ) -> tuple[Hits, Stamps]:
-    """Islands of pixels beyond ``grow`` σ, corners touching, that hold one beyond ``sigma``.
-
-    ``residual`` [ADU] is what pixels are above their level, ``significance`` in σ, both times ``sign``. Pixels to be passed over have significance
-    NaN or zero.
-    """
-    with np.errstate(invalid="ignore"):
-        y, x = np.nonzero(significance * np.float32(sign) > np.float32(grow))
-    return measured_in(y, x, residual, significance, frame, sign, sigma)
+    """Islands of pixels beyond ``grow`` σ, corners touching, that hold one beyond ``sigma``; both times ``sign``."""
+    return measured_in(out.beside(sigma, grow, sign), residual, frame, sign)
 
 
-def measured_in(
-    y: Places,
-    x: Places,
-    residual: NDArray[np.float32],
-    significance: NDArray[np.float32],
-    frame: int,
-    sign: float = 1.0,
-    sigma: float = -np.inf,
-) -> tuple[Hits, Stamps]:
-    """The hits that some different pixels make, of islands with a pixel beyond ``sigma``.
+def measured_in(out: Outstanding, residual: Residual, frame: int, sign: float = 1.0) -> tuple[Hits, Stamps]:
+    """The hits that pixels make, each island one.
 
     The charge is that of the island and of all pixels beside it: charge that diffused there is below any threshold, but is not nothing on average.
     """
+    y, x, z = out.y, out.x, out.z * sign
     of = islands(y, x)
     number = int(of.max()) + 1 if of.size else 0
-    z = significance[y, x].astype(np.float64) * sign
-    brightest = np.full(number, -np.inf)
-    np.maximum.at(brightest, of, z)
-    strong = brightest > sigma
-    kept = strong[of] if number else np.zeros(0, bool)
-    renumbered = np.cumsum(strong) - 1
-    y, x, z, of = y[kept], x[kept], z[kept], renumbered[of[kept]] if number else of
-    number = int(strong.sum())
     if number == 0:
         empty = np.zeros(0, np.intp)
         return together([]), Stamps(empty, empty, np.zeros(0), empty)
     order = np.lexsort((-z, of))
     first = order[np.searchsorted(of[order], np.arange(number))]
-    stamps = _stamps(y, x, of, y[first], x[first], residual, sign)
+    stamps = _stamps(y, x, of, y[first], x[first], out.shape, residual, sign)
     charge = np.bincount(stamps.of, stamps.charge, number).astype(np.float64)
     pixels = np.bincount(of, minlength=number).astype(np.intp)
     length, angle = _extents(y, x, of, number)
@@ -119,10 +137,10 @@ def measured_in(
 
 
 def _stamps(
-    y: Places, x: Places, of: Places, y0: Places, x0: Places, residual: NDArray[np.float32], sign: float
-) -> Stamps:
+    y: Places, x: Places, of: Places, y0: Places, x0: Places, shape: tuple[int, int], residual: Residual, sign: float
+) -> Stamps:  # fmt: skip
     """The pixels of islands and all beside them, each once, those between two islands with the first."""
-    rows, columns = residual.shape
+    rows, columns = shape
     shifts = [(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1)]
     shifts.sort(key=lambda s: s != (0, 0))  # an island's own pixels first, so that none goes to another
     all_y = np.concatenate([y + i for i, _ in shifts])
@@ -132,7 +150,7 @@ def _stamps(
     all_y, all_x, all_of = all_y[inside], all_x[inside], all_of[inside]
     _, once = np.unique(all_y * columns + all_x, return_index=True)
     all_y, all_x, all_of = all_y[once], all_x[once], all_of[once]
-    values = np.nan_to_num(residual[all_y, all_x].astype(np.float64) * sign, posinf=0.0, neginf=0.0)
+    values = np.nan_to_num(residual(all_y, all_x) * sign, posinf=0.0, neginf=0.0)
     return Stamps(all_y - y0[all_of], all_x - x0[all_of], values, all_of)
 
 

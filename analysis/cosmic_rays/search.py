@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.bias.correlation import Pixels, as_kernels_take
 from analysis.contract import FrameInput
-from analysis.cosmic_rays.hits import Hits, Stamps, hits_above, measured_in, together
-from analysis.defects.local import Local, above_level, local
+from analysis.cosmic_rays.hits import Hits, Outstanding, Residual, Stamps, hits_above, measured_in, together
+from analysis.defects.local import Local, above_level, between, local
+from analysis.flat_pairs import read_pair
 from analysis.masks import Mask
 from campaign.geometry import Channel
 
@@ -18,6 +21,8 @@ _PLANTED = 300
 _AREA = 0.003  # share of the pixels that planted hits may take: so few do not hide one another
 _SEED = 20_261_121
 _SIDE = 32
+_THIN = 2  # every second pixel of every second row tells the level around and its scatter, to 2 % in a cell
+_SPARSE = 16
 
 
 @dataclass
@@ -59,49 +64,86 @@ def pair_difference(
     if len(frames) % 2:
         jobs.append((len(frames) - 1, len(frames) - 2, (1.0,)))
     rng = np.random.default_rng(_SEED)
+    passed = None if known is None else known != 0
     for first, second, signs in jobs:
-        a = frames[first].pixels.read(channel, channel.image).astype(np.float32)
-        b = frames[second].pixels.read(channel, channel.image).astype(np.float32)
-        difference = a - b
-        around = local(difference, _SIDE)
+        a, b = (
+            as_kernels_take(image)
+            for image in read_pair(frames[first], frames[second], channel, channel.image)
+        )
+        around = _around(a, b)
         if around is None:
             continue
-        residual = above_level(difference, around)
-        passed = None if known is None else known != 0
-        if passed is not None:
-            around.significance[passed] = 0.0
-        _quieten(a, b, around, gain, grow)
-        out.pixels = residual.size if passed is None else int(residual.size - np.count_nonzero(passed))
+        seen = _quieter(_outstanding(a, b, around, grow, passed), a, b, around, gain)
+        residual = partial(_residual, a, b, around)
+        out.pixels = a.size if passed is None else int(a.size - np.count_nonzero(passed))
         for sign, frame in zip(signs, (first, second), strict=False):
-            found, stamps = hits_above(residual, around.significance, sigma, grow, frame, sign)
+            found, stamps = hits_above(seen, residual, sigma, grow, frame, sign)
             parts.append(found)
-            room = min(_PLANTED - out.planted, max(int(_AREA * residual.size / 12), 1))
+            room = min(_PLANTED - out.planted, max(int(_AREA * a.size / 12), 1))
             if found.number and room > 0:
-                places = _places(rng, found, stamps, passed, residual.shape, room)
-                more = _with(around.significance, places, around, sign)
-                again, _ = hits_above(residual, more, sigma, grow, frame, sign)
+                places = _places(rng, found, stamps, passed, seen.shape, room)
+                more = _with(seen, places, residual, around, sign)
+                again, _ = hits_above(more, residual, sigma, grow, frame, sign)
                 out.planted += places.number
                 out.recovered += again.number - found.number
     out.hits = together(parts)
     return out
 
 
-def _quieten(
-    a: NDArray[np.float32], b: NDArray[np.float32], around: Local, gain: float | None, grow: float
-) -> None:
-    """Bring the significance of pixels that are bright in both frames down to what their own shot noise allows."""
-    with np.errstate(invalid="ignore"):
-        y, x = np.nonzero(np.abs(around.significance) > np.float32(grow))
-    both = np.minimum(a[y, x], b[y, x]).astype(np.float64)
+def _around(a: Pixels, b: Pixels) -> Local | None:
+    """The level of a difference of two images and its scatter, of every second pixel of every second row, by cells; without the map of what stands out."""
+    some = np.subtract(a[::_THIN, ::_THIN], b[::_THIN, ::_THIN], dtype=np.float32)
+    found = local(some, _SIDE)
+    if found is None:
+        return None
+    nothing = np.broadcast_to(np.float32(np.nan), a.shape)
+    return replace(found, ys=found.ys * _THIN, xs=found.xs * _THIN, significance=nothing)
+
+
+def _outstanding(
+    a: Pixels, b: Pixels, around: Local, grow: float, passed: NDArray[np.bool_] | None
+) -> Outstanding:
+    """The pixels of a difference that are more than ``grow`` σ off, but those passed over."""
+    from analysis.cosmic_rays import search_kernels
+
+    room, n = a.size // 64 + 64, 0
+    while True:
+        places, z = np.empty(room, np.int64), np.empty(room, np.float32)
+        n = search_kernels.standing_out(
+            a, b, around.means, around.sigmas, *between(around.ys, a.shape[0]), *between(around.xs, a.shape[1]),
+            np.float32(grow), places, z,
+        )  # fmt: skip
+        if n <= room:
+            break
+        room = n
+    places, z = places[:n], z[:n]
+    if passed is not None:
+        kept = ~passed.ravel()[places]
+        places, z = places[kept], z[kept]
+    return Outstanding.at((a.shape[0], a.shape[1]), places, z.astype(np.float64))
+
+
+def _residual(
+    a: Pixels, b: Pixels, around: Local, y: NDArray[np.intp], x: NDArray[np.intp]
+) -> NDArray[np.float64]:
+    """What the difference of two images is above its level at some pixels [ADU]."""
+    out: NDArray[np.float64] = a[y, x].astype(np.float64) - b[y, x] - around.at(y, x)[0]
+    return out
+
+
+def _quieter(seen: Outstanding, a: Pixels, b: Pixels, around: Local, gain: float | None) -> Outstanding:
+    """With the significance of pixels that are bright in both frames brought down to what their own shot noise allows."""
+    y, x = seen.y, seen.x
     if y.size == 0:
-        return
-    some = np.minimum(a[::5, ::5], b[::5, ::5])
+        return seen
+    both = np.minimum(a[y, x], b[y, x]).astype(np.float64)
+    some = np.minimum(a[::_SPARSE, ::_SPARSE], b[::_SPARSE, ::_SPARSE])
     some = some[np.isfinite(some)]
     usual = float(np.median(some if some.size else both))
     _, sigma = around.at(y, x)
     per_level = 1.0 if gain is None else 1.0 / gain
     more = 2.0 * per_level * np.maximum(np.nan_to_num(both) - usual, 0.0)
-    around.significance[y, x] *= (sigma / np.sqrt(sigma**2 + more)).astype(np.float32)
+    return replace(seen, z=seen.z * sigma / np.sqrt(sigma**2 + more))
 
 
 @dataclass(frozen=True)
@@ -143,13 +185,22 @@ def _places(
 
 
 def _with(
-    significance: NDArray[np.float32], places: _Planted, around: Local, sign: float
-) -> NDArray[np.float32]:
-    """The significance with planted hits."""
-    out = significance.copy()
-    _, sigma = around.at(places.y, places.x)
-    np.add.at(out, (places.y, places.x), (sign * places.charge / sigma).astype(np.float32))
-    return out
+    seen: Outstanding, planted: _Planted, residual: Residual, around: Local, sign: float
+) -> Outstanding:
+    """What stands out with planted hits."""
+    columns = seen.shape[1]
+    places, of = np.unique(planted.y * columns + planted.x, return_inverse=True)
+    y, x = np.divmod(places, columns)
+    _, sigma = around.at(y, x)
+    own = residual(y, x) / sigma
+    # what stood out before keeps what is known of it
+    old = seen.places
+    at = np.minimum(np.searchsorted(old, places), max(old.size - 1, 0))
+    if old.size:
+        own = np.where(old[at] == places, seen.z[at], own)
+    z = own + sign * np.bincount(of, planted.charge, places.size) / sigma
+    rest = ~np.isin(old, places)
+    return Outstanding.at(seen.shape, np.concatenate([old[rest], places]), np.concatenate([seen.z[rest], z]))
 
 
 def laplacian(
@@ -185,17 +236,24 @@ def laplacian(
             )  # fmt: skip
             return np.asarray(struck, dtype=bool) & ~ignored
 
-        y, x = np.nonzero(search(residual))
-        found, stamps = measured_in(y, x, residual, around.significance, i)
+        found, stamps = measured_in(_marked(search(residual), around), partial(_at, residual), i)
         parts.append(found)
         room = min(_PLANTED - out.planted, max(int(_AREA * residual.size / 12), 1))
         if found.number and room > 0:
             places = _places(rng, found, stamps, ignored, residual.shape, room)
             more = residual.copy()
             np.add.at(more, (places.y, places.x), places.charge.astype(np.float32))
-            y, x = np.nonzero(search(more))
-            again, _ = measured_in(y, x, more, around.significance, i)
+            again, _ = measured_in(_marked(search(more), around), partial(_at, more), i)
             out.planted += places.number
             out.recovered += again.number - found.number
     out.hits = together(parts)
     return out
+
+
+def _marked(struck: NDArray[np.bool_], around: Local) -> Outstanding:
+    y, x = np.nonzero(struck)
+    return Outstanding((struck.shape[0], struck.shape[1]), y, x, around.significance[y, x].astype(np.float64))
+
+
+def _at(image: NDArray[np.float32], y: NDArray[np.intp], x: NDArray[np.intp]) -> NDArray[np.float64]:
+    return image[y, x].astype(np.float64)

@@ -89,6 +89,11 @@ PROCEDURE = Procedure(
             "channels that were alike by more than its error. It is lower by up to 1.6 times the master's noise, its error larger, and needs two frames. New: median and mean, warm pixels and columns, glow beside the amplifier, "
             "light leak against time, temperature law, a mask of the common bits, estimators single and stacked.",
         ),
+        Version(
+            "1.3", "2026-11-21",
+            "glow_rows and glow_columns are from the means of rows and columns without outliers, not from their medians; of the middle every fourth stripe of 8 rows is compared with the corner for glow. "
+            "Rates are spread over the steps of few whole numbers by their distribution function, not by random numbers: quantiles move by small parts of their errors.",
+        ),
     ),
     roles=(
         Role("dark", ("dark",), 1, "exposures with the shutter closed, of one or several times"),

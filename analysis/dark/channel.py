@@ -34,7 +34,7 @@ class Master:
 
 @dataclass
 class OfChannel:
-    """All that was found of one channel: levels, dark current, master [ADU/s] with its hot and warm pixels, leak and temperature law."""
+    """All that was found of one channel: levels, dark current, master [ADU/s] with its hot pixels (places in the flattened image), leak and temperature law."""
 
     channel: Channel
     levels: Levels
@@ -44,7 +44,7 @@ class OfChannel:
     threshold: float = 0.0
     threshold_label: str = ""
     warm_threshold: float = 0.0
-    hot: NDArray[np.bool_] = field(default_factory=lambda: np.zeros((0, 0), bool))
+    hot: NDArray[np.intp] = field(default_factory=lambda: np.zeros(0, np.intp))
     hot_columns: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, bool))
     mask: Mask = field(default_factory=lambda: np.zeros((0, 0), np.int32))
     leak: Leak | None = None

@@ -1,10 +1,10 @@
-"""The master dark: long exposures combined into rates, their noise, and which pixels are hot or warm."""
+"""The master dark: long exposures combined into rates, and the noise of those."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from math import hypot, sqrt
 
 import numpy as np
@@ -14,32 +14,15 @@ from analysis.bias.master import halves, joined
 from analysis.contract import FrameInput, Inputs
 from analysis.conversion import Conversion
 from analysis.dark.channel import Master
-from analysis.distribution import Distribution, distribution
-from analysis.masks import BITS, Mask
+from analysis.distribution import distribution
 from analysis.pairs import difference_histogram
 from analysis.read_noise import clipping_noise
 from analysis.stack import clipped_mean_stack
+from analysis.stack_bands import ChannelReader
 from analysis.statistics import clipped_histogram
 from campaign.geometry import Channel, Region
 
-_TAIL = 5.0  # in σ: pixels beyond are no part of the core
 _SIMULATED = 1 << 18
-_CELL = 8
-
-
-@dataclass(frozen=True)
-class Spread:
-    """Median and 95 % quantile of the rates [ADU/s] with their errors from sampling alone; ``upper`` None where the noise is not known.
-
-    ``plain`` is the quantile of rates and noise together, ``flags`` those of ``upper``.
-    """
-
-    median: float
-    median_error: float
-    upper: float | None
-    upper_error: float
-    plain: float
-    flags: tuple[str, ...] = ()
 
 
 def master_of(
@@ -56,7 +39,7 @@ def master_of(
     shortest = min(_time(f) for f in used)
     noise = max(float(np.median([d.summaries[name].std for d in used])), 0.5) / shortest
     stack = clipped_mean_stack(
-        [partial(_rates, d, channel, current, bias) for d in used],
+        [_Rates(d, channel, current, bias) for d in used],
         channel.image,
         sigma=sigma,
         noise=noise,
@@ -86,18 +69,29 @@ def _time(frame: FrameInput) -> float:
     return float(frame.frame.exptime or 0.0)
 
 
-def _rates(
-    frame: FrameInput, channel: Channel, current: float, bias: NDArray[np.float32] | None, region: Region
-) -> NDArray[np.float32]:
-    """Rates of a part of one frame [ADU/s]: aligned so that its clipped level has the channel's dark current."""
-    values = frame.pixels.read(channel, region).astype(np.float32) - np.float32(
-        frame.summaries[channel.name].mean
-    )
-    if bias is not None:
-        y, x = region.y0 - channel.image.y0, region.x0 - channel.image.x0
-        values -= bias[y : y + region.shape[0], x : x + region.shape[1]]
-    rates: NDArray[np.float32] = values / np.float32(_time(frame)) + np.float32(current)
-    return rates
+@dataclass(frozen=True)
+class _Rates(ChannelReader):
+    """Reads rates of a frame [ADU/s]: aligned so that its clipped level has the channel's dark ``current``, less the ``bias`` structure."""
+
+    current: float
+    bias: NDArray[np.float32] | None
+
+    def __call__(self, region: Region, out: NDArray[np.generic] | None = None) -> NDArray[np.float32]:
+        """A part of them; see ``ChannelReader``."""
+        into = np.empty(region.shape, np.float32) if out is None else out
+        values = np.asarray(self.frame.pixels.read(self.channel, region, into), np.float32)
+        values -= np.float32(self.frame.summaries[self.channel.name].mean)
+        if self.bias is not None:
+            y, x = region.y0 - self.channel.image.y0, region.x0 - self.channel.image.x0
+            values -= self.bias[y : y + region.shape[0], x : x + region.shape[1]]
+        values *= np.float32(1.0 / _time(self.frame))
+        values += np.float32(self.current)
+        return values
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """What it hands out."""
+        return np.dtype(np.float32)
 
 
 def _bias_structure(
@@ -106,7 +100,9 @@ def _bias_structure(
     if len(biases) < 2:
         return None
     mean = joined(*halves(inputs, biases, channel, sigma)).mean
-    return np.nan_to_num(mean, copy=False)
+    if np.isnan(mean.min()):
+        mean[np.isnan(mean)] = 0.0
+    return mean
 
 
 def noise_of_master(used: Sequence[FrameInput], channel: Channel, reach: float) -> tuple[float, float] | None:
@@ -159,130 +155,3 @@ def clipping_factor(n: int, sigma: float) -> float:
     plain = np.mean(planes, axis=0, dtype=np.float64)
     # relative to the plain mean of the same values: most of the sampling error cancels
     return max(float(found.mean.std(dtype=np.float64) / plain.std()), 1.0)
-
-
-def spread_of(master: Master) -> Spread:
-    """Median and 95 % quantile of the pixels' rates, the noise of the master taken out of the latter in quadrature."""
-    from scipy.special import ndtri
-
-    spread, noise = master.spread, master.noise
-    if master.step > 0:
-        spread = distribution(dithered(master.mean, master.step))
-        noise = None if noise is None else hypot(noise, master.step / sqrt(12.0))
-    core = spread.clipped()
-    low = core.median - _TAIL * core.std
-    tail = spread.histogram(low, core.median + _TAIL * core.std, 1)[1] if core.std > 0 else 0
-    tail_share = min(tail / spread.n, 0.049)
-    # quantiles of the core: of the pixels that do not stand far out, which noise has not brought there
-    half, at = 0.5 * (1.0 - tail_share), 0.95 / (1.0 - tail_share)
-    width = ndtri(min(at, 0.999))
-    q49, q50, q51, qh, q94, q95, q96 = (
-        float(q) for q in spread.quantiles([0.49, 0.5, 0.51, half, 0.94, 0.95, 0.96])
-    )
-    # shot noise is skewed, and grows with the rate: both skew the distribution, which shifts quantiles (Cornish and Fisher)
-    own = max(core.variance - (noise or 0.0) ** 2, 0.0) if noise is not None else 0.0
-    third = 3.0 * master.per_rate * own + max(core.median, 0.0) * master.per_rate**2
-    shift = third / (6.0 * core.variance) if core.variance > 0 else 0.0
-    q50, qh, skewed = q50 + shift, qh + shift, q95 + shift * (1.0 - width**2)
-    # quantiles p ≤ q of n values covary by p (1 − q) / (n f f′); 1/f is their distance over 0.02
-    of50, of95 = (q51 - q49) / 0.02, (q96 - q94) / 0.02
-    n = spread.n
-    median_error = sqrt(0.25 / n) * of50
-    if noise is None:
-        return Spread(q50, median_error, None, 0.0, q95)
-    apart = skewed - qh
-    variance = (0.25 * of50**2 + 0.95 * 0.05 * of95**2 - 2.0 * 0.5 * 0.05 * of50 * of95) / n
-    square = apart**2 - (width * noise) ** 2
-    error = hypot(2.0 * apart * sqrt(max(variance, 0.0)), 2.0 * width**2 * noise * master.noise_error)
-    if square > 3.0 * error:
-        root = sqrt(square)
-        return Spread(q50, median_error, qh + root, error / (2.0 * root), q95)
-    root = sqrt(max(square, 0.0))
-    return Spread(
-        q50, median_error, qh + root, sqrt(max(square, 0.0) + error) - root, q95, ("consistent-with-zero",)
-    )
-
-
-def dithered(rates: NDArray[np.float32], step: float) -> NDArray[np.float32]:
-    """Rates spread evenly over the ``step`` [ADU/s] between the values that means of few whole numbers have, with a fixed seed.
-
-    Quantiles would else be those values, which lie farther apart than their errors.
-    """
-    out = np.random.default_rng(0).random(rates.shape, dtype=np.float32)
-    out -= np.float32(0.5)
-    out *= np.float32(step)
-    out += rates
-    return out
-
-
-def threshold(inputs: Inputs, kind: str, spread: Distribution, gain: Conversion | None) -> tuple[float, str]:
-    """The rate [ADU/s] from which a pixel is hot (or warm: ``kind``), and what it is called."""
-    if inputs.number(f"{kind}_rate") > 0 and gain is not None:
-        return inputs.number(f"{kind}_rate") / gain.gain, f"{kind} (e⁻/s)"
-    core = spread.clipped()
-    return core.median + inputs.number(f"{kind}_sigma") * core.std, f"{kind} (σ)"
-
-
-def columns_of(pixels: NDArray[np.bool_], enough: float) -> NDArray[np.bool_]:
-    """Columns with ``enough`` such pixels, and five σ more than is usual: where they abound, some columns have many by chance."""
-    per_column = pixels.sum(axis=0)
-    usual = float(np.median(per_column))
-    out: NDArray[np.bool_] = per_column >= max(enough, usual + 5.0 * sqrt(usual))
-    return out
-
-
-def mask_of(
-    rates: NDArray[np.float32],
-    hot: NDArray[np.bool_],
-    warm: NDArray[np.bool_],
-    columns: NDArray[np.bool_],
-    full: float,
-) -> Mask:
-    """The mask of a channel, bits of ``analysis.masks``; from the rate ``full`` [ADU/s] on a pixel is saturated."""
-    mask = np.zeros(rates.shape, np.int32)
-    mask[hot] |= BITS["hot"]
-    mask[warm] |= BITS["warm"]
-    mask[:, columns] |= BITS["column"]
-    mask[~np.isfinite(rates)] |= BITS["no-value"]
-    with np.errstate(invalid="ignore"):
-        mask[rates >= np.float32(full)] |= BITS["saturated"]
-    return mask
-
-
-def glow_of(master: Master, channel: Channel) -> tuple[float, float, int] | None:
-    """Mean rate in the corner beside the readout node less that in the middle, its error [ADU/s], and of how many pixels; None for too few.
-
-    Means of cells of 8 × 8 pixels, each without what lies beyond 5 robust σ of its median: hot pixels do not count, glow that is bright does.
-    """
-    rates = master.mean
-    if channel.corner.startswith("upper"):
-        rates = rates[::-1]
-    if channel.corner.endswith("right"):
-        rates = rates[:, ::-1]
-    ny, nx = rates.shape
-    corner = rates[: max(ny // 8, 1), : max(nx // 8, 1)]
-    middle = rates[ny // 4 : ny - ny // 4, nx // 4 : nx - nx // 4]
-    found = [_mean_of_cells(part) for part in (corner, middle)]
-    if any(n < 9 for _, _, n in found):
-        return None
-    return found[0][0] - found[1][0], hypot(found[0][1], found[1][1]), found[0][2]
-
-
-def _mean_of_cells(part: NDArray[np.float32]) -> tuple[float, float, int]:
-    """The mean of cells' means, its error from the scatter within cells, and the number of pixels."""
-    from analysis import tile_kernels
-
-    ny, nx = part.shape
-    ys, xs = (np.linspace(0, n, max(n // _CELL, 1) + 1).astype(np.int64) for n in (ny, nx))
-    image = np.ascontiguousarray(part)
-    means = tile_kernels.cell_means(image, ys, xs, 1, 5.0)
-    wide = np.repeat(np.repeat(means, np.diff(ys), axis=0), np.diff(xs), axis=1)
-    residual = distribution(image - wide.astype(np.float32))
-    if not residual.n or not np.isfinite(means).any():
-        return 0.0, 0.0, 0
-    core = residual.clipped(5.0)
-    weights = np.outer(np.diff(ys), np.diff(xs)) * np.isfinite(means)
-    mean = float((np.nan_to_num(means) * weights).sum() / weights.sum())
-    # a cell's own mean takes one of its degrees of freedom
-    lost = max(1.0 - means.size / residual.n, 0.1)
-    return mean, core.std / sqrt(lost * residual.n), residual.n

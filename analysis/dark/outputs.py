@@ -37,7 +37,7 @@ def _marked(
     have: Sequence[tuple[OfChannel, Master]],
 ) -> dict[str, tuple[NDArray[np.intp], NDArray[np.intp]]]:
     """The hot pixels of each channel; of very many, which would hide the image, the hottest of all channels."""
-    found = {one.channel.name: np.nonzero(one.hot) for one, _ in have}
+    found = {one.channel.name: np.divmod(one.hot, master.mean.shape[1]) for one, master in have}
     rates = {one.channel.name: master.mean[found[one.channel.name]] for one, master in have}
     each = np.concatenate(list(rates.values()))
     floor = np.sort(each)[-_MARKED] if each.size > _MARKED else -np.inf
@@ -88,9 +88,10 @@ def hand_on(results: Results, found: Sequence[OfChannel]) -> None:
     for one, master in have:
         planes[one.channel.name] = master.mean
         planes[f"{one.channel.name}_ERR"] = master.error
-        masks[one.channel.name] = (
-            one.hot.astype(np.uint8) | (one.hot_columns.astype(np.uint8) * 2)[np.newaxis, :]
-        )
+        hot = np.zeros(master.mean.shape, np.uint8)
+        hot[:, one.hot_columns] = 2
+        hot.ravel()[one.hot] |= 1
+        masks[one.channel.name] = hot
     cards = {"NFRAMES": (max(one.frames for one, _ in have), "frames combined (at most, per pixel)")}
     results.product("master_dark", ImageProduct(planes, "ADU/s", cards))
     results.product("hot_mask", ImageProduct(masks, ""))
@@ -103,7 +104,7 @@ def hand_on(results: Results, found: Sequence[OfChannel]) -> None:
 def _table(have: Sequence[tuple[OfChannel, Master]]) -> TableProduct:
     columns: dict[str, list[object]] = {name: [] for name in ("channel", "y", "x", "rate", "error")}
     for one, master in have:
-        y, x = np.nonzero(one.hot)
+        y, x = np.divmod(one.hot, master.mean.shape[1])
         order = np.argsort(-master.mean[y, x], kind="stable")[:_LISTED]
         y, x = y[order], x[order]
         columns["channel"] += [one.channel.name] * y.size

@@ -13,7 +13,8 @@ from analysis.conversion import conversion
 from analysis.dark.channel import OfChannel
 from analysis.dark.leak import leak_of
 from analysis.dark.level import sign_flags
-from analysis.dark.master import columns_of, glow_of, mask_of, master_of, spread_of, threshold
+from analysis.dark.master import master_of
+from analysis.dark.spread import columns_of, glow_of, mask_of, spread_of, threshold
 from analysis.dark.temperature import law_of, rates_of
 from analysis.structure import profiles
 
@@ -60,26 +61,27 @@ def report_master(
     rates, spread = master.mean, master.spread
     one.threshold, one.threshold_label = threshold(inputs, "hot", spread, gain)
     one.warm_threshold = min(threshold(inputs, "warm", spread, gain)[0], one.threshold)
+    enough, width = inputs.number("hot_column_pixels"), rates.shape[1]
     with np.errstate(invalid="ignore"):
-        one.hot = rates > np.float32(one.threshold)
-        above = rates > np.float32(one.warm_threshold)
-    enough = inputs.number("hot_column_pixels")
-    one.hot_columns = columns_of(one.hot, enough)
-    warm_columns = columns_of(above, enough) & ~one.hot_columns
-    warm = above & ~one.hot
+        places = np.flatnonzero(~(rates <= np.float32(one.warm_threshold)))  # and those without a value
+        held = rates.ravel()[places]
+        one.hot = places[held > np.float32(one.threshold)]
+        above = places[held > np.float32(one.warm_threshold)]
+    one.hot_columns = columns_of(one.hot % width, width, enough)
+    warm_columns = columns_of(above % width, width, enough) & ~one.hot_columns
     level = float(np.mean([d.summaries[name].mean for d in used]))
     full = one.current.value + (inputs.detector.geometry.saturation - level) / shortest
-    one.mask = mask_of(rates, one.hot, warm, one.hot_columns | warm_columns, full)
+    bounds = one.warm_threshold, one.threshold
+    one.mask = mask_of(rates.shape, held, places, bounds, one.hot_columns | warm_columns, full)
     few = [*flags, "few-frames"] if len(used) < 3 else list(flags)
     lacking = "cosmic rays of so few frames may count as hot" if len(used) < 3 else ""
     counts = (
-        ("hot_pixels", one.hot, one.threshold),
-        ("hot_columns", one.hot_columns, one.threshold),
-        ("warm_pixels", warm, one.warm_threshold),
-        ("warm_columns", warm_columns, one.warm_threshold),
+        ("hot_pixels", one.hot.size, one.threshold),
+        ("hot_columns", int(one.hot_columns.sum()), one.threshold),
+        ("warm_pixels", above.size - one.hot.size, one.warm_threshold),
+        ("warm_columns", int(warm_columns.sum()), one.warm_threshold),
     )
-    for quantity, found, bound in counts:
-        count = int(found.sum())
+    for quantity, count, bound in counts:
         shape = f"threshold {bound:.4g} ADU/s; {len(used)} frames of {shortest:g} s or more"
         notes = "; ".join(p for p in (shape, lacking) if p)
         results.value(quantity, count, sqrt(max(count, 1)), channel=name, n=spread.n, flags=few, note=notes)
@@ -103,8 +105,10 @@ def _report_spread(results: Results, one: OfChannel, few: Sequence[str]) -> None
     error = hypot(found.median_error, current.error)
     results.value("dark_current_median", found.median, error, channel=name, n=spread.n, flags=flags)
     values = one.master.mean
-    finite = np.isfinite(values)
-    mean = float(values.mean(dtype=np.float64, where=finite))
+    whole = spread.n == values.size
+    mean = float(
+        values.mean(dtype=np.float64) if whole else values[np.isfinite(values)].mean(dtype=np.float64)
+    )
     noise = (one.master.noise or spread.clipped().std) / sqrt(spread.n)
     results.value(
         "dark_current_mean", mean, hypot(noise, current.error), channel=name, n=spread.n, flags=flags

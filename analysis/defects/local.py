@@ -31,7 +31,7 @@ class Local:
     def at(self, y: NDArray[np.intp], x: NDArray[np.intp]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Level and σ at some pixels."""
         ny, nx = self.significance.shape
-        rows, across = _between(self.ys, ny), _between(self.xs, nx)
+        rows, across = between(self.ys, ny), between(self.xs, nx)
         a, b, f, c, d, g = rows[0][y], rows[1][y], rows[2][y], across[0][x], across[1][x], across[2][x]
 
         def blended(
@@ -73,7 +73,7 @@ def local(image: NDArray[np.floating], side: int, least: float = 0.0) -> Local |
     if not known.any():
         return None
     means[~known] = np.median(means[known])
-    places = (*_between(ys, values.shape[0]), *_between(xs, values.shape[1]))
+    places = (*between(ys, values.shape[0]), *between(xs, values.shape[1]))
     sigmas[~known] = 0.0
     more, starts = np.empty_like(means), sigmas.copy()
     local_kernels.again(values, means, starts, *places, ys, xs, CLIP, shrink, more, sigmas)
@@ -98,7 +98,7 @@ def beyond_bounds(
     return y, x
 
 
-def _between(
+def between(
     edges: NDArray[np.int64], n: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
     """For each of ``n`` lines the cells on both sides, and how far it is from the first's centre to the second's (beyond 0 … 1 outside)."""
@@ -119,7 +119,7 @@ def relative_to(image: NDArray[np.floating], around: Local) -> NDArray[np.float3
 
     values = np.ascontiguousarray(image, dtype=np.float32)
     out = np.empty_like(values)
-    places = (*_between(around.ys, values.shape[0]), *_between(around.xs, values.shape[1]))
+    places = (*between(around.ys, values.shape[0]), *between(around.xs, values.shape[1]))
     local_kernels.against(values, around.means, np.maximum(around.means, 1e-30), *places, out)
     out += np.float32(1.0)
     return out
@@ -131,7 +131,7 @@ def above_level(image: NDArray[np.floating], around: Local) -> NDArray[np.float3
 
     values = np.ascontiguousarray(image, dtype=np.float32)
     out = np.empty_like(values)
-    places = (*_between(around.ys, values.shape[0]), *_between(around.xs, values.shape[1]))
+    places = (*between(around.ys, values.shape[0]), *between(around.xs, values.shape[1]))
     local_kernels.against(values, around.means, np.ones_like(around.means), *places, out)
     return out
 

@@ -226,7 +226,7 @@ PROCEDURE = Procedure(
         Version(
             "1.3", "2026-11-21",
             "Pattern, noise and dust are told in fewer passes over the pixels: outliers beyond 6 σ of either half are left out of the response's variance and those beyond 5 σ of the halves' difference of its noise, both σ of a sample of pixels; "
-            "prnu, signal_to_noise and non_uniformity move by small parts of their errors. Dust spots that touch at a corner are one. Flicker is looked for in the means of rows and columns that were kept of each frame, and in the pixels where those scatter. "
+            "signal_to_noise and non_uniformity move by small parts of their errors. prnu is over the mean response, which a spline under bowed light makes 1.0005: it was larger by a fifth of its error. Dust spots that touch at a corner are one. Flicker is looked for in the means of rows and columns that were kept of each frame, and in the pixels where those scatter. "
             "The mask has the bits of all other masks (dark, bright, no-value) instead of 1, 2 and 4. Profiles show means without dark and bright pixels, not medians.",
         ),
     ),
@@ -256,7 +256,7 @@ gradients and dust are always told from the polynomial.
 What the halves have in common about it is the pixels' response, what they have not is noise; so the PRNU is free of photon noise without
 knowing the gain. Its square may come out below zero when there is none.
 
-    PRNU² = cov(m₁ / s, m₂ / s) / (1 − (2 tr S − tr SᵀS) / N)
+    PRNU² = cov(m₁ / s, m₂ / s) / ⟨m₁ / s⟩ ⟨m₂ / s⟩ (1 − (2 tr S − tr SᵀS) / N)
     m₁, m₂: masters of the odd and the even flats, at the mean level;  s: smooth shape of the whole master;  S: the linear smoother that the spline is, which takes part of independent pixels' variance;  N: pixels
 
 Dust: regions in which the mean of 5 × 5 pixels of the master over the polynomial lies low, wider and higher than a column. The spline follows much of it: what counts as response is finer than its cells.""",

@@ -99,4 +99,7 @@ def _in_common(first: Image, second: Image, shape: Shape) -> tuple[Variance, flo
     if n < 3:
         raise ValueError("too few pixels for the noise")
     std = sqrt(max(squares - total * total / n, 0.0) / (n - 1.0)) / clip_factor(_CLIP)
-    return Variance(found.value / shape.left, found.error / shape.left, found.n), std, std / sqrt(2.0 * n)
+    # relative to the mean response: means of cells lie below bowed light by their curvature, and so does a spline through them
+    means = 1.0 + centres[:2] + by_row[1:].sum(axis=1) / by_row[0].sum()
+    scale = shape.left * float(means[0] * means[1])
+    return Variance(found.value / scale, found.error / scale, found.n), std, std / sqrt(2.0 * n)

@@ -178,7 +178,7 @@ def box_means(image: Image, starts: Places, weights: Image, across: Image, bad: 
             into[x] = (wide[x] + wide[x + 1] + wide[x + 2] + wide[x + 3] + wide[x + 4]) * share
 
 
-def load() -> None:
+def warm() -> None:
     """Compile the kernels, or load them from the cache of an earlier run, for the types they are used with."""
     image, count, mask = np.ones((6, 6), np.float32), np.ones((6, 6), np.uint16), np.zeros((6, 6), np.uint8)
     shape = np.zeros(6, np.int64), np.ones((6, 1), np.float32), np.ones((1, 6), np.float32)

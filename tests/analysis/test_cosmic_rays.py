@@ -10,7 +10,7 @@ import pytest
 
 from analysis.contract import ContractError, FrameInput, ImageProduct, Results, TableProduct
 from analysis.cosmic_rays import PROCEDURE
-from analysis.cosmic_rays.hits import hits_above, repeated, together
+from analysis.cosmic_rays.hits import Outstanding, hits_above, repeated, together
 from analysis.in_memory import detector, digitised, frame_input, inputs, measured, value
 from campaign.geometry import quadrants, single, with_gains
 
@@ -193,9 +193,11 @@ def test_islands_keep_apart_and_weak_ones_are_left() -> None:
     significance[5, 5:8] = 4.0, 9.0, 3.5
     significance[7, 9] = 8.0  # one row between: another island
     significance[20, 20:24] = 5.0  # nothing beyond the threshold
-    hits, stamps = hits_above(significance * 2, significance, 6.0, 3.0, 2)
+    places = np.flatnonzero(significance)
+    seen = Outstanding.at((30, 30), places, significance.ravel()[places].astype(np.float64))
+    hits, stamps = hits_above(seen, lambda y, x: 2.0 * significance[y, x].astype(np.float64), 6.0, 3.0, 2)
     assert hits.number == 2 and hits.pixels.tolist() == [3, 1] and hits.frame.tolist() == [2, 2]
     assert hits.charge.sum() == pytest.approx(2 * (4 + 9 + 3.5 + 8))  # what lies between counts once
     assert np.unique(stamps.of).tolist() == [0, 1]
-    below, _ = hits_above(significance, significance, 6.0, 3.0, 0, sign=-1.0)
+    below, _ = hits_above(seen, lambda y, x: significance[y, x].astype(np.float64), 6.0, 3.0, 0, sign=-1.0)
     assert below.number == 0 and not repeated(together([]), 4).any()

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from analysis.defects import local_kernels
-from analysis.defects.local import CLIP, _between, local
+from analysis.defects.local import CLIP, between, local
 
 SHRINK = sqrt(1.0 - 2.0 * CLIP * exp(-0.5 * CLIP**2) / sqrt(2.0 * pi) / erf(CLIP / sqrt(2.0)))
 SHAPES = [(64, 64), (97, 131), (15, 40)]
@@ -76,7 +76,7 @@ def test_the_second_look_is_at_what_is_left_of_the_slope(shape: tuple[int, int])
     ys, xs = (np.linspace(0, n, 4).astype(np.int64) for n in shape)
     means, sigmas, more, found = np.empty((4, 3, 3))
     local_kernels.cells(values, ys, xs, 25, CLIP, SHRINK, means, sigmas)
-    places = (*_between(ys, shape[0]), *_between(xs, shape[1]))
+    places = (*between(ys, shape[0]), *between(xs, shape[1]))
     local_kernels.again(values, means, sigmas, *places, ys, xs, CLIP, SHRINK, more, found)
     a, b, f = places[:3]
     c, d, g = places[3:]

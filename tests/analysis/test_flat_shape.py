@@ -7,6 +7,7 @@ import pytest
 
 from analysis.contract import ContractError
 from analysis.flat import PROCEDURE
+from analysis.flat.response import response_of
 from analysis.flat.shape import dust, polynomial, spline
 from analysis.in_memory import measured, value
 from bench.truth.of_flat import COLUMNS, LIGHT, ROWS, flat, given
@@ -31,6 +32,21 @@ def test_what_a_spline_leaves_of_independent_pixels_is_what_it_says(
         found = spline(image, cell)
         ratios.append(float(((image - found.thinned()) ** 2).mean() / (image**2).mean()))
     assert abs(np.mean(ratios) - found.left) < 5 * np.std(ratios) / np.sqrt(len(ratios)) + 2e-4
+
+
+def test_bowed_light_makes_no_response() -> None:
+    """Means of cells lie below light that is bowed: the response about them is not 1 on average, but its relative scatter is what it is."""
+    rng = np.random.default_rng(5)
+    y, x = np.mgrid[-1:1:100j, -1:1:100j]
+    light, ratios = 1e4 * (1.0 - 0.1 * (x * x + y * y)), []
+    for _ in range(40):
+        own = 0.01 * rng.standard_normal(light.shape)
+        image = (light * (1.0 + own)).astype(np.float32)
+        told = response_of(
+            image, image, image.copy(), polynomial(image, 5), cell=25.0, degree=5, bounds=(0.5, 1.5)
+        )
+        ratios.append(told.pattern.value / float(own.var()))
+    assert abs(np.mean(ratios) - 1.0) < 4 * np.std(ratios) / np.sqrt(len(ratios))
 
 
 def test_cells_without_pixels_take_their_neighbours_level() -> None:
