@@ -31,7 +31,7 @@ GAIN, NOISE, LAGS = 2.0, 6.25, 8
 AREA = pixel_area.area_matrix(4e-7, 3e-7, 3.0, 5)
 QUARTER = np.zeros((LAGS + 1, LAGS + 1))
 QUARTER[:6, :6] = AREA[5:, 5:]
-ENDLESS = 65536 * 10**6  # pixels: what is taken off for noise is then next to nothing
+ENDLESS = 65536 * 300_000  # pixels: what is taken off for noise is then next to nothing
 LEVELS = np.array([3e3, 1e4, 2e4, 3.5e4, 5e4, 7e4, 9e4])  # e⁻
 Floats = NDArray[np.float64]
 
