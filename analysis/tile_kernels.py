@@ -159,27 +159,27 @@ def _light(
 def _subtract(
     first: NDArray[np.generic], second: NDArray[np.generic], offset1: np.float32, offset2: np.float32,
     weight1: np.float32, weight2: np.float32, least1: np.float32, most1: np.float32, least2: np.float32, most2: np.float32,
-    place: Place, difference: Image, keep: Mask, lanes1: Doubles, lanes2: Doubles,
+    place: Place, difference: Image, keep: Mask, one: Image, two: Image,
 ) -> int:  # fmt: skip
     """Weighted difference of two tiles; ``keep`` is 1 where both images lie between their bounds.
 
-    Lanes become sums of the columns less offsets over those. Returns how many they are.
+    Lanes become sums of the columns, as read, over those. Returns how many they are.
     """
     y0, y1, x0, x1 = place
     n = 0
     for y in range(y0, y1):
-        one, two, out, kept = first[y, x0:x1], second[y, x0:x1], difference[y, x0:x1], keep[y, x0:x1]
+        a, b, out, kept = first[y, x0:x1], second[y, x0:x1], difference[y, x0:x1], keep[y, x0:x1]
         some = np.int32(0)
         # a loop for each thing that is written: with more arrays at once none would be done by vector instructions
         for x in range(kept.size):
-            v, w = np.float32(one[x]), np.float32(two[x])
+            v, w = np.float32(a[x]), np.float32(b[x])
             good = (v > least1) & (v < most1) & (w > least2) & (w < most2)
             kept[x] = 1 if good else 0
             some = np.int32(some + np.int32(1 if good else 0))
         for x in range(kept.size):
-            out[x] = weight1 * (np.float32(one[x]) - offset1) - weight2 * (np.float32(two[x]) - offset2)
+            out[x] = weight1 * (np.float32(a[x]) - offset1) - weight2 * (np.float32(b[x]) - offset2)
         n += int(some)
-    _sums(first, second, offset1, offset2, place, keep, lanes1, lanes2)
+    _sums(first, second, place, keep, one, two)
     return n
 
 
@@ -231,18 +231,17 @@ def _near(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _sums(
-    first: NDArray[np.generic], second: NDArray[np.generic], offset1: np.float32, offset2: np.float32, place: Place,
-    keep: Mask, lanes1: Doubles, lanes2: Doubles,
-) -> None:  # fmt: skip
-    """Sums of the columns of two tiles less offsets over the kept pixels."""
-    lanes1[:], lanes2[:] = 0.0, 0.0
+    first: NDArray[np.generic], second: NDArray[np.generic], place: Place, keep: Mask, one: Image, two: Image
+) -> None:
+    """Sums of the columns of two tiles, as read, over the kept pixels: exact for 256 rows of 16 bits."""
+    one[:], two[:] = np.float32(0.0), np.float32(0.0)
     y0, y1, x0, x1 = place
     for y in range(y0, y1):
-        one, two, kept = first[y, x0:x1], second[y, x0:x1], keep[y, x0:x1]
+        a, b, kept = first[y, x0:x1], second[y, x0:x1], keep[y, x0:x1]
         for x in range(kept.size):
-            lanes1[x] += np.float64(np.float32(one[x]) - offset1) if kept[x] else 0.0
+            one[x] += np.float32(a[x]) if kept[x] else np.float32(0.0)
         for x in range(kept.size):
-            lanes2[x] += np.float64(np.float32(two[x]) - offset2) if kept[x] else 0.0
+            two[x] += np.float32(b[x]) if kept[x] else np.float32(0.0)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -283,7 +282,11 @@ def scatter(
     """
     held, lanes = np.empty(ny * nx, np.float32), np.empty((ny, nx), np.float32)
     one, two, far = np.empty(nx, np.float32), np.empty(nx, np.float32), np.empty(nx, np.float32)
-    lanes1, lanes2, number = np.empty(nx), np.empty(nx), np.zeros(columns.shape[1], np.int32)
+    light1, light2, number = (
+        np.empty(nx, np.float32),
+        np.empty(nx, np.float32),
+        np.zeros(columns.shape[1], np.int32),
+    )
     total, sum1, sum2, tile, six = 0, 0.0, 0.0, 0, np.float32(6.0)
     rows[:], columns[:] = 0.0, 0.0
     for y0 in range(0, keep.shape[0], ny):
@@ -300,7 +303,7 @@ def scatter(
                 least2, most2 = offset2 + middle - away, min(offset2 + middle + away, most)
             before = _subtract(
                 first, second, offset1, offset2, weight1, weight2, least1, most1, least2, most2, place,
-                difference, keep, lanes1, lanes2,
+                difference, keep, light1, light2,
             )  # fmt: skip
             centre, start, n = _sampled(difference, keep, place, step, held)
             if n == 0:
@@ -324,15 +327,15 @@ def scatter(
                     break
                 last = count
             if count != before:
-                _sums(first, second, offset1, offset2, place, keep, lanes1, lanes2)
+                _sums(first, second, place, keep, light1, light2)
             _lines(difference, keep, place, lanes, rows, columns, number)
             squares[tile] = left
             means[tile] = mean
             freedom[tile] = max(count - 1.0, 0.0)
             tile += 1
             total += count
-            sum1 += folded(lanes1, nx)
-            sum2 += folded(lanes2, nx)
+            sum1 += folded_singles(light1, nx) - count * np.float64(offset1)
+            sum2 += folded_singles(light2, nx) - count * np.float64(offset2)
         for y in range(ny):
             rows[0, y0 + y] = folded_singles(lanes[y], nx)
     for x in range(number.size):

@@ -26,6 +26,7 @@ from analysis.brighter_fatter.uncertainty import (
     power_of,
     response_of,
 )
+from analysis.photon_transfer.matrix import scattered
 
 ESTIMATORS = ("astier", "guyonnet", "coulton")
 """What the parameter ``estimator`` may be; the first is the default."""
@@ -130,7 +131,23 @@ def _fitted(
         raise ValueError(f"{times} levels cannot settle the fit")
     if not (matrices[:, 0, 0] > 0).all():
         raise ValueError("a variance is not positive")
+    if order == 3:
+        # the noise of the covariances alone: a given gain is off by the same at all levels
+        first = _iterated(levels, matrices, counts, gain and (gain[0], 0.0), order)
+        return _iterated(levels, matrices + _bend(first), counts, gain, order), levels, matrices, counts
     return _iterated(levels, matrices, counts, gain, order), levels, matrices, counts
+
+
+def _bend(fit: AreaFit) -> Floats:
+    """What scatter of the coefficients adds to the law on average [ADU²], by level: products of noise do not average out.
+
+    To second order (M. J. Box 1971, J. R. Stat. Soc. B 33, 171), of the law's products of two and of three coefficients.
+    """
+    side = fit.lags + 1
+    twice = scattered(fit.covariance, side).reshape(side, side)
+    x = (fit.levels * fit.gain)[:, np.newaxis, np.newaxis]
+    out: Floats = x**3 / fit.gain**2 * (2.0 / 3.0 * twice + x * convolved(fit.area, twice, fit.lags))
+    return out
 
 
 def _sigmas(model: Floats, counts: Floats) -> Floats:

@@ -61,7 +61,14 @@ PROCEDURE = Procedure(
     name="gain_stability",
     title="Gain stability",
     purpose="Whether the gain of each channel stays what it is while time passes and the temperature changes, and how steady the light was meanwhile.",
-    history=(Version("1.0", "2026-11-21", "First version."),),
+    history=(
+        Version("1.0", "2026-11-21", "First version."),
+        Version(
+            "1.1", "2026-11-21",
+            "The error of the mean gain does not count a drift as scatter. Errors of scatters allow for being scaled by the scatter found: "
+            "larger by a tenth with twenty pairs.",
+        ),
+    ),
     roles=(
         Role("flat", ("flat",), 2, "flats in pairs of equal exposure time, in the order they were taken"),
         Role(

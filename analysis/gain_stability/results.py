@@ -90,7 +90,7 @@ def hand_back(results: Results, run: Run, least_range: float, tolerance: float) 
     )
     of_level = fit_or_less(level, level_error, groups, hours, None)
     _trends(results, run, "level", of_level, n, why_time, why_warmth, tolerance)
-    _mean(results, run, used, gain, gain_error)
+    _mean(results, run, used, gain, gain_error, hours)
     plain = [fit_trend(y, e, groups).residuals for y, e in ((gain, gain_error), (level, level_error))]
     return Followed(run, used, 100 * plain[0], 100 * gain_error, 100 * plain[1])
 
@@ -172,12 +172,19 @@ def _trends(
         results.value(name, value, error, flags=[*flags, *zero], **place)  # type: ignore[arg-type]
 
 
-def _mean(results: Results, run: Run, used: Sequence[Moment], gain: Floats, error: Floats) -> None:
-    """The mean gain: of all pairs where they are freed of brighter-fatter, else of the exposure time that most of them have."""
+def _mean(
+    results: Results, run: Run, used: Sequence[Moment], gain: Floats, error: Floats, hours: Floats | None
+) -> None:
+    """The mean gain: of all pairs where they are freed of brighter-fatter, else of the exposure time that most of them have.
+
+    A drift is no scatter: where there are enough pairs the mean is that of a line in time, at the mean of the times.
+    """
     times = [m.point.exptime for m in used]
     most = max(sorted(set(times)), key=times.count)
     picked = np.array([run.corrected or t == most for t in times])
-    trend = fit_trend(gain[picked], error[picked], [0.0] * int(picked.sum()))
+    one, when = [0.0] * int(picked.sum()), None if hours is None else hours[picked]
+    found = fit_or_less(gain[picked], error[picked], one, when, None)
+    trend = found[0] if found else fit_trend(gain[picked], error[picked], one)
     value = float(np.exp(trend.means[0]))
     total = value * float(np.hypot(trend.mean_errors[0], run.common_error))
     level = float(np.mean([m.level for m, p in zip(used, picked, strict=True) if p]))

@@ -107,12 +107,14 @@ def _root(extra: float, errors: Floats, dof: int) -> tuple[float, float]:
     """The standard deviation beyond noise and its error, for a variance that was estimated with ``dof`` degrees of freedom.
 
     A root is low on average by an eighth of the relative variance of its square, which is made good. Around zero the error is the root of that of the square.
+    Errors are scaled by the estimate s itself, which is small where it is low: E(1 − σ/s)², from the moments of 1/χ, is 1/2(dof − 4) within 2 % for 8 to 40 degrees of
+    freedom, not 1/2 dof.
     """
     if not dof:
         return 0.0, 0.0
     positive = max(extra, 0.0)
     noise = float(1.0 / (1.0 / (errors**2 + positive)).mean())  # of the square: noise and excess together
-    error = sqrt(2.0 / max(dof - 2, 1)) * noise  # with its own estimate below, as Student has it
+    error = sqrt(2.0 / max(dof - 4, 1)) * noise
     value = sqrt(positive)
     if positive > error:
         value *= 1.0 + (error / positive) ** 2 / 8.0

@@ -253,7 +253,7 @@ def _bends(
         return np.zeros(many), np.zeros(many), np.zeros(many)
     area = theta[1 : 1 + many].reshape(side, side)
     a, d = slice(1, 1 + many), slice(1 + many, 1 + 2 * many)
-    squares, cross = (_scattered(covariance[a, of], side) for of in (a, d))
+    squares, cross = (scattered(covariance[a, of], side) for of in (a, d))
     with_gain = covariance[0, a], covariance[0, d]
     third = 2 / 3 * squares
     fourth = convolved(area, squares.reshape(side, side)).ravel() + 5 / 6 * cross
@@ -264,8 +264,8 @@ def _bends(
     )
 
 
-def _scattered(covariance: Floats, side: int) -> Floats:
-    """The mean of δx⊗δy for elements of the given covariance."""
+def scattered(covariance: Floats, side: int) -> Floats:
+    """The mean of δx⊗δy, row by row, for elements of the given covariance: matrices of both signs, given for one, to lag ``side`` − 1."""
     reach = _reach(side)
     part = np.tensordot(reach, covariance.reshape(side, side, side, side), axes=((1, 2), (0, 2)))  # [i, l, n]
     out: Floats = np.einsum("iln,jln->ij", part, reach).ravel()
