@@ -19,7 +19,7 @@ modules = [importlib.import_module(f"analysis.{n}") for n in names]
 def known():
     return {
         f"{m.__name__}.{name}": [str(s) for s in thing.signatures]
-        for m in modules for name, thing in vars(m).items() if hasattr(thing, "signatures")
+        for m in modules for name, thing in vars(m).items() if hasattr(thing, "signatures") and not name.startswith("_")  # those come with their callers
     }
 
 before = known()
