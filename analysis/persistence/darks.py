@@ -10,22 +10,12 @@ from numpy.typing import NDArray
 
 from analysis.contract import FrameInput
 from analysis.correction import Chain, Corrected
+from analysis.persistence.averages import by_level
+from analysis.persistence.background import Ground, background, ground_of
 from analysis.persistence.order import Ordered, alike, since
 from analysis.persistence.outputs import OfChannel
-from analysis.persistence.residual import (
-    Compared,
-    Ground,
-    Reference,
-    Residual,
-    background,
-    by_level,
-    compared,
-    difference,
-    ground_of,
-    reference,
-    residual,
-    shot_of,
-)
+from analysis.persistence.reference import Reference, difference, reference
+from analysis.persistence.residual import Compared, Residual, compared, residual, shot_of
 from analysis.persistence.saturation import Saturated
 
 

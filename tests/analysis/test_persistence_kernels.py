@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from analysis.masks import BITS
 from analysis.persistence import residual_kernels
-from analysis.persistence.residual import by_level, quantiles, settled
+from analysis.persistence.averages import by_level, quantiles, settled
 from analysis.statistics import clipped
 
 SHAPES = [(64, 64), (71, 45), (33, 130)]
