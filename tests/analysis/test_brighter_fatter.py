@@ -121,6 +121,15 @@ def test_a_ladder_gives_the_detector_back() -> None:
     assert "of 12 µm" in wide.note and good().caveats == []
 
 
+def test_the_check_of_the_middle_tells_the_same_less_surely() -> None:
+    middle, whole = (value(run(flats(images()), window=n), "a00_after") for n in (48, 0))
+    assert whole == value(good(), "a00_after")  # a channel smaller than the window is checked as a whole
+    assert abs(pull(middle, 0.0)) < 4
+    assert middle.uncertainty is not None and whole.uncertainty is not None
+    # a part is of the kernel, which is that of whole frames; without it errors go as the window's side
+    assert 1.5 < middle.uncertainty / whole.uncertainty < np.sqrt(128 * 120) / 48
+
+
 def test_the_correction_takes_the_curvature_away() -> None:
     ratio = value(good(), "curvature_ratio")
     assert "other half" in ratio.note and "few-frames" not in ratio.flags
