@@ -65,7 +65,7 @@ PROCEDURE = Procedure(
         Version("1.0", "2026-11-21", "First version."),
         Version(
             "1.1", "2026-11-21",
-            "The error of the mean gain does not count a drift as scatter. Errors of scatters allow for being scaled by the scatter found: "
+            "The error of the mean gain holds that of a₀₀, and does not count a drift as scatter. Errors of scatters allow for being scaled by the scatter found: "
             "larger by a tenth with twenty pairs.",
         ),
     ),

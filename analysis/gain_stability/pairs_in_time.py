@@ -92,16 +92,20 @@ def pairs_in_time(
         found = point.difference
         if found is not None and noise is not None and found.variance > noise.variance:
             signal = found.variance - noise.variance
-            gain, lever = gain_of_pair(found.level, signal, a00 or 0.0)
+            value, uncertainty = a00 or (0.0, 0.0)
+            gain, lever = gain_of_pair(found.level, signal, value)
             error = gain * lever * found.variance_error / signal
+            other, _ = gain_of_pair(found.level, signal, value + uncertainty)
             shares.append(
-                np.hypot(
+                (
                     lever * noise.error / signal,
                     (offsets.error if offsets.source == "bias" else 0.0) / found.level,
+                    other / gain - 1.0,
                 )
             )
         moments.append(Moment(point, hours, _temperature(pair), gain, error))
-    common = float(np.mean(shares)) if shares else 0.0
+    # each is the same mistake in all pairs: read noise, offset, a₀₀
+    common = float(np.linalg.norm(np.mean(shares, axis=0))) if shares else 0.0
     reason = "" if shares else "no-reference" if noise is None else "unphysical"
     return Run(channel.name, setting, tuple(moments), common, a00 is not None, reason)
 
@@ -124,10 +128,10 @@ def gain_of_pair(level: float, signal: float, a00: float) -> tuple[float, float]
     return gain, 1.0 / (1.0 - slope)
 
 
-def _a00(inputs: Inputs, channel: Channel) -> float | None:
-    """a₀₀ of the channel as photon transfer measured it; None without."""
+def _a00(inputs: Inputs, channel: Channel) -> tuple[float, float] | None:
+    """a₀₀ of the channel and its error, as photon transfer measured it; None without."""
     found = inputs.used.get(("photon_transfer", "a00"), {}).get(channel.name)
-    return found.value if found is not None else None
+    return None if found is None or found.value is None else (found.value, found.uncertainty or 0.0)
 
 
 def _hours(pairs: Sequence[tuple[FrameInput, FrameInput]]) -> list[float | None]:

@@ -16,7 +16,7 @@ _SLOPE = "weighted fit of a mean for each exposure time and slopes with time and
 _EXCESS = "variance about the same fit that makes χ² what noise explains, its root"
 
 QUANTITIES = (
-    Quantity("gain_mean", "g", "e⁻/ADU", "Mean gain of the pairs", f"{_PAIR}; weighted mean", "health"),
+    Quantity("gain_mean", "g", "e⁻/ADU", "Mean gain of the pairs", f"{_PAIR}; weighted mean; error with those of read noise, offset and a₀₀", "health"),
     Quantity("gain_scatter", "s_g", "%", "Scatter of the gain from pair to pair beyond noise", _EXCESS, "health"),
     Quantity("gain_drift", "dg/dt", "%/h", "Change of the gain with time, at one temperature", _SLOPE.format("gains"), "health"),
     Quantity(

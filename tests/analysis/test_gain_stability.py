@@ -58,12 +58,16 @@ def flats(
 
 
 def run(
-    frames: list[FrameInput], dark: list[FrameInput], a00: float | None = A00, **parameters: float
+    frames: list[FrameInput],
+    dark: list[FrameInput],
+    a00: float | None = A00,
+    a00_error: float = 0.0,
+    **parameters: float,
 ) -> Results:
     used = (
         {}
         if a00 is None
-        else {("photon_transfer", "a00"): {"A": Measurement("a00", "A", "", a00, 0.0, "1/e⁻", "", 1)}}
+        else {("photon_transfer", "a00"): {"A": Measurement("a00", "A", "", a00, a00_error, "1/e⁻", "", 1)}}
     )
     return measured(
         PROCEDURE, inputs(PROCEDURE, CAMERA, {"flat": frames, "bias": dark}, used=used, **parameters)
@@ -113,6 +117,20 @@ def test_exposure_times_may_alternate() -> None:
     assert abs(pull(value(found, "gain_drift"), 1.0)) < 4 and abs(pull(value(found, "level_drift"), -1.0)) < 4
     assert value(found, "gain_mean").n == 16
     assert value(run(flats(rng, 15, times=(5.0, 20.0)), biases(rng), None), "gain_mean").n == 8
+
+
+def test_the_mean_gain_is_no_better_known_than_the_coefficient_it_is_freed_by() -> None:
+    rng = np.random.default_rng(5)
+    frames, dark = flats(rng, 12), biases(rng)
+    known, guessed = (run(frames, dark, a00_error=error) for error in (0.0, 1e-7))
+    first, second = (value(found, "gain_mean") for found in (known, guessed))
+    assert first.value == second.value and first.uncertainty is not None and second.uncertainty is not None
+    other = value(run(frames, dark, A00 + 1e-7), "gain_mean").value
+    assert other is not None and first.value is not None
+    added = np.sqrt(second.uncertainty**2 - first.uncertainty**2)
+    assert added == pytest.approx(abs(other - first.value), rel=0.02)
+    for quantity in ("gain_drift", "gain_scatter"):
+        assert value(known, quantity) == value(guessed, quantity)
 
 
 def test_light_that_drifts_is_not_taken_for_gain() -> None:
