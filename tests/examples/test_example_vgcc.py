@@ -97,7 +97,10 @@ def test_serials_and_offsets_are_the_published_ones(vgcc: Campaign) -> None:
 
 def test_every_kind_of_fault_is_shown(planned: dict[str, list[Exposure]]) -> None:
     kinds = {fault.kind for block in planned.values() for e in block for fault in e.faults}
-    assert kinds == set(FAULTS)
+    assert kinds == set(FAULTS) - {
+        "bias-jump",
+        "stuck-bit",
+    }  # of the electronics: the example of physics, and the simulator's tests
 
 
 def test_exposures_stay_few(planned: dict[str, list[Exposure]]) -> None:
