@@ -19,8 +19,7 @@ from analysis.contract import (
     Version,
 )
 from analysis.conversion import GAIN
-from analysis.flat_frames import by_setting
-from analysis.flat_pairs import Bounds, pair_up
+from analysis.paired_flats import PARAMETERS, bounds_of, channels_with_pairs
 
 
 def measure(inputs: Inputs, results: Results) -> None:
@@ -30,29 +29,12 @@ def measure(inputs: Inputs, results: Results) -> None:
             f"brighter_fatter.estimator cannot be {inputs.parameters['estimator']!r}; it is one of {', '.join(ESTIMATORS)}"
         )
     biases = inputs.frames.get("bias", ())
-    bounds = Bounds(
-        inputs.number("clip"),
-        int(inputs.number("tile")),
-        inputs.detector.geometry.saturation,
-        inputs.number("lamp_tolerance"),
-        inputs.number("flicker_ratio"),
-        inputs.number("pile_fraction"),
-    )
+    bounds = bounds_of(inputs)
     curves = []
-    for setting, frames in by_setting(inputs.frames.get("flat", ()), inputs.setting):
-        pairs, left = pair_up(frames, inputs.number("time_tolerance"))
-        if left:
-            names = ", ".join(f.frame.exposure for f in left)
-            results.say(f"{setting or 'flats'}: without a partner of equal exposure time: {names}")
-        for channel in inputs.detector.geometry.channels:
-            if not pairs:
-                known = any(f.frame.exptime is not None for f in frames)
-                reason = "too-few-frames" if known or not frames else "exposure-time-unknown"
-                nothing(results, channel.name, setting, reason, f"{len(frames)} flats make no pair")
-                continue
-            curve = measure_curve(inputs, channel, setting, pairs, biases, bounds)
-            hand_back(inputs, results, curve)
-            curves.append(curve)
+    for setting, channel, pairs in channels_with_pairs(inputs, results, nothing):
+        curve = measure_curve(inputs, channel, setting, pairs, biases, bounds)
+        hand_back(inputs, results, curve)
+        curves.append(curve)
     hand_on(results, curves, [c.name for c in inputs.detector.geometry.channels], int(inputs.number("order")))
 
 
@@ -88,12 +70,7 @@ PROCEDURE = Procedure(
         Parameter("half_well", 32768.0, "peak of the point source whose growth is predicted", "ADU", 1.0),
         Parameter("spot_fwhm", 2.0, "full width at half maximum of that point source", "pixels", 0.5, 20.0),
         Parameter("pitch", 12.0, "pitch of the pixels, for widths", "µm", 0.1),
-        Parameter("time_tolerance", 0.005, "largest difference of the exposure times of a pair", "s", 0.0),
-        Parameter("clip", 5.0, "clipping of the differences; at 5 σ it costs no normal noise", "σ", 4.0, 10.0),
-        Parameter("tile", 64, "side of the tiles that the checks of pairs work with", "pixels", 8),
-        Parameter("lamp_tolerance", 0.01, "relative change of the light within a pair from which it is not used", "", 0.0, 1.0),
-        Parameter("flicker_ratio", 1.5, "variance of row or column means over that of pixel noise from which a pair is not used", "", 1.0),
-        Parameter("pile_fraction", 0.001, "fraction of pixels at one end of the range from which a flat is clamped or saturated", "", 0.0, 1.0),
+        *PARAMETERS,
     ),
     quantities=QUANTITIES,
     figures=(

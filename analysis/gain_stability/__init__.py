@@ -14,46 +14,26 @@ from analysis.contract import (
     Use,
     Version,
 )
-from analysis.flat_frames import by_setting
-from analysis.flat_pairs import Bounds, pair_up
 from analysis.gain_stability.outputs import hand_on
 from analysis.gain_stability.pairs_in_time import pairs_in_time
 from analysis.gain_stability.results import QUANTITIES, hand_back, nothing
+from analysis.paired_flats import PARAMETERS, bounds_of, channels_with_pairs
 
 
 def measure(inputs: Inputs, results: Results) -> None:
     """Measure the flats of one detector; see ``PROCEDURE`` for the quantities."""
     biases = inputs.frames.get("bias", ())
-    bounds = Bounds(
-        inputs.number("clip"),
-        int(inputs.number("tile")),
-        inputs.detector.geometry.saturation,
-        inputs.number("lamp_tolerance"),
-        inputs.number("flicker_ratio"),
-        inputs.number("pile_fraction"),
-    )
+    bounds = bounds_of(inputs)
     runs, followed = [], []
-    for setting, frames in by_setting(inputs.frames.get("flat", ()), inputs.setting):
-        pairs, left = pair_up(frames, inputs.number("time_tolerance"))
-        if left:
-            names = ", ".join(f.frame.exposure for f in left)
-            results.say(f"{setting or 'flats'}: without a partner of equal exposure time: {names}")
-        for channel in inputs.detector.geometry.channels:
-            if not pairs:
-                known = any(f.frame.exptime is not None for f in frames)
-                reason = "too-few-frames" if known or not frames else "exposure-time-unknown"
-                nothing(results, channel.name, setting, reason, f"{len(frames)} flats make no pair")
-                continue
-            run = pairs_in_time(inputs, channel, setting, pairs, biases, bounds)
-            if run is None:
-                nothing(
-                    results, channel.name, setting, "no-overscan", "nothing tells the offset of the flats"
-                )
-                continue
-            runs.append(run)
-            found = hand_back(results, run, inputs.number("least_range"), inputs.number("tolerance"))
-            if found is not None:
-                followed.append(found)
+    for setting, channel, pairs in channels_with_pairs(inputs, results, nothing):
+        run = pairs_in_time(inputs, channel, setting, pairs, biases, bounds)
+        if run is None:
+            nothing(results, channel.name, setting, "no-overscan", "nothing tells the offset of the flats")
+            continue
+        runs.append(run)
+        found = hand_back(results, run, inputs.number("least_range"), inputs.number("tolerance"))
+        if found is not None:
+            followed.append(found)
     hand_on(results, runs, followed)
 
 
@@ -79,12 +59,7 @@ PROCEDURE = Procedure(
     parameters=(
         Parameter("least_range", 0.5, "range of the temperature from which the gain is told against it", "K", 0.0),
         Parameter("tolerance", 0.2, "scatter of the gain (or of the light) beyond noise from which it is called unstable", "%", 0.0),
-        Parameter("time_tolerance", 0.005, "largest difference of the exposure times of a pair", "s", 0.0),
-        Parameter("clip", 5.0, "clipping of the differences; at 5 σ it costs no normal noise", "σ", 3.0, 10.0),
-        Parameter("tile", 64, "side of the tiles about whose means the variance is taken", "pixels", 8),
-        Parameter("lamp_tolerance", 0.01, "relative change of the light within a pair from which it is not used", "", 0.0, 1.0),
-        Parameter("flicker_ratio", 1.5, "variance of row or column means over that of pixel noise from which a pair is not used", "", 1.0),
-        Parameter("pile_fraction", 0.001, "fraction of pixels at one end of the range from which a flat is clamped or saturated", "", 0.0, 1.0),
+        *PARAMETERS,
     ),
     quantities=QUANTITIES,
     uses=(Use("photon_transfer", "a00", "the brighter-fatter effect, which makes the gain of a pair depend on its level"),),

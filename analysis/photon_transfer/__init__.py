@@ -14,8 +14,7 @@ from analysis.contract import (
     Role,
     Version,
 )
-from analysis.flat_frames import by_setting
-from analysis.flat_pairs import Bounds, pair_up
+from analysis.paired_flats import PARAMETERS, bounds_of, channels_with_pairs
 from analysis.photon_transfer.outputs import hand_on
 from analysis.photon_transfer.points import measure_curve
 from analysis.photon_transfer.quantities import QUANTITIES
@@ -37,38 +36,20 @@ def measure(inputs: Inputs, results: Results) -> None:
             f"photon_transfer.covariance_method cannot be {method!r}; it is direct or fourier"
         )
     biases = inputs.frames.get("bias", ())
-    bounds = Bounds(
-        inputs.number("clip"),
-        int(inputs.number("tile")),
-        inputs.detector.geometry.saturation,
-        inputs.number("lamp_tolerance"),
-        inputs.number("flicker_ratio"),
-        inputs.number("pile_fraction"),
+    bounds = bounds_of(
+        inputs,
         lags=int(inputs.number("lags")),
         method="fourier" if method == "fourier" else "direct",
         least_pixels=int(inputs.number("least_pixels")),
     )
     curves = []
-    for setting, frames in by_setting(inputs.frames.get("flat", ()), inputs.setting):
-        pairs, left = pair_up(frames, inputs.number("time_tolerance"))
-        if left:
-            names = ", ".join(f.frame.exposure for f in left)
-            results.say(f"{setting or 'flats'}: without a partner of equal exposure time: {names}")
-        for channel in inputs.detector.geometry.channels:
-            curve = None
-            if not pairs:
-                known = any(f.frame.exptime is not None for f in frames)
-                reason = "too-few-frames" if known else "exposure-time-unknown"
-                nothing(results, channel.name, setting, reason, f"{len(frames)} flats make no pair")
-            else:
-                curve = measure_curve(inputs, channel, setting, pairs, biases, bounds)
-                if curve is None:
-                    nothing(
-                        results, channel.name, setting, "no-overscan", "nothing tells the offset of the flats"
-                    )
-            if curve is not None:
-                hand_back(results, curve)
-                curves.append(curve)
+    for setting, channel, pairs in channels_with_pairs(inputs, results, nothing):
+        curve = measure_curve(inputs, channel, setting, pairs, biases, bounds)
+        if curve is None:
+            nothing(results, channel.name, setting, "no-overscan", "nothing tells the offset of the flats")
+            continue
+        hand_back(results, curve)
+        curves.append(curve)
     hand_on(results, curves, [c.name for c in inputs.detector.geometry.channels], bounds.sigma)
 
 
@@ -109,13 +90,8 @@ PROCEDURE = Procedure(
         Parameter("lags", 8, "how far covariances are measured and fitted, in rows and in columns", "pixels", 1, 16),
         Parameter("covariance_method", "direct", "direct (products of pixels) or fourier (transforms in double precision, slower): the same to a thousandth of the errors"),
         Parameter("least_pixels", 10_000, "good pixels that covariances need", "pixels", 1000),
-        Parameter("time_tolerance", 0.005, "largest difference of the exposure times of a pair", "s", 0.0),
-        Parameter("clip", 5.0, "clipping of the differences; at 5 σ it costs no normal noise", "σ", 3.0, 10.0),
-        Parameter("tile", 64, "side of the tiles about whose means the variance is taken", "pixels", 8),
         Parameter("pair_level", 0.0, "level of the cross-check by pairs; 0: a quarter of the highest", "ADU", 0.0),
-        Parameter("lamp_tolerance", 0.01, "relative change of the light within a pair from which it is not used", "", 0.0, 1.0),
-        Parameter("flicker_ratio", 1.5, "variance of row or column means over that of pixel noise from which a pair is not used", "", 1.0),
-        Parameter("pile_fraction", 0.001, "fraction of pixels at one end of the range from which a flat is clamped or saturated", "", 0.0, 1.0),
+        *PARAMETERS,
     ),
     quantities=QUANTITIES,
     figures=(

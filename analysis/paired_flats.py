@@ -1,0 +1,61 @@
+"""What procedures that measure pairs of flats have in common: their parameters, and the pairs of each setting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+from analysis.contract import FrameInput, Inputs, Parameter, Results
+from analysis.flat_frames import by_setting
+from analysis.flat_pairs import Bounds, pair_up
+from campaign.geometry import Channel
+
+PARAMETERS = (
+    Parameter("time_tolerance", 0.005, "largest difference of the exposure times of a pair", "s", 0.0),
+    Parameter("clip", 5.0, "clipping of the differences; at 5 σ it costs no normal noise", "σ", 3.0, 10.0),
+    Parameter("tile", 64, "side of the tiles about whose means the variance is taken", "pixels", 8),
+    Parameter("lamp_tolerance", 0.01, "relative change of the light within a pair from which it is not used", "", 0.0, 1.0),
+    Parameter("flicker_ratio", 1.5, "variance of row or column means over that of pixel noise from which a pair is not used", "", 1.0),
+    Parameter("pile_fraction", 0.001, "fraction of pixels at one end of the range from which a flat is clamped or saturated", "", 0.0, 1.0),
+)  # fmt: skip
+"""How flats are paired and measured, and which pairs are left out."""
+
+Pairs = list[tuple[FrameInput, FrameInput]]
+
+
+class Nothing(Protocol):
+    """Says that all quantities of a channel are missing in a setting, for a reason."""
+
+    def __call__(self, results: Results, channel: str, setting: str, reason: str, note: str) -> None:
+        """Report them."""
+
+
+def bounds_of(inputs: Inputs, **more: Any) -> Bounds:
+    """What ``PARAMETERS`` ask for; ``more`` are other fields of ``Bounds``."""
+    return Bounds(
+        inputs.number("clip"),
+        int(inputs.number("tile")),
+        inputs.detector.geometry.saturation,
+        inputs.number("lamp_tolerance"),
+        inputs.number("flicker_ratio"),
+        inputs.number("pile_fraction"),
+        **more,
+    )
+
+
+def channels_with_pairs(
+    inputs: Inputs, results: Results, nothing: Nothing
+) -> Iterator[tuple[str, Channel, Pairs]]:
+    """(setting, channel, its pairs of flats) wherever flats make pairs; ``nothing`` is said of all other channels, and of flats left over."""
+    for setting, frames in by_setting(inputs.frames.get("flat", ()), inputs.setting):
+        pairs, left = pair_up(frames, inputs.number("time_tolerance"))
+        if left:
+            names = ", ".join(f.frame.exposure for f in left)
+            results.say(f"{setting or 'flats'}: without a partner of equal exposure time: {names}")
+        for channel in inputs.detector.geometry.channels:
+            if pairs:
+                yield setting, channel, pairs
+                continue
+            known = any(f.frame.exptime is not None for f in frames)
+            reason = "too-few-frames" if known or not frames else "exposure-time-unknown"
+            nothing(results, channel.name, setting, reason, f"{len(frames)} flats make no pair")
