@@ -34,7 +34,7 @@ test: $(VENV)/.ready-dev ## run every check and test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest -n auto --dist loadscope
+	$(BIN)/pytest -n auto --dist loadscope --no-loadscope-reorder --durations 30
 
 check: $(VENV)/.ready-dev ## run the fast checks and tests
 	$(BIN)/ruff check .
