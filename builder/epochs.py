@@ -37,7 +37,9 @@ class Timeline:
                 series = known.setdefault((detector, devices.get((block, detector), "")), [])
                 at = first or (series[-1][0] if series else datetime.min.replace(tzinfo=UTC))
                 series.append((at, number, Place(block, test, first.isoformat() if first else "")))
-        self._series = {name: [p for *_, p in sorted(held, key=lambda h: h[:2])] for name, held in known.items()}
+        self._series = {
+            name: [p for *_, p in sorted(held, key=lambda h: h[:2])] for name, held in known.items()
+        }
         for name, places in self._series.items():
             for n, place in enumerate(places):
                 self._order[name[0], place.block, place.test] = name, n
@@ -53,4 +55,6 @@ class Timeline:
 def began(frames: Iterable[Frame]) -> datetime | None:
     """When the first of some frames was taken; None where none has a time. A time without a zone is UTC."""
     dates = [f.date for f in frames if f.date is not None]
-    return min((d.replace(tzinfo=UTC) if d.tzinfo is None else d.astimezone(UTC) for d in dates), default=None)
+    return min(
+        (d.replace(tzinfo=UTC) if d.tzinfo is None else d.astimezone(UTC) for d in dates), default=None
+    )

@@ -270,15 +270,15 @@ class Planner:
         for t in known.procedure.takes:
             name = f"{t.procedure}.{t.product}"
             if t.which == "epochs":
-                found = self._epochs(test, detector, t, products)
-                epochs[t.procedure, t.product] = found
-                used_ids += [(f"{name} of {h.block}/{h.test}", h.result_id) for h in found]
+                several = self._epochs(test, detector, t, products)
+                epochs[t.procedure, t.product] = several
+                used_ids += [(f"{name} of {h.block}/{h.test}", h.result_id) for h in several]
             elif held := products.get((test.block, detector.name, t.procedure, t.product)):
                 one = self._chosen(test, detector, setting, t, held)
                 taken[t.procedure, t.product] = one.form, one.object
                 used_ids.append((name, one.result_id))
-        several = any(r.every_detector for r in known.procedure.roles)
-        everyone = self.campaign.detectors_of(self._blocks[test.block]) if several else (detector,)
+        together = any(r.every_detector for r in known.procedure.roles)
+        everyone = self.campaign.detectors_of(self._blocks[test.block]) if together else (detector,)
         frames = {f.id: f for held in roles.values() for f in held}
         prints = {i: self.summarised.fingerprints[file_key(f.file)] for i, f in frames.items()}
         shared = (known.reference.name, detector.name)
@@ -294,7 +294,7 @@ class Planner:
             "used": json.dumps([[k, v] for k, v in used_ids]),
             "setting": json.dumps(setting),
         }
-        if several:
+        if together:
             geometries = [[d.name, asdict(d.geometry)] for d in everyone]
             parts["detectors"] = json.dumps(geometries, sort_keys=True, default=str)
         if epochs:

@@ -69,7 +69,9 @@ def inputs_of(task: Task, objects: Path, masters: Path | None = None) -> Inputs:
         task.detectors,
         {
             k: tuple(
-                Epoch(h.block, h.test, h.time, h.measurements, partial(read_product, objects / h.object, h.form))
+                Epoch(
+                    h.block, h.test, h.time, h.measurements, partial(read_product, objects / h.object, h.form)
+                )
                 for h in held
             )
             for k, held in task.epochs.items()
