@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from math import sqrt
 
@@ -22,7 +22,11 @@ from campaign.model import Detector
 
 _MARKED = 2000
 _NAMED = 6
-"""Epochs whose tests are named in plots over time."""
+"""Epochs that stand under the names of their tests; more are on an axis of time."""
+_CELL = 16
+"""Side of a cell of the matrix, in squares of the image: as images of detectors its picture is made of few."""
+_WRITTEN = 10
+"""Epochs up to which the matrix names them, and has its numbers written in it."""
 
 FIGURES = (
     FigureSpec(
@@ -37,7 +41,7 @@ FIGURES = (
         ("bad_area", *(kind.replace("-", "_") for kind in PIXELS)),
     ),
     FigureSpec(
-        "over_time", "Bad pixels over time", "Pixels of each epoch's own mask. Steps and slopes are damage or annealing; a class that was not looked for in an epoch has no point there.",
+        "over_time", "Bad pixels over time", "Pixels of each epoch's own mask, a few epochs under their names, many at their times. Steps and slopes are damage or annealing; a class that was not looked for in an epoch has no point there.",
         (
             PanelSpec("Pixels with any defect against time, by channel, with their uncertainty."),
             *(PanelSpec(f"The same of pixels with the bit {kind}.") for kind in PIXELS),
@@ -45,10 +49,10 @@ FIGURES = (
     ),
     FigureSpec(
         "changes", "What is new, what is gone",
-        "Pixels that one epoch has and the one before has not, and the other way round, with lines for what noise at the thresholds makes of a detector on which nothing changed. Points well above their line are changes.",
+        "Pixels that one epoch has and the one before has not, and the other way round, and what noise at the thresholds makes of a detector on which nothing changed. Where there are many more than that, something changed.",
         (
-            PanelSpec("Pixels that are new against time, by channel; broken lines: expected by noise."),
-            PanelSpec("Pixels that are gone against time, by channel; broken lines: expected by noise."),
+            PanelSpec("Pixels that are new against time, by channel; open: expected by noise."),
+            PanelSpec("Pixels that are gone against time, by channel; open: expected by noise."),
         ),
         ("added", "removed", "flips"),
     ),
@@ -99,23 +103,45 @@ def _merged(found: Sequence[Course]) -> Plot:
     return Plot((Panel("class, by its bit", "pixels", tuple(series), yscale="log", xnames=SHOWN),))
 
 
-def _axis(epochs: Sequence[Epoch]) -> tuple[str, dict[tuple[str, str], float], tuple[Mark, ...]]:
-    """Label of the time axis, the place of each epoch on it, and marks that name the tests where they are few.
+@dataclass(frozen=True)
+class Axis:
+    """The abscissa of what is told of epochs: where each is, by (block, test).
 
-    Days since the first, hours where all are within two days; the number of the epoch where the time of one is not known.
+    A few stand side by side under their names, channels beside each other; many at days (hours, if all are within two days) since
+    the first, or at their numbers where the time of one is not known.
     """
-    keys = [(e.block, e.test) for e in epochs]
-    times = [datetime.fromisoformat(e.time) for e in epochs if e.time]
-    if len(times) < len(epochs):
-        label, at = "epoch", dict(zip(keys, map(float, range(1, len(keys) + 1)), strict=True))
-    else:
-        past = [(t - times[0]).total_seconds() / 3600.0 for t in times]
-        unit, scale = ("hours", 1.0) if max(past) <= 48.0 else ("days", 24.0)
-        label = f"{unit} since {times[0].date().isoformat()} {times[0]:%H:%M}"
-        at = {key: p / scale for key, p in zip(keys, past, strict=True)}
-    many = len({e.block for e in epochs}) > 1
-    named = epochs if 1 < len(epochs) <= _NAMED else ()
-    return label, at, tuple(Mark(f"{e.block}/{e.test}" if many else e.test, x=at[e.block, e.test]) for e in named)  # fmt: skip
+
+    label: str
+    places: dict[tuple[str, str], float]
+    names: tuple[str, ...] = ()
+
+    @staticmethod
+    def of(epochs: Sequence[Epoch]) -> Axis:
+        """The axis of these epochs, in their order."""
+        keys = [(e.block, e.test) for e in epochs]
+        numbers = dict(zip(keys, map(float, range(len(keys))), strict=True))
+        times = [datetime.fromisoformat(e.time) for e in epochs if e.time]
+        dated = len(times) == len(epochs)
+        begun = f"{times[0]:%Y-%m-%d %H:%M}" if dated else ""
+        if len(epochs) <= _NAMED:
+            label = f"epoch, from {begun} to {times[-1]:%Y-%m-%d %H:%M}" if dated else "epoch"
+            return Axis(label, numbers, names(epochs))
+        if not dated:
+            return Axis("number of the epoch", numbers)
+        hours = [(t - times[0]).total_seconds() / 3600.0 for t in times]
+        unit, scale = ("hours", 1.0) if max(hours) <= 48.0 else ("days", 24.0)
+        return Axis(f"{unit} since {begun}", {k: h / scale for k, h in zip(keys, hours, strict=True)})
+
+    def at(self, one: Course, which: Sequence[int], number: int, of: int) -> NDArray[np.float64]:
+        """Where epochs of a channel are, the ``number``-th of so many."""
+        beside = 0.6 * ((number + 0.5) / of - 0.5) if self.names else 0.0
+        return np.array([self.places[one.epochs[n].block, one.epochs[n].test] + beside for n in which])
+
+
+def names(epochs: Sequence[Epoch]) -> tuple[str, ...]:
+    """Tests by name, with their block where there are several."""
+    several = len({e.block for e in epochs}) > 1
+    return tuple(f"{e.block}/{e.test}" if several else e.test for e in epochs)
 
 
 def _all(found: Sequence[Course]) -> tuple[Epoch, ...]:
@@ -123,44 +149,47 @@ def _all(found: Sequence[Course]) -> tuple[Epoch, ...]:
     return max((one.epochs for one in found), key=len)
 
 
-def _at(one: Course, places: dict[tuple[str, str], float], which: Sequence[int]) -> NDArray[np.float64]:
-    return np.array([places[one.epochs[n].block, one.epochs[n].test] for n in which])
-
-
 def _over_time(found: Sequence[Course]) -> Plot:
-    label, places, marks = _axis(_all(found))
-    panels = []
+    axis, panels = Axis.of(_all(found)), []
     for kind in (ANY, *PIXELS):
         series = []
-        for one in found:
+        for i, one in enumerate(found):
             looked = [n for n, numbers in enumerate(one.pixels) if kind in numbers]
-            held = [one.noise[n].variances for n in looked]
-            errors = [sqrt(sum(v.values()) if kind == ANY else v[kind]) for v in held]
+            variances = [one.noise[n].variances for n in looked]
+            errors = [sqrt(sum(v.values()) if kind == ANY else v[kind]) for v in variances]
             numbers = [float(one.pixels[n][kind]) for n in looked]
-            series.append(
-                Series(
-                    _at(one, places, looked), np.array(numbers), one.channel.name, one.channel.name, np.array(errors)
-                )
-            )  # fmt: skip
+            series.append(_points(axis.at(one, looked, i, len(found)), numbers, errors, one.channel.name))
         title = "all" if kind == ANY else kind
-        panels.append(Panel(label, "pixels", tuple(series), marks if kind == ANY else (), title))
+        panels.append(
+            Panel(axis.label, "pixels", tuple(series), (Mark("none", y=0.0),), title, xnames=axis.names)
+        )
     return Plot(tuple(panels), columns=3)
 
 
+def _points(
+    at: NDArray[np.float64], numbers: Sequence[float], errors: Sequence[float], channel: str
+) -> Series:
+    # an error of 10⁻⁹⁷ pixels is none, and would rule the axis where all else is 0
+    shown = [e if e > 1e-3 else 0.0 for e in errors]
+    return Series(at, np.array(numbers), channel, channel, np.array(shown))
+
+
 def _changes(found: Sequence[Course]) -> Plot:
-    label, places, marks = _axis(_all(found))
-    panels = []
+    epochs = _all(found)
+    axis, panels = Axis.of(epochs[1:] if len(epochs) <= _NAMED else epochs), []
     for title in ("new", "gone"):
         series = []
-        for one in found:
-            which = [n for n in range(1, len(one.epochs)) if ANY in one.steps[n]]
+        for i, one in enumerate(found):
+            which = [n for n in range(1, len(one.epochs)) if one.steps[n]]
             steps = [one.steps[n][ANY] for n in which]
-            numbers = np.array([float(s.added if title == "new" else s.removed) for s in steps])
+            numbers = [float(s.added if title == "new" else s.removed) for s in steps]
             noise = np.array([expected(one, n) for n in which])
-            at, name = _at(one, places, which), one.channel.name
-            series.append(Series(at, numbers, name, name, np.sqrt(noise)))
-            series.append(Series(at, noise, f"{name} by noise", name, style="line"))
-        panels.append(Panel(label, "pixels", tuple(series), marks, title))
+            at, name = axis.at(one, which, i, len(found)), one.channel.name
+            series.append(_points(at, numbers, np.sqrt(noise).tolist(), name))
+            series.append(Series(at, noise, f"{name} by noise", name))
+        panels.append(
+            Panel(axis.label, "pixels", tuple(series), (Mark("none", y=0.0),), title, xnames=axis.names)
+        )
     return Plot(tuple(panels), columns=2)
 
 
@@ -177,11 +206,15 @@ def _persistence(found: Sequence[Course]) -> ImageMap:
     size = len(mine[0].pairs[0])
     common, either = np.zeros((size, size)), np.zeros((size, size))
     for one in mine:
-        both, any_of = one.pairs
-        common, either = common + both, either + any_of
-    likeness = np.where(either > 0, common / np.maximum(either, 1.0), 1.0)
-    names = tuple(e.test for e in epochs[-size:])
-    shown = names if size <= 12 else ()
+        common, either = common + one.pairs[0], either + one.pairs[1]
+    cells = np.where(either > 0, common / np.maximum(either, 1.0), 1.0)
+    few = size <= _WRITTEN
+    outlines = [
+        (f"{v:.2f}", y * _CELL, (y + 1) * _CELL, x * _CELL, (x + 1) * _CELL)
+        for (y, x), v in np.ndenumerate(cells)
+    ]
+    shown = names(epochs[-size:]) if few else ()
     return ImageMap(
-        likeness, "likeness", low=0.0, high=1.0, xlabel="epoch", ylabel="epoch", xnames=shown, ynames=shown
-    )
+        np.kron(cells, np.ones((_CELL, _CELL))), "likeness (1: the same pixels)", low=0.0, high=1.0,
+        outlines=tuple(outlines) if few else (), xlabel="epoch", ylabel="epoch", xnames=shown, ynames=shown,
+    )  # fmt: skip
