@@ -22,6 +22,7 @@ from campaign.model import Detector
 
 ParameterValue = float | int | bool | str
 Class = Literal["performance", "health", "calibration", "engineering"]
+Which = Literal["nearest", "latest", "epochs"]
 
 REASONS: dict[str, str] = {
     "not-reached": "the data do not reach the regime in which this could be measured",
@@ -40,6 +41,7 @@ REASONS: dict[str, str] = {
     "none-found": "nothing of the kind was found",
     "not-varied": "what this would be told from was the same in all frames",
     "one-channel": "this compares channels, and there is only one",
+    "too-few-epochs": "this compares epochs, and there are too few",
 }
 """Coded reasons why a value could not be had."""
 
@@ -110,12 +112,14 @@ class Use:
 class Take:
     """A product of another procedure that this one takes, of the same detector and block: a correction, a mask.
 
-    It is that of the same test, else of a test of the same setting, else the first there is.
+    ``which``, where several tests have one: 'nearest' is that of the same test, else of a test of the same setting, else the first
+    there is; 'latest' that of the latest test no later than this one, else the first there is; 'epochs' those of all tests, see ``Epoch``.
     """
 
     procedure: str
     product: str
     meaning: str
+    which: Which = "nearest"
 
 
 @dataclass(frozen=True)
@@ -339,6 +343,23 @@ class Made:
     parameters: tuple[ParameterValue, ...] = ()
 
 
+@dataclass(frozen=True)
+class Epoch:
+    """A product that another procedure handed back of one test, to be read when it is needed: see ``Take.which``.
+
+    Epochs are those of every test of the campaign, of whatever block, on the same detector (of the same hardware, where blocks name
+    it) that was not taken later than this one: what comes later changes no earlier result. ``time`` [UTC, ISO 8601] is that of the test's first
+    frame, '' where it is not known; such a test comes after the one before it in the record. ``measurements`` are all that the
+    procedure measured there; ``read`` raises OSError or ValueError when the file is gone or damaged.
+    """
+
+    block: str
+    test: str
+    time: str
+    measurements: tuple[Measurement, ...]
+    read: Callable[[], Product] = field(compare=False, repr=False)
+
+
 Shelf = Callable[[Made, Callable[[], NDArray[np.generic]]], NDArray[np.generic]]
 """Hands out an array by its name: one that was made before, else what the callable makes."""
 
@@ -354,7 +375,8 @@ class Inputs:
 
     ``frames`` by role, in order of exposure; ``used`` holds values of other procedures' quantities by
     (procedure, quantity) and channel; ``setting`` is the default setting of the measurements; ``shelf`` is where ``shared`` looks.
-    ``products`` read what ``takes`` declares, by (procedure, product); ``detectors`` are those whose frames there are, by name.
+    ``products`` read what ``takes`` declares, by (procedure, product), ``epochs`` are those of several tests, the earliest first;
+    ``detectors`` are those whose frames there are, by name.
     """
 
     block: str
@@ -367,6 +389,7 @@ class Inputs:
     shelf: Shelf = field(default=make_anew, compare=False, repr=False)
     products: Mapping[tuple[str, str], Callable[[], Product]] = field(default_factory=dict)
     detectors: Mapping[str, Detector] = field(default_factory=dict)
+    epochs: Mapping[tuple[str, str], tuple[Epoch, ...]] = field(default_factory=dict)
 
     def product(self, procedure: str, name: str) -> Product | None:
         """A product of another procedure, as it was handed back; None where there is none. Planes and columns may be read-only.

@@ -39,7 +39,7 @@ STEPS: Mapping[str, str] = {
     "dark": "the master dark's rate times the exposure time",
     "brighter-fatter": "charge put back over the borders that charge had moved, by the kernel of the brighter-fatter effect",
     "flat": "division by the master flat",
-    "defects": "the mask of known defects, else that of the flats alone",
+    "defects": "the mask of known defects: that merged over epochs, else that of one test, else that of the flats alone",
 }
 """The steps, in the order in which they are applied, and what each takes off."""
 
@@ -52,7 +52,8 @@ TAKES: Mapping[str, tuple[Take, ...]] = {
     ),
     "flat": (Take("flat", "master_flat", "the response of each pixel by which frames are divided"),),
     "defects": (
-        Take("defects", "mask", "pixels known to be bad, left out"),
+        Take("defect_history", "mask", "pixels that are bad in enough epochs, left out", "latest"),
+        Take("defects", "mask", "pixels known to be bad, left out where no epochs were merged"),
         Take(
             "flat",
             "defects",
@@ -351,8 +352,10 @@ _OF_FLATS = {1: "dark", 2: "bright", 4: "no-value"}
 
 
 def _defects(inputs: Inputs, channel: Channel, before: Sequence[str]) -> Step | str:
-    of_all, of_flats = TAKES["defects"]
-    plane = _plane(inputs, of_all, channel)
+    merged, of_one, of_flats = TAKES["defects"]
+    plane = _plane(inputs, merged, channel)
+    if isinstance(plane, str):
+        plane = _plane(inputs, of_one, channel)
     if not isinstance(plane, str):
         known = plane.astype(np.int32)
     else:

@@ -12,7 +12,7 @@ from datetime import date
 from importlib import import_module
 from typing import get_args
 
-from analysis.contract import Class, Procedure, Quantity
+from analysis.contract import Class, Procedure, Quantity, Which
 
 FRAME_TYPES = ("bias", "dark", "flat", "point", "other", "any")
 """What the type of a frame may be, for the roles of procedures."""
@@ -142,6 +142,12 @@ def _inputs(
         if products is not None and take.product not in products.get(take.procedure, ()):
             what = f"it takes {take.procedure}.{take.product}, which nothing hands back"
             yield Fault("takes", what, "name a product of another procedure")
+        if take.which not in get_args(Which):
+            what = f"of which tests it takes {take.procedure}.{take.product} is {take.which!r}"
+            yield Fault("takes", what, f"say {', '.join(get_args(Which))}")
+        if not take.meaning.strip():
+            what = f"it does not say what it takes {take.procedure}.{take.product} for"
+            yield Fault("takes", what, "give it a meaning")
 
 
 def _quantities(p: Procedure) -> Iterator[Fault]:

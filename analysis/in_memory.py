@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.contract import FrameInput, Inputs, Measurement, ParameterValue, Procedure, Results
+from analysis.contract import Epoch, FrameInput, Inputs, Measurement, ParameterValue, Procedure, Results
 from analysis.summary import summarise
 from campaign.frames import FieldValue, Frame, FrameFile
 from campaign.geometry import Channel, Geometry, Region
@@ -80,6 +80,7 @@ def inputs(
     frames: Mapping[str, Sequence[FrameInput]],
     *,
     used: Mapping[tuple[str, str], Mapping[str, Measurement]] | None = None,
+    epochs: Mapping[tuple[str, str], Sequence[Epoch]] | None = None,
     **parameters: ParameterValue,
 ) -> Inputs:
     """What a procedure is given; parameters over its defaults."""
@@ -90,6 +91,7 @@ def inputs(
         {role: tuple(found) for role, found in frames.items()},
         procedure.settings(parameters),
         used or {},
+        epochs={name: tuple(held) for name, held in (epochs or {}).items()},
     )
 
 

@@ -17,6 +17,7 @@ MODULES = (
     "brighter_fatter",
     "charge_transfer",
     "defects",
+    "defect_history",
     "persistence",
     "crosstalk",
     "cosmic_rays",

@@ -87,7 +87,10 @@ def measure_all(
     Procedures that use values of others run after them. A failure costs its own result only.
     """
     wanted = {(u.procedure, u.quantity) for k in known.values() for u in k.procedure.uses}
-    taken = {(t.procedure, t.product) for k in known.values() for t in k.procedure.takes}
+    takes = [t for k in known.values() for t in k.procedure.takes]
+    taken = {(t.procedure, t.product): False for t in takes} | {
+        (t.procedure, t.product): True for t in takes if t.which == "epochs"
+    }
     products: dict[tuple[str, str, str, str], list[Handed]] = {}
     out = MeasuredAll(findings=planner.unassigned(tests))
     values: Values = {}
@@ -214,13 +217,15 @@ def _collect_products(
     task: Task,
     result: StoredResult,
     known: Mapping[str, Known],
-    taken: Collection[tuple[str, str]],
+    taken: Mapping[tuple[str, str], bool],
 ) -> None:
+    """Keep the products that others take; with the result's measurements those that are taken of all epochs (``taken`` is true)."""
     for spec in known[task.reference.name].procedure.products:
         made = result.detail.get("products", {}).get(spec.name)
         if made and (task.reference.name, spec.name) in taken:
             place = (task.block, task.detector.name, task.reference.name, spec.name)
-            handed = Handed(task.test, task.setting, result.id, spec.form, made["object"])
+            measured = tuple(result.measurements) if taken[task.reference.name, spec.name] else ()
+            handed = Handed(task.test, task.setting, result.id, spec.form, made["object"], measured)
             products.setdefault(place, []).append(handed)
 
 

@@ -9,9 +9,10 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from analysis.contract import ChannelSummary, Measurement, ParameterValue, Procedure, Role
+from analysis.contract import ChannelSummary, Measurement, ParameterValue, Procedure, Role, Take
 from builder.acquired.listing import file_key
 from builder.candidates import Candidates
+from builder.epochs import Timeline
 from builder.lenders import Lenders
 from builder.plugins import Known, Reference
 from builder.summaries import Summarised, frame_key
@@ -26,13 +27,19 @@ Form = Literal["fits", "ecsv", "reg"]
 
 @dataclass(frozen=True)
 class Handed:
-    """A product that a test's result handed back, as an object of the store."""
+    """A product that a test's result handed back, as an object of the store.
+
+    ``measurements`` of that result and the test's ``block`` and ``time`` are told where products of several epochs are taken.
+    """
 
     test: str
     setting: str
     result_id: str
     form: Form
     object: str
+    measurements: tuple[Measurement, ...] = ()
+    block: str = ""
+    time: str = ""
 
 
 NOTHING: Mapping[tuple[str, str, str, str], Sequence[Handed]] = {}
@@ -57,6 +64,7 @@ class Task:
     campaign_root: Path
     products: Mapping[tuple[str, str], tuple[Form, str]] = field(default_factory=dict)  # form, object
     detectors: Mapping[str, Detector] = field(default_factory=dict)
+    epochs: Mapping[tuple[str, str], tuple[Handed, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -172,6 +180,7 @@ class Planner:
                 if frame_key(frame) in summarised.channels:
                     of_detector.setdefault((block, frame.detector), []).append((test, frame))
         self._lenders = {place: Lenders(held) for place, held in of_detector.items()}
+        self._timeline = Timeline(campaign, by_test)
         self._blocks = {b.id: b for b in campaign.blocks}
         self._shared: dict[tuple[str, str], dict[str, str]] = {}
         self._texts: dict[FrameKey, str] = {}
@@ -257,14 +266,19 @@ class Planner:
                     used.setdefault((u.procedure, u.quantity), {})[channel] = found[2]
                     used_ids.append((f"{u.procedure}.{u.quantity} of {channel}", found[1]))
         taken: dict[tuple[str, str], tuple[Form, str]] = {}
+        epochs: dict[tuple[str, str], tuple[Handed, ...]] = {}
         for t in known.procedure.takes:
-            held = products.get((test.block, detector.name, t.procedure, t.product), ())
-            if held:
-                one = min(held, key=lambda h: (h.test != test.name, h.setting != setting))
+            name = f"{t.procedure}.{t.product}"
+            if t.which == "epochs":
+                several = self._epochs(test, detector, t, products)
+                epochs[t.procedure, t.product] = several
+                used_ids += [(f"{name} of {h.block}/{h.test}", h.result_id) for h in several]
+            elif held := products.get((test.block, detector.name, t.procedure, t.product)):
+                one = self._chosen(test, detector, setting, t, held)
                 taken[t.procedure, t.product] = one.form, one.object
-                used_ids.append((f"{t.procedure}.{t.product}", one.result_id))
-        several = any(r.every_detector for r in known.procedure.roles)
-        everyone = self.campaign.detectors_of(self._blocks[test.block]) if several else (detector,)
+                used_ids.append((name, one.result_id))
+        together = any(r.every_detector for r in known.procedure.roles)
+        everyone = self.campaign.detectors_of(self._blocks[test.block]) if together else (detector,)
         frames = {f.id: f for held in roles.values() for f in held}
         prints = {i: self.summarised.fingerprints[file_key(f.file)] for i, f in frames.items()}
         shared = (known.reference.name, detector.name)
@@ -280,15 +294,47 @@ class Planner:
             "used": json.dumps([[k, v] for k, v in used_ids]),
             "setting": json.dumps(setting),
         }
-        if several:
+        if together:
             geometries = [[d.name, asdict(d.geometry)] for d in everyone]
             parts["detectors"] = json.dumps(geometries, sort_keys=True, default=str)
+        if epochs:
+            parts["epochs"] = json.dumps([[*k, *(h.time for h in held)] for k, held in epochs.items()])
         return Task(
             _identity(parts),
             test.block, test.name, detector, known.reference, roles,
             {}, prints, parameters, used, tuple(used_ids), setting, self.campaign.root,
-            taken, {d.name: d for d in everyone},
+            taken, {d.name: d for d in everyone}, epochs,
         )  # fmt: skip
+
+    def _chosen(
+        self, test: Test, detector: Detector, setting: str, take: Take, held: Sequence[Handed]
+    ) -> Handed:
+        """The one product of several tests of the block that a test takes."""
+        if take.which == "latest":
+            places = self._timeline.until(detector.name, test.block, test.name)
+            order = {p.test: n for n, p in enumerate(places) if p.block == test.block}
+            return max(held, key=lambda h: order.get(h.test, -1))
+        return min(held, key=lambda h: (h.test != test.name, h.setting != setting))
+
+    def _epochs(
+        self,
+        test: Test,
+        detector: Detector,
+        take: Take,
+        products: Mapping[tuple[str, str, str, str], Sequence[Handed]],
+    ) -> tuple[Handed, ...]:
+        """The products of all tests that are no later than this one, the earliest first."""
+        places = self._timeline.until(detector.name, test.block, test.name)
+        made = {
+            (block, h.test): h
+            for block in dict.fromkeys(p.block for p in places)
+            for h in products.get((block, detector.name, take.procedure, take.product), ())
+        }
+        return tuple(
+            replace(made[p.block, p.test], block=p.block, time=p.time)
+            for p in places
+            if (p.block, p.test) in made
+        )
 
     def loaded(self, task: Task) -> Task:
         """A task with the summaries of its frames: only what is measured needs them."""

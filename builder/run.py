@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from analysis.contract import FrameInput, Inputs, Measurement, Procedure, Results, make_anew
+from analysis.contract import Epoch, FrameInput, Inputs, Measurement, Procedure, Results, make_anew
 from builder import VERSION
 from builder.memory import Peak
 from builder.plan import Task
@@ -67,6 +67,15 @@ def inputs_of(task: Task, objects: Path, masters: Path | None = None) -> Inputs:
         make_anew if masters is None else Masters(masters, task.fingerprints),
         {k: partial(read_product, objects / name, form) for k, (form, name) in task.products.items()},
         task.detectors,
+        {
+            k: tuple(
+                Epoch(
+                    h.block, h.test, h.time, h.measurements, partial(read_product, objects / h.object, h.form)
+                )
+                for h in held
+            )
+            for k, held in task.epochs.items()
+        },
     )
 
 

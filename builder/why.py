@@ -79,6 +79,9 @@ def differences(then: StoredResult, now: StoredResult) -> list[str]:
     moved = [what for what in used[1] if used[0].get(what) != used[1][what]]
     if moved:
         out.append(f"value used: {_listed(moved)}")
+    gone = [what for what in used[0] if what not in used[1]]
+    if gone:
+        out.append(f"no longer used: {_listed(gone)}")
     if then.detail.get("setting") != now.detail.get("setting"):
         out.append(f"setting {then.detail.get('setting') or 'none'} → {now.detail.get('setting') or 'none'}")
     if then.status != now.status:

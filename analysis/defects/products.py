@@ -17,6 +17,7 @@ LISTED = 20_000
 _COLOURS = {
     "hot": "red", "warm": "orange", "dark": "blue", "dead": "black", "bright": "yellow", "noisy": "magenta",
     "non-linear": "cyan", "unstable": "green", "column": "white", "cluster": "white",
+    "appeared": "red", "gone": "green", "comes-and-goes": "orange",
 }  # fmt: skip
 
 

@@ -6,9 +6,10 @@ What is left out does not happen. Each effect is computed by a module of ``build
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(ge=0)]
@@ -83,12 +84,36 @@ class Muons(Strict):
 
 
 class Defects(Strict):
-    """Pixels that are neither hot nor dead: how many in each channel, and how bad."""
+    """Pixels that are neither always hot nor dead: how many in each channel, and how bad."""
 
     noisy: int = Field(0, ge=0, description="Noisy pixels per channel")
     noise: float = Field(10.0, ge=1, description="Their noise, over the read noise of the others")
     bent: int = Field(0, ge=0, description="Pixels per channel that do not follow the light in proportion")
     loss: Fraction = Field(0.2, description="Part of the charge that they lack at full well, below it less")
+    telegraph: int = Field(
+        0,
+        ge=0,
+        description="Pixels per channel whose dark current jumps between two levels from exposure to exposure",
+    )
+    switching: Fraction = Field(
+        0.1, description="Chance of a jump from one exposure of the block to the next"
+    )
+    late: int = Field(0, ge=0, description="Pixels per channel that are hot from a moment on")
+    since: datetime | None = Field(None, description="From when on these are hot (UTC)")
+    annealed: int = Field(0, ge=0, description="Pixels per channel that are hot until a moment")
+    until: datetime | None = Field(None, description="Until when these are hot (UTC)")
+    excess: Positive = Field(20.0, description="Dark current of all these while they are hot [e⁻/s]")
+
+    @model_validator(mode="after")
+    def _dated(self) -> Defects:
+        if (self.late and self.since is None) or (self.annealed and self.until is None):
+            raise ValueError("says neither since when late pixels are hot nor until when annealed ones are")
+        return self
+
+    @property
+    def changing(self) -> int:
+        """Pixels per channel that change with time."""
+        return self.telegraph + self.late + self.annealed
 
 
 class Effects(Strict):

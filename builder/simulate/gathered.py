@@ -8,7 +8,7 @@ of pixels (``effects.pixel_area``), which makes covariances too.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -31,7 +31,12 @@ def mean_charge(
     seed: int, exposure: Exposure, detector: str, geometry: Geometry, truth: Truth, scene: Scene
 ) -> Map:
     """Expected charge of every pixel [e⁻], faults of the light included."""
-    mean = scene.dark * np.float32(exposure.light_time(detector))
+    dark = scene.dark
+    if truth.effects.defects.changing:
+        dark = dark.copy()
+        for y, x, current in hot_now(seed, exposure, detector, truth, scene.channels):
+            dark[y, x] += current
+    mean = dark * np.float32(exposure.light_time(detector))
     if exposure.type not in LIGHT:
         return mean
     image = scene.response * np.float32(light(seed, exposure, detector, truth))
@@ -41,6 +46,26 @@ def mean_charge(
         rows = generator(seed, exposure.block, exposure.number, detector, "flicker")
         image *= (1 + fault.strength * rows.standard_normal((geometry.shape[0], 1))).astype(np.float32)
     return np.maximum(mean + image, 0).astype(np.float32, copy=False)
+
+
+def hot_now(
+    seed: int, exposure: Exposure, detector: str, truth: Truth, channels: Mapping[str, ChannelTruth]
+) -> list[tuple[int, int, float]]:
+    """Of the pixels that change with time those that are hot in an exposure: (y, x, dark current [e⁻/s]).
+
+    Telegraph signals go on from each exposure number of the block to the next, whichever frames are made.
+    """
+    of, out = truth.effects.defects, []
+    for name, own in channels.items():
+        if own.telegraph:
+            rng = generator(seed, exposure.block, detector, name, "telegraph")
+            states = defects.telegraph(rng, exposure.number + 1, len(own.telegraph), of.switching)[-1]
+            out += [pixel for pixel, high in zip(own.telegraph, states, strict=True) if high]
+        if of.since is not None and exposure.begun >= of.since.replace(tzinfo=None):
+            out += own.late
+        if of.until is not None and exposure.begun < of.until.replace(tzinfo=None):
+            out += own.annealed
+    return out
 
 
 def light(seed: int, exposure: Exposure, detector: str, truth: Truth) -> float:

@@ -19,7 +19,8 @@ NAME = "truth.json"
 UNITS = {
     "gain": "e-/ADU", "read_noise": "e-", "offset": "ADU", "dark_current": "e-/s", "full_well": "e-",
     "hot": "row, column, e-/s", "dead": "row, column, response", "columns": "column, response",
-    "noisy": "row, column, noise over read noise", "bent": "row, column, part lost at full well", "prnu": "fraction", "a00": "1/e-", "lamp": "e-/s", "cosmic_rate": "1/s per million pixels", "structure": "ADU",
+    "noisy": "row, column, noise over read noise", "bent": "row, column, part lost at full well", 
+    "telegraph": "row, column, e-/s while high", "late": "row, column, e-/s", "annealed": "row, column, e-/s", "prnu": "fraction", "a00": "1/e-", "lamp": "e-/s", "cosmic_rate": "1/s per million pixels", "structure": "ADU",
 }  # fmt: skip
 
 

@@ -19,7 +19,8 @@ class ChannelTruth:
     """What a channel really is: gain [e⁻/ADU], noise [e⁻], offset [ADU], dark [e⁻/s], full well [e⁻].
 
     Defects are pixels of the whole image, zero based: (y, x, dark current [e⁻/s]), (y, x, response) and
-    (x, response) of a column within the channel's image region.
+    (x, response) of a column within the channel's image region. Of pixels that change with time (``telegraph``, ``late``, ``annealed``) it is
+    the dark current while they are hot: ``hot_now`` of ``builder.simulate.gathered`` says when.
     """
 
     gain: float
@@ -32,6 +33,9 @@ class ChannelTruth:
     columns: tuple[tuple[int, float], ...] = ()
     noisy: tuple[tuple[int, int, float], ...] = ()
     bent: tuple[tuple[int, int, float], ...] = ()
+    telegraph: tuple[tuple[int, int, float], ...] = ()
+    late: tuple[tuple[int, int, float], ...] = ()
+    annealed: tuple[tuple[int, int, float], ...] = ()
 
 
 def generator(*parts: object) -> np.random.Generator:
@@ -92,13 +96,19 @@ def _channel(rng: np.random.Generator, detector: str, channel: Channel, truth: T
     lines = tuple((int(x) + image.x0, float(r)) for x, r in zip(bad, low, strict=False))
     of = truth.effects.defects
     # after all else, so that older settings draw what they always drew
-    more = np.divmod(rng.permutation(rows * columns)[: of.noisy + of.bent], columns)
-    spare = [(int(y) + image.y0, int(x) + image.x0) for y, x in zip(*more, strict=True)]
+    kinds = (of.noisy, of.bent, of.telegraph, of.late, of.annealed)
+    more = np.divmod(rng.permutation(rows * columns)[: sum(kinds)], columns)
+    spare = iter([(int(y) + image.y0, int(x) + image.x0) for y, x in zip(*more, strict=True)])
+    noisy, bent, *changing = ([next(spare) for _ in range(number)] for number in kinds)
+    telegraph, late, annealed = (tuple((y, x, of.excess) for y, x in held) for held in changing)
     return ChannelTruth(
         **values,
         hot=tuple(hot),
         dead=tuple(dead),
         columns=lines,
-        noisy=tuple((y, x, of.noise) for y, x in spare[: of.noisy]),
-        bent=tuple((y, x, of.loss) for y, x in spare[of.noisy :]),
+        noisy=tuple((y, x, of.noise) for y, x in noisy),
+        bent=tuple((y, x, of.loss) for y, x in bent),
+        telegraph=telegraph,
+        late=late,
+        annealed=annealed,
     )

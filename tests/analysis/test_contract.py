@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from analysis.contract import (
     FLAGS,
     REASONS,
     ContractError,
+    Epoch,
     FrameInput,
     Inputs,
     Procedure,
@@ -85,7 +87,25 @@ def given(procedure: Procedure, fault: str = "", few: bool = False) -> Inputs:
         elif role.name == "light" and not fault:
             found = spotted(found, 60000)
         roles[role.name] = found[: role.minimum] if few else found
-    return inputs(procedure, camera(), roles)
+    epochs = {
+        (t.procedure, t.product): epochs_of(t.procedure, t.product, fault, 1 if few else 3)
+        for t in procedure.takes
+        if t.which == "epochs"
+    }
+    return inputs(procedure, camera(), roles, epochs=epochs)
+
+
+@cache
+def epochs_of(maker: str, product: str, fault: str, number: int) -> tuple[Epoch, ...]:
+    """What another procedure hands back of the same frames, as if several tests had taken them; nothing where it hands back nothing."""
+    made = next(p for p in builtin() if p.name == maker)
+    results = measure(made, given(made, fault))
+    if product not in results.products:
+        return ()
+    return tuple(
+        Epoch("BLOCK", f"TEST{n:02d}", f"2020-01-0{n}T00:00:00+00:00", tuple(results.measurements), lambda: results.products[product])
+        for n in range(1, number + 1)
+    )  # fmt: skip
 
 
 def measure(procedure: Procedure, what: Inputs) -> Results:

@@ -55,10 +55,12 @@ def telegraph(
 ) -> NDArray[np.bool_]:
     """Random telegraph signals, shape (frames, pixels): whether each pixel is in its high state in each frame.
 
-    It changes from one frame to the next with the chance ``switching``, and begins high with the chance ``first``.
+    It changes from one frame to the next with the chance ``switching``, and begins high with the chance ``first``. More frames of
+    the same generator begin with those of fewer.
     """
+    high = rng.random(pixels) < first
     flips = rng.random((frames, pixels)) < switching
-    flips[0] = rng.random(pixels) < first
+    flips[0] = high
     out: NDArray[np.bool_] = np.cumsum(flips, axis=0) % 2 == 1
     return out
 
