@@ -44,19 +44,29 @@ STEPS: Mapping[str, str] = {
 """The steps, in the order in which they are applied, and what each takes off."""
 
 TAKES: Mapping[str, tuple[Take, ...]] = {
-    "crosstalk": (Take("crosstalk", "matrix", "how much of each channel's signal appears in the others"),),
-    "nonlinearity": (Take("linearity", "correction", "what has to be added to levels to make them linear"),),
-    "dark": (Take("dark", "master_dark", "the dark signal of each pixel that is taken off"),),
-    "brighter-fatter": (
-        Take("brighter_fatter", "kernel", "the kernel by which charge is put back to where it fell"),
+    "crosstalk": (
+        Take("crosstalk", "matrix", "how much of each channel's signal appears in the others", "crosstalk"),
     ),
-    "flat": (Take("flat", "master_flat", "the response of each pixel by which frames are divided"),),
+    "nonlinearity": (
+        Take("linearity", "correction", "what has to be added to levels to make them linear", "nonlinearity"),
+    ),
+    "dark": (Take("dark", "master_dark", "the dark signal of each pixel that is taken off", "dark"),),
+    "brighter-fatter": (
+        Take(
+            "brighter_fatter",
+            "kernel",
+            "the kernel by which charge is put back to where it fell",
+            "brighter-fatter",
+        ),
+    ),
+    "flat": (Take("flat", "master_flat", "the response of each pixel by which frames are divided", "flat"),),
     "defects": (
-        Take("defects", "mask", "pixels known to be bad, left out"),
+        Take("defects", "mask", "pixels known to be bad, left out", "defects"),
         Take(
             "flat",
             "defects",
             "pixels that do not respond as others do, left out where there is no mask of defects",
+            "defects",
         ),
     ),
 }
