@@ -238,30 +238,19 @@ def _less(image: NDArray[np.float32]) -> Step:
     return step
 
 
-_CODES = 1 << 16
-"""Levels at which the non-linearity step holds its correction: steps of one ADU for a 16-bit converter."""
-
-
 def _nonlinearity(inputs: Inputs, channel: Channel, before: Sequence[str]) -> Step | str:
-    """The table's correction at each pixel's level.
-
-    It is held at even levels and taken at the nearest: half a step is off by as much as the correction changes over it, some thousandths of an ADU.
-    """
+    """The table's correction at each pixel's level."""
     if not {"offset", "rows", "bias"} & set(before):
         return "levels are not above the offset: it was not taken off"
     table = table_of(inputs, channel)
     if isinstance(table, str):
         return table
-    top = table.top
-    held = np.interp(np.linspace(0.0, top, _CODES), table.levels, table.correction).astype(np.float32)
-    per_step = np.float32((_CODES - 1) / top)
+    top, adder = np.float32(table.top), table.adder()
 
     def step(out: Corrected, frame: FrameInput) -> None:
         with np.errstate(invalid="ignore"):
-            above = out.values > np.float32(top)
-        place = np.nan_to_num(out.values * per_step + np.float32(0.5), nan=0.0, posinf=0.0, neginf=0.0)
-        np.clip(place, 0.0, _CODES - 1, out=place)
-        added = held[place.astype(np.intp)]
+            above = out.values > top
+        added = adder(out.values)
         if above.any():
             added[above] = 0.0
             out.mask[above] |= BITS["uncorrected"]

@@ -11,6 +11,7 @@ its top and light that varies by a tenth, below 10⁻⁴ of level and variance.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -26,6 +27,8 @@ Floats = NDArray[np.float64]
 PART = "part_"
 """Columns ``part_1`` … of the table: parts of the correction's error, each all of one cause; the covariance of two levels is the sum of products of their parts."""
 
+_CODES = 1 << 16
+"""Levels at which corrections of pixels are held: steps of one ADU for a 16-bit converter."""
 _BEYOND = 1.01  # of the highest level measured: flats of the highest rung scatter about its mean
 
 
@@ -65,6 +68,30 @@ class Linearised:
     def moments(self, level: float, variance: float) -> tuple[float, float]:
         """L(μ) + ½ L″ C [ADU] and L′ of pixels of mean ``level`` [ADU] and ``variance`` [ADU²]."""
         return level + self.added(level) + 0.5 * self.bend(level) * variance, self.slope(level)
+
+    def error(self, level: float) -> float:
+        """The standard error of the correction at a level [ADU]."""
+        return float(np.interp(level, self.levels, np.sqrt((self.parts**2).sum(axis=0))))
+
+    def adder(self) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+        """What gives the corrections of pixels [ADU], in memory of its own: nothing below zero or without a value, above the highest level as the curve goes on straight.
+
+        It is held at even levels and taken at the nearest: half a step is off by as much as the correction changes over it, some thousandths of an ADU.
+        """
+        top, rise = self.top, np.float32(self._rises[-1])
+        held = np.interp(np.linspace(0.0, top, _CODES), self.levels, self.correction).astype(np.float32)
+        per_step = np.float32((_CODES - 1) / top)
+
+        def added(values: NDArray[np.float32]) -> NDArray[np.float32]:
+            place = np.nan_to_num(values * per_step + np.float32(0.5), nan=0.0, posinf=0.0, neginf=0.0)
+            above = place > np.float32(_CODES)
+            np.clip(place, 0.0, _CODES - 1, out=place)
+            out: NDArray[np.float32] = held[place.astype(np.intp)]
+            if above.any():
+                out[above] += rise * (values[above] - np.float32(top))
+            return out
+
+        return added
 
     def off_by(self, part: int) -> Linearised:
         """The table, wrong by one standard error of one of its parts."""

@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from analysis.contract import FrameInput, Inputs, Parameter, Results
-from analysis.correction import Corrected, chain, corrections, takes, wanted
+from analysis.correction import corrections
 from analysis.flat_frames import by_setting
 from analysis.flat_pairs import Bounds, pair_up
-from analysis.linearised import Linearised, table_of
+from analysis.response_corrections import OFFERED
 from campaign.geometry import Channel
-
-OFFERED = ("nonlinearity", "defects")
-"""Steps of correction. Offsets are taken off as ever; bias structure, dark signal, crosstalk and response of pixels are the same in both flats of a pair and cancel."""
-TAKES = takes(*OFFERED)
-"""What procedures of pairs declare for them."""
 
 PARAMETERS = (
     Parameter("time_tolerance", 0.005, "largest difference of the exposure times of a pair", "s", 0.0),
@@ -33,44 +24,6 @@ PARAMETERS = (
 """How flats are paired and measured, and which pairs are left out."""
 
 Pairs = list[tuple[FrameInput, FrameInput]]
-
-
-@dataclass(frozen=True)
-class Correction:
-    """What pairs of a channel are corrected by: the ``table`` of non-linearity and pixels that are ``lost``, shape of its image; None for neither."""
-
-    table: Linearised | None = None
-    lost: NDArray[np.bool_] | None = None
-
-    @property
-    def words(self) -> str:
-        """The steps, for notes: 'corrected: nonlinearity'; '' for none."""
-        held = [n for n, one in zip(OFFERED, (self.table, self.lost), strict=True) if one is not None]
-        return f"corrected: {', '.join(held)}" if held else ""
-
-
-NOT_CORRECTED = Correction()
-
-
-def correction_of(inputs: Inputs, results: Results, channel: Channel, pairs: Pairs) -> Correction:
-    """What the parameter ``corrections`` asks for, as far as it is to be had: a caveat tells what is not. Raises as ``chain`` does."""
-    asked = wanted(inputs, OFFERED)
-    without: dict[str, str] = {}
-    table: Linearised | str | None = table_of(inputs, channel) if "nonlinearity" in asked else None
-    if isinstance(table, str):
-        without["nonlinearity"], table = table, None
-    lost = None
-    if "defects" in asked:
-        found = chain(inputs, channel, ["defects"])
-        without |= found.without
-        for _, step in found.steps:
-            shape = channel.image.shape
-            marked = Corrected(np.zeros(shape, np.float32), np.zeros(shape, np.int32))
-            step(marked, pairs[0][0])
-            lost = ~marked.good
-    for name, why in without.items():
-        results.caveat(f"{channel.name}: without the step {name}: {why}.")
-    return Correction(table, lost)
 
 
 class Nothing(Protocol):

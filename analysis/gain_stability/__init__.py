@@ -17,7 +17,8 @@ from analysis.contract import (
 from analysis.gain_stability.outputs import hand_on
 from analysis.gain_stability.pairs_in_time import pairs_in_time
 from analysis.gain_stability.results import QUANTITIES, hand_back, nothing
-from analysis.paired_flats import PARAMETERS, TAKES, bounds_of, channels_with_pairs, correction_of
+from analysis.paired_flats import PARAMETERS, bounds_of, channels_with_pairs
+from analysis.response_corrections import TAKES, correction_of
 
 
 def measure(inputs: Inputs, results: Results) -> None:
@@ -26,7 +27,7 @@ def measure(inputs: Inputs, results: Results) -> None:
     bounds = bounds_of(inputs)
     runs, followed = [], []
     for setting, channel, pairs in channels_with_pairs(inputs, results, nothing):
-        by = correction_of(inputs, results, channel, pairs)
+        by = correction_of(inputs, results, channel, pairs[0])
         run = pairs_in_time(inputs, channel, setting, pairs, biases, bounds, by)
         if run is None:
             nothing(results, channel.name, setting, "no-overscan", "nothing tells the offset of the flats")

@@ -12,9 +12,9 @@ from analysis.contract import FrameInput, Inputs
 from analysis.flat_frames import ElectronicNoise, electronic_noise, offsets_of
 from analysis.flat_pairs import Bounds
 from analysis.linearised import Linearised, linear_noise
-from analysis.paired_flats import NOT_CORRECTED, Correction
 from analysis.photon_transfer.curve import exponential
 from analysis.photon_transfer.points import Point, linear_point, points_of
+from analysis.response_corrections import NOT_CORRECTED, Correction
 from campaign.geometry import Channel
 
 _ROUNDS = 20

@@ -14,11 +14,12 @@ from analysis.contract import (
     Role,
     Version,
 )
-from analysis.paired_flats import PARAMETERS, TAKES, bounds_of, channels_with_pairs, correction_of
+from analysis.paired_flats import PARAMETERS, bounds_of, channels_with_pairs
 from analysis.photon_transfer.outputs import hand_on
 from analysis.photon_transfer.points import measure_curve
 from analysis.photon_transfer.quantities import QUANTITIES
 from analysis.photon_transfer.results import hand_back, nothing
+from analysis.response_corrections import TAKES, correction_of
 
 MODELS = ("auto", "full", "exponential", "quadratic", "pairs")
 """What the parameter ``model`` may be."""
@@ -44,7 +45,7 @@ def measure(inputs: Inputs, results: Results) -> None:
     )
     curves = []
     for setting, channel, pairs in channels_with_pairs(inputs, results, nothing):
-        by = correction_of(inputs, results, channel, pairs)
+        by = correction_of(inputs, results, channel, pairs[0])
         curve = measure_curve(inputs, channel, setting, pairs, biases, bounds, by)
         if curve is None:
             nothing(results, channel.name, setting, "no-overscan", "nothing tells the offset of the flats")

@@ -25,7 +25,6 @@ from analysis.flat_pairs import (
     without_pixels,
 )
 from analysis.linearised import Linearised, linear_difference, linear_noise
-from analysis.paired_flats import NOT_CORRECTED, Correction
 from analysis.photon_transfer.curve import (
     CurveFit,
     Model,
@@ -36,6 +35,7 @@ from analysis.photon_transfer.curve import (
 from analysis.photon_transfer.full_well import Turnoff, blooming, model_range, turnoff
 from analysis.photon_transfer.matrix import CovariancePoint, MatrixFit, fit_matrix
 from analysis.photon_transfer.row_means import RowMeans, row_means
+from analysis.response_corrections import NOT_CORRECTED, Correction
 from analysis.statistics import QUANTISATION_VARIANCE
 from campaign.geometry import Channel
 
