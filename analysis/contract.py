@@ -114,12 +114,15 @@ class Take:
 
     ``which``, where several tests have one: 'nearest' is that of the same test, else of a test of the same setting, else the first
     there is; 'latest' that of the latest test no later than this one, else the first there is; 'epochs' those of all tests, see ``Epoch``.
+    With a ``step`` it is taken only where the parameter ``corrections`` names that step: results do not depend on what they do not use, and
+    procedures that could correct each other make a circle only where a campaign asks for one.
     """
 
     procedure: str
     product: str
     meaning: str
     which: Which = "nearest"
+    step: str = ""
 
 
 @dataclass(frozen=True)
@@ -452,6 +455,11 @@ class Procedure:
             if quantity.name == name:
                 return quantity
         raise ContractError(f"{self.name} does not declare a quantity {name!r}")
+
+    def taken(self, parameters: Mapping[str, ParameterValue]) -> tuple[Take, ...]:
+        """Those of ``takes`` that are taken with these parameters."""
+        steps = str(parameters.get("corrections", "")).split()
+        return tuple(t for t in self.takes if not t.step or t.step in steps)
 
     def settings(self, given: Mapping[str, ParameterValue]) -> dict[str, ParameterValue]:
         """All parameters: those given over the defaults.

@@ -9,7 +9,7 @@ Steps are always applied in the order of ``STEPS``: the reverse of that in which
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -22,10 +22,10 @@ from analysis.contract import (
     ImageProduct,
     Inputs,
     Parameter,
-    TableProduct,
     Take,
 )
 from analysis.conversion import conversion
+from analysis.linearised import table_of
 from analysis.masks import BITS, Mask
 from analysis.offsets import Offset, offset_of
 from campaign.geometry import Channel
@@ -44,23 +44,36 @@ STEPS: Mapping[str, str] = {
 """The steps, in the order in which they are applied, and what each takes off."""
 
 TAKES: Mapping[str, tuple[Take, ...]] = {
-    "crosstalk": (Take("crosstalk", "matrix", "how much of each channel's signal appears in the others"),),
-    "nonlinearity": (Take("linearity", "correction", "what has to be added to levels to make them linear"),),
-    "dark": (Take("dark", "master_dark", "the dark signal of each pixel that is taken off"),),
-    "brighter-fatter": (
-        Take("brighter_fatter", "kernel", "the kernel by which charge is put back to where it fell"),
+    "crosstalk": (
+        Take(
+            "crosstalk", "matrix", "how much of each channel's signal appears in the others", step="crosstalk"
+        ),
     ),
-    "flat": (Take("flat", "master_flat", "the response of each pixel by which frames are divided"),),
+    "nonlinearity": (
+        Take(
+            "linearity", "correction", "what has to be added to levels to make them linear", step="nonlinearity"
+        ),
+    ),
+    "dark": (Take("dark", "master_dark", "the dark signal of each pixel that is taken off", step="dark"),),
+    "brighter-fatter": (
+        Take(
+            "brighter_fatter", "kernel", "the kernel by which charge is put back to where it fell", step="brighter-fatter"
+        ),
+    ),
+    "flat": (
+        Take("flat", "master_flat", "the response of each pixel by which frames are divided", step="flat"),
+    ),
     "defects": (
-        Take("defect_history", "mask", "pixels that are bad in enough epochs, left out", "latest"),
-        Take("defects", "mask", "pixels known to be bad, left out where no epochs were merged"),
+        Take("defect_history", "mask", "pixels that are bad in enough epochs, left out", "latest", "defects"),
+        Take("defects", "mask", "pixels known to be bad, left out where no epochs were merged", step="defects"),
         Take(
             "flat",
             "defects",
             "pixels that do not respond as others do, left out where there is no mask of defects",
+            step="defects",
         ),
     ),
-}
+}  # fmt: skip
 """The products of other procedures that a step takes: a procedure that offers the step declares them.
 
 The step brighter-fatter needs a gain too: who offers it declares ``analysis.conversion.GAIN`` among its ``uses``.
@@ -125,10 +138,14 @@ class Chain:
         return out
 
 
-def corrections(default: str) -> Parameter:
-    """The parameter by which a campaign chooses the steps of a procedure, separated by spaces."""
+def corrections(default: str, *offered: str) -> Parameter:
+    """The parameter by which a campaign chooses the steps of a procedure, separated by spaces, of all of the chain or those ``offered``.
+
+    A procedure that offers few does with the moments of its pixels what the chain does with pixels, or takes offset and bias off by itself.
+    """
+    what = f"steps of correction, of {', '.join(offered or STEPS)}; their order is always this"
     return Parameter(
-        "corrections", default, f"steps of correction, of {', '.join(STEPS)}; their order is always this"
+        "corrections", default, what if len(offered) != 1 else f"{offered[0]}: {STEPS[offered[0]]}"
     )
 
 
@@ -137,12 +154,14 @@ def takes(*steps: str) -> tuple[Take, ...]:
     return tuple(dict.fromkeys(take for step in steps for take in TAKES.get(step, ())))
 
 
-def wanted(inputs: Inputs) -> tuple[str, ...]:
-    """The steps that the parameter ``corrections`` names, in their order. Raises ContractError for one that there is not."""
+def wanted(inputs: Inputs, offered: Collection[str] = tuple(STEPS)) -> tuple[str, ...]:
+    """The steps that the parameter ``corrections`` names, in their order. Raises ContractError for one that there is not, or is not ``offered``."""
     asked = str(inputs.parameters["corrections"]).split()
     for name in asked:
-        if name not in STEPS:
-            raise ContractError(f"corrections: {name!r} is no step; there are {', '.join(STEPS)}")
+        if name not in offered:
+            raise ContractError(
+                f"corrections: {name!r} is no step that is offered; there are {', '.join(offered)}"
+            )
     if {"offset", "rows"} <= set(asked):
         raise ContractError("corrections: offset and rows take off the same; name one of them")
     return tuple(name for name in STEPS if name in asked)
@@ -223,37 +242,19 @@ def _less(image: NDArray[np.float32]) -> Step:
     return step
 
 
-_CODES = 1 << 16
-"""Levels at which the non-linearity step holds its correction: steps of one ADU for a 16-bit converter."""
-
-
 def _nonlinearity(inputs: Inputs, channel: Channel, before: Sequence[str]) -> Step | str:
-    """The table's correction at each pixel's level; that of the setting of ``inputs``, else of the first: it is the electronics'.
-
-    It is held at even levels and taken at the nearest: half a step is off by as much as the correction changes over it, some thousandths of an ADU.
-    """
+    """The table's correction at each pixel's level."""
     if not {"offset", "rows", "bias"} & set(before):
         return "levels are not above the offset: it was not taken off"
-    product = inputs.product("linearity", "correction")
-    if not isinstance(product, TableProduct):
-        return "there is no table of corrections"
-    mine = np.asarray(product.columns["channel"]) == channel.name
-    settings = np.asarray(product.columns["setting"])
-    if not mine.any():
-        return "the table of corrections has nothing of this channel"
-    chosen = inputs.setting if (settings[mine] == inputs.setting).any() else settings[mine][0]
-    mine &= settings == chosen
-    levels, values = (np.asarray(product.columns[n], np.float64)[mine] for n in ("level", "correction"))
-    top = float(levels[-1])
-    held = np.interp(np.linspace(0.0, top, _CODES), levels, values).astype(np.float32)
-    per_step = np.float32((_CODES - 1) / top)
+    table = table_of(inputs, channel)
+    if isinstance(table, str):
+        return table
+    top, adder = np.float32(table.top), table.adder()
 
     def step(out: Corrected, frame: FrameInput) -> None:
         with np.errstate(invalid="ignore"):
-            above = out.values > np.float32(top)
-        place = np.nan_to_num(out.values * per_step + np.float32(0.5), nan=0.0, posinf=0.0, neginf=0.0)
-        np.clip(place, 0.0, _CODES - 1, out=place)
-        added = held[place.astype(np.intp)]
+            above = out.values > top
+        added = adder(out.values)
         if above.any():
             added[above] = 0.0
             out.mask[above] |= BITS["uncorrected"]

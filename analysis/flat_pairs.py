@@ -225,6 +225,19 @@ def read_pair(
     return _read(first, channel, region, 0), _read(second, channel, region, 1)
 
 
+def without_pixels(
+    images: tuple[NDArray[np.generic], NDArray[np.generic]], lost: NDArray[np.bool_], saturation: float
+) -> tuple[NDArray[np.generic], NDArray[np.generic]]:
+    """A pair that was read, its ``lost`` pixels set to what is left out everywhere: saturated, or without a value where whole numbers cannot be."""
+    whole = all(image.dtype == np.uint16 for image in images) and saturation <= 65535.0
+    made = []
+    for image in images:
+        held = image if whole else np.array(image, np.float32)
+        held[lost] = np.uint16(np.ceil(saturation)) if whole else np.nan
+        made.append(held)
+    return made[0], made[1]
+
+
 def read_one(frame: FrameInput, channel: Channel) -> NDArray[np.generic]:
     """The image of one channel of a frame [ADU], valid until the next is read, as of ``read_pair``."""
     return _read(frame, channel, channel.image, 0)

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 from analysis.contract import FrameInput, Inputs, Parameter, Results
+from analysis.correction import corrections
 from analysis.flat_frames import by_setting
 from analysis.flat_pairs import Bounds, pair_up
+from analysis.response_corrections import OFFERED
 from campaign.geometry import Channel
 
 PARAMETERS = (
@@ -17,6 +19,7 @@ PARAMETERS = (
     Parameter("lamp_tolerance", 0.01, "relative change of the light within a pair from which it is not used", "", 0.0, 1.0),
     Parameter("flicker_ratio", 1.5, "variance of row or column means over that of pixel noise from which a pair is not used", "", 1.0),
     Parameter("pile_fraction", 0.001, "fraction of pixels at one end of the range from which a flat is clamped or saturated", "", 0.0, 1.0),
+    corrections("", *OFFERED),
 )  # fmt: skip
 """How flats are paired and measured, and which pairs are left out."""
 

@@ -13,7 +13,7 @@ from analysis.contract import ContractError, Measurement
 from builder.build_log import BuildLog
 from builder.candidates import Candidates, Values
 from builder.engine import Engine
-from builder.plan import Handed, NotRun, Planner, Task, waves
+from builder.plan import Handed, NotRun, Planner, Task, circles, waves
 from builder.plugins import Known
 from builder.recover import touches
 from builder.run import Measured, measure
@@ -95,7 +95,9 @@ def measure_all(
     out = MeasuredAll(findings=planner.unassigned(tests))
     values: Values = {}
     code = code_digest()
-    for wave in waves(known):
+    given = {name: use.parameters for name, use in planner.campaign.procedures.items()}
+    out.findings += circles(known, given)
+    for wave in waves(known, given):
         todo: dict[str, Task] = {}
         planned: list[tuple[Test, Task | NotRun]] = []
         for test in tests:

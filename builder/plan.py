@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -79,22 +79,57 @@ class NotRun:
     roles: Mapping[str, tuple[Frame, ...]] = field(default_factory=dict)
 
 
-def waves(known: Mapping[str, Known]) -> list[list[str]]:
+def needs(
+    known: Mapping[str, Known], given: Mapping[str, Mapping[str, ParameterValue]]
+) -> dict[str, set[str]]:
+    """The procedures of which each uses values or takes products, with the parameters ``given`` for some."""
+    out = {}
+    for name, one in known.items():
+        p = one.procedure
+        taken = p.taken({x.name: x.default for x in p.parameters} | dict(given.get(name, {})))
+        out[name] = ({u.procedure for u in p.uses} | {t.procedure for t in taken}) & known.keys() - {name}
+    return out
+
+
+def waves(
+    known: Mapping[str, Known], given: Mapping[str, Mapping[str, ParameterValue]] = {}
+) -> list[list[str]]:
     """Procedures in the order they can run: each wave uses only values and products of earlier ones.
 
-    Uses that form a circle, or that name an unknown procedure, are ignored: such values are then missing.
+    ``given`` are the parameters that a campaign gives some of them. Uses that form a circle (``circles``), or that name an unknown procedure, are
+    ignored: such values are then missing.
     """
-    left = {}
-    for name, one in known.items():
-        needs = {u.procedure for u in one.procedure.uses} | {t.procedure for t in one.procedure.takes}
-        left[name] = needs & known.keys() - {name}
+    left = needs(known, given)
     out: list[list[str]] = []
     while left:
-        ready = sorted(n for n, needs in left.items() if not needs & left.keys()) or sorted(left)
+        ready = sorted(n for n, need in left.items() if not need & left.keys())
+        if not ready:  # a circle that waits for nothing but itself
+            ready = list(next(c for c in _circles(left) if all(left[n] & left.keys() <= set(c) for n in c)))
         out.append(ready)
         for name in ready:
             del left[name]
     return out
+
+
+def circles(
+    known: Mapping[str, Known], given: Mapping[str, Mapping[str, ParameterValue]]
+) -> Iterator[Finding]:
+    """A finding for each circle of procedures that need each other: they run without each other's values and products."""
+    for circle in _circles(needs(known, given)):
+        what = f"{', '.join(circle)}: each needs what another of them makes, so that they run without it"
+        yield Finding("circle", what, todo="Take a step out of the corrections of one of them.")
+
+
+def _circles(needs: Mapping[str, set[str]]) -> list[tuple[str, ...]]:
+    """The procedures that need themselves by way of others, by circle, in order of names."""
+    reach = {n: set(need) for n, need in needs.items()}
+    for by in reach:
+        for found in reach.values():
+            if by in found:
+                found |= reach[by]
+    return sorted(
+        {tuple(sorted(m for m in found if n in reach.get(m, ()))) for n, found in reach.items() if n in found}
+    )
 
 
 def setting_of(campaign: Campaign, frames: Sequence[Frame]) -> str:
@@ -267,7 +302,7 @@ class Planner:
                     used_ids.append((f"{u.procedure}.{u.quantity} of {channel}", found[1]))
         taken: dict[tuple[str, str], tuple[Form, str]] = {}
         epochs: dict[tuple[str, str], tuple[Handed, ...]] = {}
-        for t in known.procedure.takes:
+        for t in known.procedure.taken(parameters):
             name = f"{t.procedure}.{t.product}"
             if t.which == "epochs":
                 several = self._epochs(test, detector, t, products)

@@ -225,6 +225,12 @@ _kind(
 )
 _kind("no-procedure", _N, "No procedure", "A test for which the campaign names no procedure.")
 _kind(
+    "circle",
+    _W,
+    "Procedures that need each other",
+    "Procedures correct their frames by what the others make of theirs: they run without it.",
+)
+_kind(
     "late",
     _W,
     "Late procedure",

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from analysis.contract import ContractError, FrameInput, Inputs, Procedure, Results, Role, Version
 from analysis.conversion import GAIN
+from analysis.correction import takes
 from analysis.dark.channel import OfChannel
-from analysis.dark.declared import ESTIMATORS, FIGURES, PARAMETERS, PRODUCTS, QUANTITIES
-from analysis.dark.level import MISMATCH, dark_current, levels_of, temperatures_apart
+from analysis.dark.declared import ESTIMATORS, FIGURES, OFFERED, PARAMETERS, PRODUCTS, QUANTITIES
+from analysis.dark.level import MISMATCH, corrected, dark_current, levels_of, temperatures_apart
 from analysis.dark.outputs import draw, hand_on
 from analysis.dark.results import report_current, report_leak, report_master, report_temperature
+from analysis.response_corrections import NOT_CORRECTED, correction_of
 from campaign.geometry import Channel
 
 __all__ = ["PROCEDURE", "QUANTITIES", "measure"]
@@ -32,13 +34,20 @@ def measure(inputs: Inputs, results: Results) -> None:
             unknown = "exposure-time-unknown" if with_pixels else "too-few-pixels"
             _all_missing(results, channel, unknown if given else "too-few-frames")
             continue
+        by = correction_of(inputs, results, channel, darks, OFFERED)
         levels = levels_of(darks, biases, channel)
+        if by.table is not None and not levels.based:
+            results.caveat(
+                f"{channel.name}: without the step nonlinearity: no offset tells how high levels are."
+            )
+            by = NOT_CORRECTED
+        as_read, levels = levels.levels, corrected(levels, by)
         current = dark_current(levels, how)
         if current is None:
             _all_missing(results, channel, "no-overscan")
             continue
         flags, note = _conditions(darks, biases, channel)
-        one = OfChannel(channel, levels, current)
+        one = OfChannel(channel, levels, current, by=by, as_read=as_read)
         report_master(inputs, results, one, darks, biases, flags)
         report_current(inputs, results, one, len(darks), flags, note)
         report_leak(results, one, darks, flags)
@@ -100,12 +109,13 @@ PROCEDURE = Procedure(
         Role("bias", ("bias",), 0, "bias frames at the same temperature: offset and structure", elsewhere=True),
     ),
     uses=(GAIN,),
+    takes=takes(*OFFERED),
     parameters=PARAMETERS,
     quantities=QUANTITIES,
     figures=FIGURES,
     products=PRODUCTS,
     acceptance=("The dark current is below its limit at the temperature of the test.", "No flag says negative, poor-fit or unstable."),
-    caveats=("A steady light leak is not told apart from dark current; one that changes with time is.",),
+    caveats=("A step of correction was asked for, and what it takes is not there.", "A steady light leak is not told apart from dark current; one that changes with time is.",),
     algorithm="""\
 Level of a frame: clipped mean of its image less the frame's overscan, else less the mean level of bias frames.
 
@@ -144,6 +154,7 @@ against when it was taken; one slope, a level for each time. Temperature law: da
     ),
     comments=(
         "The temperature of the detector is not corrected for: compare tests of one temperature. Frames of several temperatures in one test tell the temperature law; their common dark current is flagged unstable.",
+        "Corrected for non-linearity rates are per second of corrected ADU, which matters for hot pixels: each frame's pixels at their level above the offset. The temperature law is of levels as read: what low levels share cancels in it.",
         "A single frame of the longest time is enough for a master, but its cosmic rays count among the hot pixels.",
     ),
     measure=measure,

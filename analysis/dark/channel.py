@@ -12,6 +12,7 @@ from analysis.dark.level import DarkCurrent, Levels
 from analysis.dark.temperature import Law, Rates
 from analysis.distribution import Distribution
 from analysis.masks import Mask
+from analysis.response_corrections import NOT_CORRECTED, Correction
 from campaign.geometry import Channel
 
 
@@ -34,7 +35,10 @@ class Master:
 
 @dataclass
 class OfChannel:
-    """All that was found of one channel: levels, dark current, master [ADU/s] with its hot pixels (places in the flattened image), leak and temperature law."""
+    """All that was found of one channel: levels, dark current, master [ADU/s] with its hot pixels (places in the flattened image), leak and temperature law.
+
+    ``by`` is what frames were corrected by, ``as_read`` their levels [ADU above the offset] before.
+    """
 
     channel: Channel
     levels: Levels
@@ -49,4 +53,6 @@ class OfChannel:
     mask: Mask = field(default_factory=lambda: np.zeros((0, 0), np.int32))
     leak: Leak | None = None
     rates: Rates | None = None
+    by: Correction = NOT_CORRECTED
+    as_read: tuple[float, ...] = ()
     law: Law | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from analysis.contract import FigureSpec, PanelSpec, Parameter, ProductSpec, Quantity
+from analysis.correction import corrections
 
 _STACK = "clipped mean of the long exposures' rates, bias structure taken off"
 
@@ -109,6 +110,9 @@ PRODUCTS = (
 )  # fmt: skip
 """What the dark procedure hands on."""
 
+OFFERED = ("nonlinearity",)
+"""Steps of correction beyond offset and bias. Crosstalk of what is dark is nothing, no flat divides what did not fall as light, and the mask of defects is of the very pixels that are looked for."""
+
 PARAMETERS = (
     Parameter(
         "estimator", "slope",
@@ -121,6 +125,7 @@ PARAMETERS = (
     Parameter("warm_rate", 0.0, "a pixel is warm above this rate instead, where a gain is known; 0 for warm_sigma", "e⁻/s", 0.0),
     Parameter("hot_column_pixels", 20, "hot pixels that make a column hot (with warm ones: warm), if five σ more than is usual", "", 1),
     Parameter("temperature_span", 3.0, "range of temperatures that tells the temperature law", "°C", 0.5),
+    corrections("", *OFFERED),
 )  # fmt: skip
 """What a campaign may set."""
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from analysis.contract import FrameInput
 from analysis.offsets import offset_of
+from analysis.response_corrections import Correction
 from analysis.statistics import mean_of_frames, weighted_mean
 from campaign.geometry import Channel
 
@@ -73,6 +74,18 @@ def levels_of(darks: Sequence[FrameInput], biases: Sequence[FrameInput], channel
     errors = tuple(hypot(e, scatter) for e in own)
     how = "less the level of the bias frames" if level is not None else "with no offset known"
     return Levels(times, values, errors, common, level is not None, how)
+
+
+def corrected(found: Levels, by: Correction) -> Levels:
+    """The levels of a converter that is linear, where the zero of levels is known; the table's error is common to all."""
+    if by.table is None:
+        return found
+    slopes = [by.slope(v) for v in found.levels]
+    common = [hypot(found.common * s, by.error(v)) for s, v in zip(slopes, found.levels, strict=True)]
+    return replace(
+        found, levels=tuple(by.level(v) for v in found.levels), errors=tuple(s * e for s, e in zip(slopes, found.errors, strict=True)),
+        common=max(common), how=f"{found.how}; {by.words}",
+    )  # fmt: skip
 
 
 def dark_current(found: Levels, how: str = "slope") -> DarkCurrent | None:

@@ -17,6 +17,7 @@ from analysis.dark.channel import Master
 from analysis.distribution import distribution
 from analysis.pairs import difference_histogram
 from analysis.read_noise import clipping_noise
+from analysis.response_corrections import Correction
 from analysis.stack import clipped_mean_stack
 from analysis.stack_bands import ChannelReader
 from analysis.statistics import clipped_histogram
@@ -32,14 +33,19 @@ def master_of(
     channel: Channel,
     current: float,
     gain: Conversion | None,
+    by: Correction,
+    as_read: Sequence[float],
 ) -> Master:
-    """The master of some dark frames, as rates aligned to the ``current`` [ADU/s], less the bias structure where there are two bias frames."""
+    """The master of some dark frames, as rates aligned to the ``current`` [ADU/s], less the bias structure where there are two bias frames.
+
+    Frames are corrected ``by`` what is known, at their levels ``as_read`` [ADU above the offset].
+    """
     sigma, name = inputs.number("sigma"), channel.name
     bias = _bias_structure(inputs, biases, channel, sigma)
     shortest = min(_time(f) for f in used)
     noise = max(float(np.median([d.summaries[name].std for d in used])), 0.5) / shortest
     stack = clipped_mean_stack(
-        [_Rates(d, channel, current, bias) for d in used],
+        [_Rates(d, channel, current, bias, by, level) for d, level in zip(used, as_read, strict=True)],
         channel.image,
         sigma=sigma,
         noise=noise,
@@ -71,10 +77,12 @@ def _time(frame: FrameInput) -> float:
 
 @dataclass(frozen=True)
 class _Rates(ChannelReader):
-    """Reads rates of a frame [ADU/s]: aligned so that its clipped level has the channel's dark ``current``, less the ``bias`` structure."""
+    """Reads rates of a frame [ADU/s]: aligned so that its clipped level, that ``as_read`` corrected, has the channel's dark ``current``, less the ``bias`` structure."""
 
     current: float
     bias: NDArray[np.float32] | None
+    by: Correction
+    as_read: float
 
     def __call__(self, region: Region, out: NDArray[np.generic] | None = None) -> NDArray[np.float32]:
         """A part of them; see ``ChannelReader``."""
@@ -84,6 +92,10 @@ class _Rates(ChannelReader):
         if self.bias is not None:
             y, x = region.y0 - self.channel.image.y0, region.x0 - self.channel.image.x0
             values -= self.bias[y : y + region.shape[0], x : x + region.shape[1]]
+        if self.by.table is not None:
+            values += np.float32(self.as_read)
+            self.by.pixels(values, region, self.channel.image)
+            values -= np.float32(self.by.level(self.as_read))
         values *= np.float32(1.0 / _time(self.frame))
         values += np.float32(self.current)
         return values

@@ -56,7 +56,8 @@ def report_master(
     used = [d for d, t in zip(darks, times, strict=True) if t >= 0.5 * max(times)]
     shortest = min(float(d.frame.exptime or 0.0) for d in used)
     gain = conversion(inputs, channel)
-    master = one.master = master_of(inputs, used, biases, channel, one.current.value, gain)
+    as_read = [level for level, t in zip(one.as_read, times, strict=True) if t >= 0.5 * max(times)]
+    master = one.master = master_of(inputs, used, biases, channel, one.current.value, gain, one.by, as_read)
     one.frames = len(used)
     rates, spread = master.mean, master.spread
     one.threshold, one.threshold_label = threshold(inputs, "hot", spread, gain)
@@ -83,7 +84,7 @@ def report_master(
     )
     for quantity, count, bound in counts:
         shape = f"threshold {bound:.4g} ADU/s; {len(used)} frames of {shortest:g} s or more"
-        notes = "; ".join(p for p in (shape, lacking) if p)
+        notes = "; ".join(p for p in (shape, one.by.words, lacking) if p)
         results.value(quantity, count, sqrt(max(count, 1)), channel=name, n=spread.n, flags=few, note=notes)
     _report_spread(results, one, few)
     _report_glow(results, one, flags, len(used))

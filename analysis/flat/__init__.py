@@ -17,12 +17,13 @@ from analysis.contract import (
     Version,
 )
 from analysis.flat.declared import ESTIMATORS, FIGURES, PARAMETERS, QUANTITIES
-from analysis.flat.levels import Levels, electronics_of, levels_of
+from analysis.flat.levels import Levels, corrected, electronics_of, levels_of
 from analysis.flat.master import Making, Master, master_of
 from analysis.flat.outputs import OfChannel, hand_on
 from analysis.flat.results import report_drift, report_master
 from analysis.flat_frames import by_setting, offsets_of
 from analysis.flat_pairs import Bounds
+from analysis.response_corrections import TAKES, correction_of
 from campaign.geometry import Channel
 
 __all__ = ["PROCEDURE", "QUANTITIES", "measure"]
@@ -117,11 +118,17 @@ def _channel(
     except ValueError as error:
         _nothing(results, channel, setting, "unphysical", str(error), n=len(frames))
         return None
+    by = correction_of(inputs, results, channel, frames)
+    if by.table is not None and not by.table.covers(max(levels.values)):
+        note = f"levels of up to {max(levels.values):.5g} ADU; the table of corrections ends at {by.table.top:.5g} ADU"
+        _nothing(results, channel, setting, "not-reached", note, n=len(frames))
+        return None
+    levels = corrected(levels, [f.summaries[channel.name].std for f in frames], by)
     flags = [*levels.flags, *unlit_flags]
     if any(f.summaries[channel.name].not_finite for f in frames):
         flags.append("bad-pixels")
     _tell(results, channel, setting, frames, levels)
-    _of_levels(results, channel, setting, frames, levels, flags)
+    _of_levels(results, channel, setting, frames, levels, flags, by.words)
     wavelength = frames[0].frame.fields.get("wavelength")
     one = OfChannel(channel, setting, tuple(f.frame.exposure for f in frames), levels, _number(wavelength))
     report_drift(results, one, frames, flags)
@@ -135,13 +142,14 @@ def _channel(
     try:
         master = master_of(
             [frames[i] for i in clean], channel, [offsets.values[i] for i in clean], [levels.values[i] for i in clean],
-            noise=levels.noise, how=_making(inputs), reference=reference,
+            noise=levels.noise, how=_making(inputs), reference=reference, by=by,
         )  # fmt: skip
     except ValueError as error:
         _nothing(results, channel, setting, "too-few-pixels", str(error), _OF_MASTER, flags, len(clean))
         return one
     left = len(frames) - len(clean)
     note = f"{left} of {len(frames)} flats left out for their flags" if left else ""
+    note = "; ".join(part for part in (by.words, note) if part)
     report_master(results, one, master, int(inputs.number("degree")), flags, note)
     one.master = master
     return one
@@ -162,13 +170,13 @@ def _tell(
 
 
 def _of_levels(
-    results: Results, channel: Channel, setting: str, frames: Sequence[FrameInput], levels: Levels, flags: Sequence[str]
+    results: Results, channel: Channel, setting: str, frames: Sequence[FrameInput], levels: Levels, flags: Sequence[str], note: str
 ) -> None:  # fmt: skip
     """Level, stability and saturation: of all frames, flagged or not."""
     n = len(frames)
     few = ("few-frames",) if n < 4 else ()
     value, error = levels.mean()
-    results.value("level", value, error, channel=channel.name, setting=setting, n=n, flags=flags)
+    results.value("level", value, error, channel=channel.name, setting=setting, n=n, flags=flags, note=note)
     value, error = levels.scatter()
     results.value(
         "stability",
@@ -234,6 +242,7 @@ PROCEDURE = Procedure(
         Role("flat", ("flat",), 2, "flats, compared within one wavelength and exposure time, in the order they were taken"),
         Role("bias", ("bias",), 0, "bias frames, for the offset where there is no overscan", elsewhere=True),
     ),
+    takes=TAKES,
     parameters=PARAMETERS,
     quantities=QUANTITIES,
     figures=FIGURES,
@@ -245,7 +254,7 @@ PROCEDURE = Procedure(
         "The level is what was planned, the PRNU within its limit.",
         "No flag says that the lamp drifted or flickered, or that the converter clamped.",
     ),
-    caveats=("Dust and other structure finer than the cells of the spline counts as PRNU.",),
+    caveats=("A step of correction was asked for, and what it takes is not there.", "Dust and other structure finer than the cells of the spline counts as PRNU.",),
     algorithm="""\
 Offsets are from the overscan, else from bias frames. Each flat is compared with the mean of the others, at equal level: rows or columns that scatter by more
 than pixel noise mean that the light flickered. Such flats, and clamped or saturated ones, are left out of the master; the flags stand beside the results.
@@ -267,6 +276,8 @@ Dust: regions in which the mean of 5 × 5 pixels of the master over the polynomi
     ),
     comments=(
         "Each wavelength and exposure time is a setting with numbers of its own; only the figure of the master is of the first alone.",
+        "Corrected for non-linearity the master is that of corrected frames: where the response sags it is too even, contrast by contrast, by the slope of the curve. Frames that the chain divides by it should be corrected alike. "
+        "With the step defects known bad pixels have no value in the master, and count among neither dark nor bright ones.",
         "Nothing is told of the colour of the light: flats of different lamps under one setting are compared as if they were alike.",
     ),
     measure=measure,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 
 import numpy as np
@@ -15,6 +15,7 @@ from analysis.distribution import distribution
 from analysis.flat_frames import ElectronicNoise, Offsets, electronic_noise
 from analysis.flat_pairs import Bounds, NoLightError, checks_of_frame, read_one
 from analysis.read_noise import bands_of
+from analysis.response_corrections import Correction
 from analysis.stack import Reader
 from analysis.statistics import mean_of_frames
 from campaign.geometry import Channel, Region
@@ -103,6 +104,20 @@ def levels_of(
     return Levels(
         tuple(values), tuple(between), 0.0 if independent else offsets.error, noise, per_frame, tuple(mutual)
     )
+
+
+def corrected(levels: Levels, stds: Sequence[float], by: Correction) -> Levels:
+    """The levels of a converter that is linear, of frames whose pixels scatter by ``stds`` [ADU]; the table's error is common to all."""
+    if by.table is None:
+        return levels
+    values = tuple(by.level(v, s**2) for v, s in zip(levels.values, stds, strict=True))
+    middle = float(np.mean(levels.values))
+    slope = by.slope(middle)
+    return replace(
+        levels, values=values, errors=tuple(slope * e for e in levels.errors),
+        offset_error=sqrt((slope * levels.offset_error) ** 2 + by.error(middle) ** 2),
+        noise=levels.noise * slope * middle / float(np.mean(values)),
+    )  # fmt: skip
 
 
 def electronics_of(

@@ -15,6 +15,7 @@ from analysis.flat.levels import CLIP
 from analysis.flat.response import Response, response_of
 from analysis.flat.shape import Shape, dust, polynomial
 from analysis.masks import BITS, Mask
+from analysis.response_corrections import NOT_CORRECTED, Correction
 from analysis.stack import clipped_mean_stack
 from analysis.stack_bands import ChannelReader
 from analysis.structure import Variance
@@ -79,8 +80,9 @@ def master_of(
     noise: float,
     how: Making,
     reference: Master | None = None,
+    by: Correction = NOT_CORRECTED,
 ) -> Master:
-    """The master of clean flats (two at least) with their offsets and levels [ADU] and the ``noise`` of one over its level.
+    """The master of clean flats (two at least) with their offsets and levels [ADU] and the ``noise`` of one over its level, corrected ``by`` what is known.
 
     Frames are scaled to the mean level and stacked in two halves; what the halves share is pattern, what they do not
     is noise. Pixels below ``how.dark`` or above ``how.bright`` times the smooth shape are defects, when they stand out of noise. With the estimator
@@ -91,7 +93,7 @@ def master_of(
 
     level = float(np.mean(levels))
     readers = [
-        _Scaled(f, channel, np.float32(o), np.float32(level / v))
+        _Scaled(f, channel, np.float32(o), np.float32(level / v), by)
         for f, o, v in zip(frames, offsets, levels, strict=True)
     ]
     stacks = [
@@ -139,16 +141,18 @@ def _defects(told: Response, dark: float, bright: float, noise: float) -> Mask:
 
 @dataclass(frozen=True)
 class _Scaled(ChannelReader):
-    """Reads a frame less its offset [ADU], brought to the common level."""
+    """Reads a frame less its offset [ADU], corrected, brought to the common level."""
 
     offset: np.float32
     factor: np.float32
+    by: Correction
 
     def __call__(self, region: Region, out: NDArray[np.generic] | None = None) -> NDArray[np.float32]:
         """A part of it; see ``ChannelReader``."""
         into = np.empty(region.shape, np.float32) if out is None else out
         values = np.asarray(self.frame.pixels.read(self.channel, region, into), np.float32)
         values -= self.offset
+        self.by.pixels(values, region, self.channel.image)
         values *= self.factor
         return values
 

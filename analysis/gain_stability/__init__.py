@@ -18,6 +18,7 @@ from analysis.gain_stability.outputs import hand_on
 from analysis.gain_stability.pairs_in_time import pairs_in_time
 from analysis.gain_stability.results import QUANTITIES, hand_back, nothing
 from analysis.paired_flats import PARAMETERS, bounds_of, channels_with_pairs
+from analysis.response_corrections import TAKES, correction_of
 
 
 def measure(inputs: Inputs, results: Results) -> None:
@@ -26,7 +27,8 @@ def measure(inputs: Inputs, results: Results) -> None:
     bounds = bounds_of(inputs)
     runs, followed = [], []
     for setting, channel, pairs in channels_with_pairs(inputs, results, nothing):
-        run = pairs_in_time(inputs, channel, setting, pairs, biases, bounds)
+        by = correction_of(inputs, results, channel, pairs[0])
+        run = pairs_in_time(inputs, channel, setting, pairs, biases, bounds, by)
         if run is None:
             nothing(results, channel.name, setting, "no-overscan", "nothing tells the offset of the flats")
             continue
@@ -63,6 +65,7 @@ PROCEDURE = Procedure(
     ),
     quantities=QUANTITIES,
     uses=(Use("photon_transfer", "a00", "the brighter-fatter effect, which makes the gain of a pair depend on its level"),),
+    takes=TAKES,
     figures=(
         FigureSpec(
             "stability", "Gain and light against time",
@@ -84,6 +87,7 @@ PROCEDURE = Procedure(
     products=(ProductSpec("pairs", "ecsv", "pairs in order of time: gain, level, temperature, flags"),),
     acceptance=("The gain neither drifts nor scatters by more than its range allows.",),
     caveats=(
+        "A step of correction was asked for, and what it takes is not there.",
         "A drift of the light alone moves the gains of pairs by the brighter-fatter effect where photon transfer gave no a₀₀.",
         "A temperature that changes steadily with time cannot be told from a drift.",
     ),
@@ -107,6 +111,7 @@ The variance beyond noise is the one which, added to each pair's own, gives χ²
     ),
     comments=(
         "Drifts are per hour at one temperature: where the temperature is a part of the fit, its share is taken out of the drift.",
+        "Corrected for non-linearity as photon transfer does it: then let photon transfer, whose a₀₀ is used, be corrected too.",
         "Each pair of a megapixel tells the gain to 0.15 %; slopes below a tenth of that by the hour need many.",
     ),
     measure=measure,

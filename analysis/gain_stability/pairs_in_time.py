@@ -9,10 +9,12 @@ from math import isfinite
 import numpy as np
 
 from analysis.contract import FrameInput, Inputs
-from analysis.flat_frames import electronic_noise, offsets_of
+from analysis.flat_frames import ElectronicNoise, electronic_noise, offsets_of
 from analysis.flat_pairs import Bounds
+from analysis.linearised import Linearised, linear_noise
 from analysis.photon_transfer.curve import exponential
-from analysis.photon_transfer.points import Point, points_of
+from analysis.photon_transfer.points import Point, linear_point, points_of
+from analysis.response_corrections import NOT_CORRECTED, Correction
 from campaign.geometry import Channel
 
 _ROUNDS = 20
@@ -45,7 +47,8 @@ class Moment:
 class Run:
     """All pairs of one channel in one setting, in order of time. ``common_error`` is the relative error that all gains share.
 
-    ``corrected`` says that the gains are freed of the brighter-fatter effect; ``reason`` is why there are no gains, '' where there are.
+    ``corrected`` says that the gains are freed of the brighter-fatter effect; ``reason`` is why there are no gains, '' where there are; ``steps`` says in words by
+    which steps pairs were corrected.
     """
 
     channel: str
@@ -54,6 +57,7 @@ class Run:
     common_error: float
     corrected: bool
     reason: str = ""
+    steps: str = ""
 
     @property
     def clean(self) -> tuple[Moment, ...]:
@@ -73,8 +77,9 @@ def pairs_in_time(
     pairs: Sequence[tuple[FrameInput, FrameInput]],
     biases: Sequence[FrameInput],
     bounds: Bounds,
+    by: Correction = NOT_CORRECTED,
 ) -> Run | None:
-    """The pairs of a channel; None when nothing tells their offset."""
+    """The pairs of a channel, corrected ``by`` what is known of it; None when nothing tells their offset."""
     times = _hours(pairs)
     order = sorted(range(len(pairs)), key=lambda k: (times[k] is None, times[k] or 0.0, k))
     pairs = [pairs[k] for k in order]
@@ -84,10 +89,14 @@ def pairs_in_time(
     if offsets is None:
         return None
     noise = electronic_noise(frames, biases, channel, bounds, inputs.shared)
-    points, _ = points_of(channel, pairs, offsets, bounds)
+    points, _ = points_of(channel, pairs, offsets, bounds, by.lost)
+    raw, dark = points, noise
+    if by.table is not None:
+        points = tuple(linear_point(p, by.table) for p in points)
+        noise = None if noise is None else linear_noise(noise, by.table)
     a00 = _a00(inputs, channel)
     moments, shares = [], []
-    for point, pair, hours in zip(points, pairs, times, strict=True):
+    for point, before, pair, hours in zip(points, raw, pairs, times, strict=True):
         gain, error = None, 0.0
         found = point.difference
         if found is not None and noise is not None and found.variance > noise.variance:
@@ -101,13 +110,28 @@ def pairs_in_time(
                     lever * noise.error / signal,
                     (offsets.error if offsets.source == "bias" else 0.0) / found.level,
                     other / gain - 1.0,
+                    *_off_by_table(before, dark, by.table, gain, value),
                 )
             )
         moments.append(Moment(point, hours, _temperature(pair), gain, error))
-    # each is the same mistake in all pairs: read noise, offset, a₀₀
+    # each is the same mistake in all pairs: read noise, offset, a₀₀, parts of the error of the table of non-linearity
     common = float(np.linalg.norm(np.mean(shares, axis=0))) if shares else 0.0
     reason = "" if shares else "no-reference" if noise is None else "unphysical"
-    return Run(channel.name, setting, tuple(moments), common, a00 is not None, reason)
+    return Run(channel.name, setting, tuple(moments), common, a00 is not None, reason, by.words)
+
+
+def _off_by_table(
+    raw: Point, noise: ElectronicNoise | None, table: Linearised | None, gain: float, a00: float
+) -> list[float]:
+    """By how much, relative, the gain of a pair moves when the table is off by each part of its error."""
+    out = []
+    for off in [] if table is None else map(table.off_by, range(len(table.parts))):
+        found = linear_point(raw, off).difference
+        if found is None or noise is None:  # no gain is told of such a pair
+            return []
+        signal = found.variance - linear_noise(noise, off).variance
+        out.append(gain_of_pair(found.level, signal, a00)[0] / gain - 1.0)
+    return out
 
 
 def gain_of_pair(level: float, signal: float, a00: float) -> tuple[float, float]:

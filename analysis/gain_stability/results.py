@@ -189,6 +189,7 @@ def _mean(
     total = value * float(np.hypot(trend.mean_errors[0], run.common_error))
     level = float(np.mean([m.level for m, p in zip(used, picked, strict=True) if p]))
     note = f"at {level:.5g} ADU on average" + ("" if run.corrected else "; brighter-fatter is not taken out")
+    note = "; ".join(part for part in (run.steps, note) if part)
     flags = [*run.carried, *(("few-frames",) if picked.sum() < 2 else ())]
     results.value(
         "gain_mean", value, total, channel=run.channel, setting=run.setting, n=int(picked.sum()), flags=flags, note=note

@@ -19,7 +19,7 @@ from analysis.contract import (
     Role,
     Version,
 )
-from analysis.correction import chain, corrections
+from analysis.correction import chain, corrections, takes, wanted
 from analysis.flat_frames import by_setting
 from analysis.flat_pairs import Bounds
 from analysis.linearity.curve import Estimator
@@ -32,6 +32,12 @@ from campaign.geometry import Channel
 
 ESTIMATORS = ("spline", "polynomial")
 """What the parameter ``estimator`` may be."""
+
+_STEPS = ("offset", "rows", "crosstalk", "bias", "defects")
+"""Steps of correction that are offered, and ``nonlinearity``, which takes the procedure's own table and serves to check it on frames that come with one.
+
+Dark signal, flat and the kernel of brighter-fatter may rest on this table themselves; the response of pixels is the same in all flats and cancels.
+"""
 
 
 def measure(inputs: Inputs, results: Results) -> None:
@@ -83,7 +89,7 @@ def _ladder(inputs: Inputs, channel: Channel, setting: str, frames: Sequence[Fra
             channel.name, setting, (), reason="too-few-frames" if known else "exposure-time-unknown",
             note=f"{len(frames)} flats, none with an exposure time",
         )  # fmt: skip
-    corrected = chain(inputs, channel)
+    corrected = chain(inputs, channel, wanted(inputs, (*_STEPS, "nonlinearity")))
     steps = [name for name, _ in corrected.steps]
     said = [f"without the step {name}: {why}" for name, why in corrected.without.items()]
     if len(timed) < len(frames):
@@ -138,13 +144,17 @@ PROCEDURE = Procedure(
     name="linearity",
     title="Linearity",
     purpose="How far each channel's levels are from being proportional to the light, and the correction that makes them so.",
-    history=(Version("1.0", "2026-11-21", "First version."),),
+    history=(
+        Version("1.0", "2026-11-21", "First version."),
+        Version("1.1", "2026-11-21", "The table of corrections tells the parts of its error, from which the covariance of any two levels follows. No number moves."),
+    ),
     roles=(
         Role("flat", ("flat",), 3, "flats of a ladder of exposure times; one time, repeated through the ladder, tells the lamp's drift"),
         Role("bias", ("bias",), 0, "bias frames: structure, and the offset where there is no overscan", elsewhere=True),
     ),
+    takes=takes(*_STEPS),
     parameters=(
-        corrections("offset bias"),
+        corrections("offset bias", *_STEPS, "nonlinearity"),
         Parameter("estimator", "spline", "the curve's form: spline, or polynomial"),
         Parameter("knots", 6, "knots of the spline, even in level; fewer where rungs are lacking", "", 2, 40),
         Parameter("degree", 4, "degree of the polynomial response: level against light", "", 2, 9),
@@ -256,7 +266,7 @@ Correction to add to a level:
         "Nothing is extrapolated: what lies above the highest level (below the lowest) is not reached.",
         "A common error of the offset and the shutter's offset are all but the same in a ladder of one light: without an overscan t₀ may contain either.",
         "All lights of a ladder share one drift. Lights that are joined must have rungs in common levels.",
-        "No product of the dark or the flat procedure is taken: theirs may rest on this correction. Take flats whose dark signal is negligible.",
+        "No dark signal is taken off and no flat divided by: they may rest on this correction. Take flats whose dark signal is negligible.",
         "Channels see the same lamp: its scatter moves their curves together.",
     ),
     measure=measure,

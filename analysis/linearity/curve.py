@@ -151,6 +151,17 @@ class Curve:
         deviation, slopes = self.deviation(levels, line)
         return levels / (1.0 + deviation) - levels, self.errors(slopes) * levels / (1.0 + deviation) ** 2
 
+    def correction_parts(self, levels: Floats, line: Range) -> Floats:
+        """The error of ``correction`` [ADU] at levels (n,) as independent parts, (size, n): the sum of their products is its covariance."""
+        deviation, slopes = self.deviation(levels, line)
+        values, vectors = np.linalg.eigh(self.covariance)
+        out: Floats = (
+            np.einsum("nj,jk->kn", slopes, vectors * np.sqrt(values.clip(0.0)))
+            * levels
+            / (1.0 + deviation) ** 2
+        )
+        return out
+
     def reference_deviation(self, level: float, line: Range) -> tuple[float, float]:
         """(R − L) / R at level R, L being what the line gives for the light that made R; and its error.
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.contract import TableProduct
+from analysis.linearised import PART
 from analysis.linearity.curve import Range
 from analysis.linearity.fit import Fit
 from analysis.linearity.ladder import Ladder, means_of
@@ -54,27 +55,31 @@ class Drawn:
 
 def correction_table(drawn: Sequence[Drawn]) -> TableProduct:
     """What has to be added to levels, from zero to the highest level measured."""
-    columns: dict[str, list[object]] = {n: [] for n in ("channel", "setting", "level", "correction", "error")}
+    parts = [f"{PART}{n + 1}" for n in range(max((one.fit.curve.basis.size for one in drawn), default=0))]
+    names = ("channel", "setting", "level", "correction", "error", *parts)
+    columns: dict[str, list[object]] = {n: [] for n in names}
     for one in drawn:
         levels = one.levels
         value, error = one.fit.curve.correction(levels, one.whole)
+        of_error = one.fit.curve.correction_parts(levels, one.whole)
+        lacking = np.zeros((len(parts) - len(of_error), levels.size))
         # without light nothing is to be corrected: between zero and the lowest rung it is the same part of the level
-        for name, held in (
-            ("level", np.concatenate([[0.0], levels])),
-            ("correction", np.concatenate([[0.0], value])),
-            ("error", np.concatenate([[0.0], error])),
-        ):
-            columns[name] += held.tolist()
+        for name, held in zip(names[2:], (levels, value, error, *of_error, *lacking), strict=True):
+            columns[name] += [0.0, *held.tolist()]
         columns["channel"] += [one.channel] * (levels.size + 1)
         columns["setting"] += [one.ladder.setting] * (levels.size + 1)
     return TableProduct(
         columns,
-        {"level": "adu", "correction": "adu", "error": "adu"},
+        dict.fromkeys(names[2:], "adu"),
         {
             "setting": "setting under which the flats were taken",
             "level": "level above the offset, as read",
             "correction": "what has to be added to the level",
             "error": "standard error of the correction; those of one channel are correlated",
+            **dict.fromkeys(
+                parts,
+                "part of this error, all of one cause: products of parts, summed, are the covariance of two levels",
+            ),
         },
     )
 

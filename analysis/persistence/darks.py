@@ -40,7 +40,7 @@ def residuals_of(
         return "too-few-frames", "no dark after the exposure to light"
     if not order.before:
         return "no-reference", "no dark before the exposure to light"
-    one = OfChannel(steps.channel, lit, float(lit.level[lit.mask].mean(dtype=np.float64)))
+    one = OfChannel(steps.channel, lit, float(lit.level[lit.mask].mean(dtype=np.float64)), steps=steps.words)
     outside = background(lit.level, lit.mask, one.top)
     if not outside.any():
         return "saturated", "no pixel outside the mask is left to compare with"

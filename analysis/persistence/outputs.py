@@ -25,7 +25,7 @@ class OfChannel:
     """All that was found of one channel.
 
     ``top`` is the mean level of the saturated pixels [ADU above the offset], ``residuals`` are in order of time, ``map`` [ADU] and
-    ``levels`` (level, residual, error, pixels) those of the first; ``fades`` by law, or a coded reason.
+    ``levels`` (level, residual, error, pixels) those of the first; ``fades`` by law, or a coded reason; ``steps`` are those of the chain, in words.
     """
 
     channel: Channel
@@ -35,6 +35,7 @@ class OfChannel:
     fades: dict[str, Fade | str] = field(default_factory=dict)
     levels: list[tuple[float, float, float, int]] = field(default_factory=list)
     map: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    steps: str = "offset"
 
     @property
     def better(self) -> str:

@@ -22,7 +22,8 @@ class Residual:
 
     ``outside`` ± ``outside_error`` is the control: the level outside the mask. ``since`` the light ended [s], for ``time`` [s]. Of ``n`` pixels within and
     ``n_outside``; the variances [ADU²] of one dark's pixel outside the mask (``single``) and within it (``within``), which that of the mean of ``references``
-    darks adds to; ``loss`` by which the variance of the average exceeds that of a mean, ``structure`` what the background's adds.
+    darks adds to; ``loss`` by which the variance of the average exceeds that of a mean, ``structure`` what the background's adds; ``scatter`` that of
+    the values averaged [ADU²], of ``mask`` pixels that saturated.
     """
 
     exposure: str
@@ -38,11 +39,22 @@ class Residual:
     outside_error: float
     loss: float = 1.0
     structure: float = 0.0
+    scatter: float = 0.0
+    mask: int = 0
 
     @property
     def own(self) -> float:
         """Variance of the value from this dark alone [ADU²]."""
-        return self.loss * self.within / self.n + self.single / self.n_outside + self.structure
+        noise = self.loss * self.within / self.n + self.single / self.n_outside
+        return noise + self.structure + self.left_out
+
+    @property
+    def left_out(self) -> float:
+        """Variance of the value from pixels of the mask that are left out, whose residuals are not those of the others: mean of a part of a finite population [ADU²]."""
+        if self.mask <= self.n:
+            return 0.0
+        unlike = max(self.scatter - self.within - self.single / self.references, 0.0)
+        return unlike * (1.0 / self.n - 1.0 / self.mask)
 
     @property
     def common(self) -> float:
@@ -88,14 +100,12 @@ def residual(
     value = mean - ground.level
     common = ground.variance / (references + 1)
     single = ground.variance - common
-    if shot is not None:
-        within = single + max(value, 0.0) * shot
-    else:
-        wide = float(used.var(dtype=np.float64)) if core is None else core.variance
-        within = max(wide - common, single)
+    wide = float(used.var(dtype=np.float64)) if core is None else core.variance
+    within = single + max(value, 0.0) * shot if shot is not None else max(wide - common, single)
     loss = _of_median(used, within + common) if statistic == "median" else 1.0
     return Residual(
-        frame.frame.exposure, since, frame.frame.exptime, value, n, ground.n, single, within, references, ground.control, ground.control_error, loss, ground.structure
+        frame.frame.exposure, since, frame.frame.exptime, value, n, ground.n, single, within, references, ground.control, ground.control_error, loss, ground.structure,
+        wide, held.size,
     )  # fmt: skip
 
 

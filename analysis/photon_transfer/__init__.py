@@ -19,6 +19,7 @@ from analysis.photon_transfer.outputs import hand_on
 from analysis.photon_transfer.points import measure_curve
 from analysis.photon_transfer.quantities import QUANTITIES
 from analysis.photon_transfer.results import hand_back, nothing
+from analysis.response_corrections import TAKES, correction_of
 
 MODELS = ("auto", "full", "exponential", "quadratic", "pairs")
 """What the parameter ``model`` may be."""
@@ -44,7 +45,8 @@ def measure(inputs: Inputs, results: Results) -> None:
     )
     curves = []
     for setting, channel, pairs in channels_with_pairs(inputs, results, nothing):
-        curve = measure_curve(inputs, channel, setting, pairs, biases, bounds)
+        by = correction_of(inputs, results, channel, pairs[0])
+        curve = measure_curve(inputs, channel, setting, pairs, biases, bounds, by)
         if curve is None:
             nothing(results, channel.name, setting, "no-overscan", "nothing tells the offset of the flats")
             continue
@@ -93,6 +95,7 @@ PROCEDURE = Procedure(
         Parameter("pair_level", 0.0, "level of the cross-check by pairs; 0: a quarter of the highest", "ADU", 0.0),
         *PARAMETERS,
     ),
+    takes=TAKES,
     quantities=QUANTITIES,
     figures=(
         FigureSpec(
@@ -147,6 +150,7 @@ PROCEDURE = Procedure(
         "The reduced χ² is near one, and no flag says that a pair was left out below full well.",
     ),
     caveats=(
+        "A step of correction was asked for, and what it takes is not there.",
         "A drifting or flickering lamp adds variance: gains come out low. Pairs that show it are left out and the numbers flagged.",
         "A clamped or saturated converter takes variance away: gains come out high.",
     ),
@@ -187,6 +191,12 @@ else of the overscan, times the gain. The estimator beside each number says whic
 steps of exposure time; it is the onset of blooming or of the converter's end, not the end of linearity. Blooming is told where the variance first lags behind the fitted law,
 by four of its errors and half a per cent.
 
+Corrected for non-linearity (parameter corrections), levels and covariances are those of the corrected signal, by the curve L of the linearity procedure, level plus correction, expanded about the level. No pixel is
+touched. The gain is then that of a corrected ADU, by which corrected frames become electrons. What the table's own errors, part by part, do to the fit is in its errors.
+
+    μ → L(μ) + ½ L″(μ) C,  C_ij → L′(μ)² C_ij
+    left out: L″ s² / μ, for light that varies by s [ADU] over the pixels
+
 Row means of a difference scatter by shot noise: their variance over 2 μ / (g N), N being the pixels of a row, is near 1, less what reaches other rows.""",
     references=(
         "P. Astier et al., 2019, A&A 629, A36 (equation 20: all covariances; equation 16: shape of the curve, with a₀₀ alone; the quadratic is its expansion).",
@@ -198,6 +208,7 @@ Row means of a difference scatter by shot noise: their variance over 2 μ / (g N
     comments=(
         "Two levels give a gain by pairs; a fit with its brighter-fatter term needs four, the whole matrix six, and levels up to the turnoff for a full well.",
         "a₀₀ of the exponential or the quadratic is that of the curve's bend alone, in which the covariances of neighbours have no part.",
+        "A converter that is not linear bends the curve as the brighter-fatter effect does: with 1 % less at 65,000 ADU it adds −1.5e-7/g [ADU⁻¹] × 3/2 to a₀₀ and moves the gain. Corrected levels end where the table does, and with them what is told of the full well.",
         "Area that charge moves farther than the largest lag is not seen: the sum of all changes is then below zero.",
         "Indices of a are [column, row] as in the paper: a₁₀ is along the serial register. Tables name rows and columns.",
     ),

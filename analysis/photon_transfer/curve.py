@@ -13,9 +13,9 @@ squared [e⁻²].
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +60,13 @@ class CurveFit:
     def a00_error(self) -> float:
         """Standard error of a00 [1/e⁻]."""
         return sqrt(self.covariance[1, 1])
+
+    def uncertain(self, moved: CurveFit) -> Self:
+        """This fit, of which one standard error of what it rests on makes ``moved``: its covariance holds that too."""
+        off = np.array(
+            [moved.gain - self.gain, moved.a00 - self.a00, moved.noise_squared - self.noise_squared]
+        )
+        return replace(self, covariance=self.covariance + np.outer(off, off))
 
     def noise(self, rounding: float = 0.0) -> tuple[float, float] | None:
         """Read noise and its error [e⁻]; None where the fit does not find it positive by two of its errors.

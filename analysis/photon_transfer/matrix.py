@@ -13,7 +13,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from math import sqrt
+from math import hypot, sqrt
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +61,20 @@ class MatrixFit(CurveFit):
     noise_matrix: Floats
     noise_matrix_error: Floats
     total_area: tuple[float, float]
+
+    def uncertain(self, moved: CurveFit) -> Self:
+        """The same with the errors of all elements; those of ``moved`` to as many lags as both have."""
+        out = super().uncertain(moved)
+        if not isinstance(moved, MatrixFit) or moved.area.shape != self.area.shape:
+            return out
+        total, error = self.total_area
+        return replace(
+            out,
+            area_error=np.hypot(self.area_error, moved.area - self.area),
+            area_slope_error=np.hypot(self.area_slope_error, moved.area_slope - self.area_slope),
+            noise_matrix_error=np.hypot(self.noise_matrix_error, moved.noise_matrix - self.noise_matrix),
+            total_area=(total, hypot(error, moved.total_area[0] - total)),
+        )
 
     def variance(self, levels: Floats) -> Floats:
         """The model's variance [ADU²] at levels [ADU], of the same shape."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from math import hypot, sqrt
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,9 @@ from analysis.flat_pairs import (
     checks_of_values,
     flat_difference,
     read_pair,
+    without_pixels,
 )
+from analysis.linearised import Linearised, linear_difference, linear_noise
 from analysis.photon_transfer.curve import (
     CurveFit,
     Model,
@@ -32,11 +35,13 @@ from analysis.photon_transfer.curve import (
 from analysis.photon_transfer.full_well import Turnoff, blooming, model_range, turnoff
 from analysis.photon_transfer.matrix import CovariancePoint, MatrixFit, fit_matrix
 from analysis.photon_transfer.row_means import RowMeans, row_means
+from analysis.response_corrections import NOT_CORRECTED, Correction
 from analysis.statistics import QUANTISATION_VARIANCE
 from campaign.geometry import Channel
 
 Floats = NDArray[np.float64]
 Pairs = Sequence[tuple[FrameInput, FrameInput]]
+_Fit = TypeVar("_Fit", bound=CurveFit)
 
 _LEAST_SPAN = 2.0  # highest over lowest level: below, a curve has no lever and pairs tell more
 _ENOUGH_LEVELS = 6  # exposure times from which the whole matrix is fitted unasked
@@ -57,7 +62,7 @@ class Point:
     exptime: float
     difference: Difference | None
     failure: str = ""
-    reason: Literal["", "unphysical", "too-few-pixels"] = ""
+    reason: Literal["", "unphysical", "too-few-pixels", "not-reached"] = ""
     checks: tuple[Check, ...] = ()
 
     @property
@@ -75,7 +80,7 @@ class Curve:
     ``offset_error`` [ADU] is common to all levels, or with ``offset_each`` each frame's own; ``rounding`` [ADU²] what the converter's steps add to each variance;
     ``top`` [ADU] the highest level that the fit uses, ``pair_time`` [s] the exposure time that the pair method uses. ``fit`` and ``pairs`` are None where they could not be had;
     ``failure`` then says why, and ``lacking`` why the whole matrix was not fitted.
-    ``matrix`` is its fit, which ``fit`` is as well where it says enough.
+    ``matrix`` is its fit, which ``fit`` is as well where it says enough. ``corrected`` says in words by which steps.
     """
 
     channel: str
@@ -95,6 +100,7 @@ class Curve:
     lacking: str = ""
     row_means: RowMeans | None = None
     matrix: MatrixFit | None = None
+    corrected: str = ""
 
     @property
     def clean(self) -> tuple[Point, ...]:
@@ -141,8 +147,9 @@ def measure_curve(
     pairs: Pairs,
     biases: Sequence[FrameInput],
     bounds: Bounds,
+    by: Correction = NOT_CORRECTED,
 ) -> Curve | None:
-    """The points of a channel and what is made of them; None when no offset can be had for it."""
+    """The points of a channel, corrected ``by`` what is known of it, and what is made of them; None when no offset can be had for it."""
     frames = [f for pair in pairs for f in pair]
     offsets = offsets_of(frames, biases, channel)
     if offsets is None:
@@ -152,13 +159,58 @@ def measure_curve(
         bounds = replace(bounds, row_background=noise.rows, column_background=noise.columns)
     model = str(inputs.parameters["model"])
     lacking = _lacking(model, channel, pairs, inputs)
-    points, whole = points_of(channel, pairs, offsets, replace(bounds, lags=0) if lacking else bounds)
+    points, whole = points_of(
+        channel, pairs, offsets, replace(bounds, lags=0) if lacking else bounds, by.lost
+    )
     rounding = QUANTISATION_VARIANCE if whole else 0.0
-    curve = Curve(
-        channel.name, setting, points, noise, offsets.error, rounding, offsets.source == "overscan", lacking=lacking
+    raw = Curve(
+        channel.name, setting, points, noise, offsets.error, rounding, offsets.source == "overscan", lacking=lacking,
+        corrected=by.words,
     )  # fmt: skip
-    curve = _reduced(curve, model, inputs.number("pair_level"), bounds)
+    curve = _reduced(_linear(raw, by.table), model, inputs.number("pair_level"), bounds)
+    if by.table is not None:
+        curve = _uncertain(curve, raw, by.table, bounds)
     return replace(curve, row_means=_row_means(curve))
+
+
+def _linear(curve: Curve, table: Linearised | None) -> Curve:
+    """The curve of a converter that is linear, where there is a ``table`` of corrections."""
+    if table is None:
+        return curve
+    noise = None if curve.noise is None else linear_noise(curve.noise, table)
+    return replace(
+        curve, points=tuple(linear_point(p, table) for p in curve.points), noise=noise,
+        offset_error=curve.offset_error * table.slope(0.0),
+    )  # fmt: skip
+
+
+def linear_point(point: Point, table: Linearised) -> Point:
+    """A point of a converter that is linear; it has no difference where the table does not reach it."""
+    if point.difference is None:
+        return point
+    try:
+        return replace(point, difference=linear_difference(point.difference, table))
+    except ValueError as why:
+        checks = point.difference.checks
+        return replace(point, difference=None, failure=str(why), reason="not-reached", checks=checks)
+
+
+def _uncertain(curve: Curve, raw: Curve, table: Linearised, bounds: Bounds) -> Curve:
+    """The curve, its fits' errors enlarged by those of the table: how a fit moves when the table is off by each part of its error."""
+    kept = {(p.first, p.second) for p in curve.used}
+
+    def told(fit: _Fit) -> _Fit:
+        for off in map(table.off_by, range(len(table.parts))):
+            moved = _linear(raw, off)
+            points = [p for p in moved.clean if (p.first, p.second) in kept]
+            with suppress(ValueError):  # a fit that is all but lost is none the worse known for it
+                fit = fit.uncertain(_fit_of(moved, points, fit.model, bounds))
+        return fit
+
+    fit, matrix = curve.fit, curve.matrix
+    told_matrix = None if matrix is None else told(matrix)
+    told_fit = told_matrix if fit is matrix else None if fit is None else told(fit)
+    return replace(curve, fit=told_fit, matrix=told_matrix)
 
 
 def _lacking(model: str, channel: Channel, pairs: Pairs, inputs: Inputs) -> str:
@@ -175,9 +227,13 @@ def _lacking(model: str, channel: Channel, pairs: Pairs, inputs: Inputs) -> str:
 
 
 def points_of(
-    channel: Channel, pairs: Pairs, offsets: Offsets, bounds: Bounds
+    channel: Channel,
+    pairs: Pairs,
+    offsets: Offsets,
+    bounds: Bounds,
+    lost: NDArray[np.bool_] | None = None,
 ) -> tuple[tuple[Point, ...], bool]:
-    """The points, and whether the pixels are whole numbers."""
+    """The points of pairs without ``lost`` pixels, and whether the pixels are whole numbers."""
     out, whole = [], True
     # one bias level for all frames cancels in the change from one to the other; overscans are each their own
     error = offsets.error if offsets.source == "overscan" else 0.0
@@ -185,6 +241,8 @@ def points_of(
         a, b = read_pair(first, second, channel, channel.image)
         place = (first.frame.exposure, second.frame.exposure, first.frame.exptime or 0.0)
         whole = whole and all(image.dtype.kind in "iu" for image in (a, b))
+        if lost is not None:
+            a, b = without_pixels((a, b), lost, bounds.saturation)
         zero = offsets.values[2 * i], offsets.values[2 * i + 1]
         try:
             checks = [c for f in (first, second) for c in checks_of_frame(f, channel, bounds)]
@@ -245,18 +303,19 @@ def _fitted(curve: Curve, below: Sequence[Point], model: Model, bounds: Bounds) 
     try:
         top = model_range(grouped, variances, errors, model)
         kept = [p for p in below if times[p.exptime] <= top]
-        if model == "full":
-            fit: CurveFit = fit_matrix(
-                [covariance_point(curve, p, bounds) for p in kept],
-                0.0 if curve.offset_each else curve.offset_error,
-                _dark(curve.noise),
-            )
-        else:
-            fit = fit_curve(*columns(kept), model, _dark(curve.noise))
+        fit = _fit_of(curve, kept, model, bounds)
     except ValueError as error:
         lacking = str(error) if model == "full" else curve.lacking
         return replace(curve, failure=str(error), lacking=lacking)
     return replace(curve, top=max(_level(p) for p in kept), fit=fit, failure="")
+
+
+def _fit_of(curve: Curve, points: Sequence[Point], model: Model, bounds: Bounds) -> CurveFit:
+    """The fit of a model to some points of a curve. Raises ValueError."""
+    if model != "full":
+        return fit_curve(*columns(points), model, _dark(curve.noise))
+    found = [covariance_point(curve, p, bounds) for p in points]
+    return fit_matrix(found, 0.0 if curve.offset_each else curve.offset_error, _dark(curve.noise))
 
 
 def _dark(noise: ElectronicNoise | None) -> tuple[float, float] | None:

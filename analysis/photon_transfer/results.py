@@ -50,7 +50,8 @@ def hand_back(results: Results, curve: Curve) -> None:
 
 def _left_out(curve: Curve) -> str:
     flagged = sum(1 for p in curve.points if p.flags)
-    return f"{flagged} of {len(curve.points)} pairs left out for their flags" if flagged else ""
+    left = f"{flagged} of {len(curve.points)} pairs left out for their flags" if flagged else ""
+    return "; ".join(part for part in (curve.corrected, left) if part)
 
 
 def _few(curve: Curve) -> tuple[str, ...]:
@@ -117,7 +118,7 @@ def _gain_pairs(results: Results, curve: Curve) -> None:
         )  # fmt: skip
         results.missing("gain_pairs", reason, channel=name, setting=setting, flags=curve.carried, note=note)
         return
-    note = f"at {pairs.level:.5g} ADU"
+    note = "; ".join(part for part in (curve.corrected, f"at {pairs.level:.5g} ADU") if part)
     if curve.fit is not None:
         expected = -100.0 * curve.fit.a00 * curve.fit.gain * pairs.level
         note += f"; brighter-fatter makes it {expected:+.2g} % of the gain there"
@@ -198,7 +199,7 @@ def _curvature(results: Results, curve: Curve) -> None:
     note = (
         "positive: the variance grows faster than the light, which is not physical"
         if fit.a00 > 0 and not zero
-        else ""
+        else curve.corrected
     )
     results.value(
         "a00", fit.a00, fit.a00_error, channel=name, setting=setting, n=n, note=note,

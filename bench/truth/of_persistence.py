@@ -161,8 +161,8 @@ def outside(seed: int) -> Sequence[Found]:
 _SPOT = "spot far beyond saturation on 4 channels of 140 × 150, 3 darks before and 5 after, cosmic rays"
 
 CASES = (
-    Case("persistence", "residual", f"{_SPOT}; pixels differ by 30 %", residual, 80, 12, pull=0.3),
-    Case("persistence", "residual", f"{_SPOT}; no gain is known", residual_without_gain, 80, 8, pull=0.3),
+    Case("persistence", "residual", f"{_SPOT}; pixels differ by 30 %", residual, 320, 12, pull=0.3),
+    Case("persistence", "residual", f"{_SPOT}; no gain is known", residual_without_gain, 320, 8, pull=0.3),
     Case(
         "persistence",
         "residual",

@@ -16,6 +16,7 @@ from test_linearity import Shots, bent, number, run
 from analysis.contract import Inputs, Product, TableProduct
 from analysis.correction import STEPS, Corrected, chain, takes
 from analysis.in_memory import detector, frame_input, inputs, measured, value
+from analysis.linearised import PART
 from analysis.linearity import PROCEDURE
 from analysis.masks import BITS
 from builder.products import ecsv_bytes, read_product
@@ -154,3 +155,15 @@ def test_the_table_ends_where_levels_were_measured_and_begins_at_zero() -> None:
     assert (np.diff(level) > 0).all() and level[0] == correction[0] == error[0] == 0.0
     assert level[-1] == pytest.approx(number(found, "max_level")) and (error[1:] > 0).all()
     assert set(table.columns["setting"]) == {value(found, "max_deviation").setting}
+
+
+def test_parts_of_the_tables_error_are_its_covariance() -> None:
+    """Squares of the parts at each level add up to that of the error, whatever the form of the curve."""
+    results = run(Shots(bent(-0.02), noise=3.0))
+    table = results.products["correction"]
+    assert isinstance(table, TableProduct)
+    parts = np.array([table.columns[n] for n in table.columns if n.startswith(PART)], np.float64)
+    assert len(parts) > 1
+    np.testing.assert_allclose(
+        np.sqrt((parts**2).sum(axis=0)), np.asarray(table.columns["error"], np.float64), rtol=1e-9, atol=1e-12
+    )

@@ -15,9 +15,10 @@ from analysis.contract import ContractError, FrameInput, ImageProduct, Results, 
 from analysis.in_memory import detector, frame_input, inputs, measured, value
 from analysis.masks import BITS
 from analysis.persistence import PROCEDURE
+from analysis.persistence.background import Ground
 from analysis.persistence.decay import Fade, exponential, fade, power_law
 from analysis.persistence.order import in_order
-from analysis.persistence.residual import Residual
+from analysis.persistence.residual import Residual, residual
 from bench.truth.of_persistence import Scene, simulated
 from builder.simulate.effects.persistence import released, released_by_power, trapped
 from campaign.geometry import Geometry, quadrants, single, with_gains
@@ -350,3 +351,29 @@ def test_real_flats_that_do_not_saturate_say_so() -> None:
     share = value(results, "saturated_fraction")
     assert share.value is not None and share.value < 0.002
     assert value(results, "residual").reason in ("not-reached", "too-few-frames", "no-reference")
+
+
+def test_pixels_left_out_of_the_mean_are_in_its_error() -> None:
+    """Of 400 pixels that hold back different amounts and have no noise, the mean of 300 at random is off the mean of all by what ``left_out`` says."""
+    rng = np.random.default_rng(8)
+    held = rng.gamma(10.0, 4.0, 400).astype(np.float32)
+    quiet = Ground(0.0, 1e-6, 4000, 0.0, 1e-4, 0.0)
+    off, told = [], []
+    for _ in range(400):
+        some = held.copy()
+        some[rng.choice(400, 100, replace=False)] = np.nan
+        found = residual(
+            frame("dark", 1, 0.0),
+            some,
+            quiet,
+            3,
+            since=1.0,
+            shot=0.0,
+            sigma=5.0,
+            statistic="clipped mean",
+            cleaned=True,
+        )
+        assert found is not None and found.mask == 400
+        off.append(found.value - float(held.mean(dtype=np.float64)))
+        told.append(found.error)
+    assert np.std(off) == pytest.approx(np.mean(told), rel=4.0 / np.sqrt(2 * 400))

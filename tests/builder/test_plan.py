@@ -8,10 +8,11 @@ from dataclasses import replace
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from analysis.contract import Inputs, Measurement, Procedure, Quantity, Results, Role, Use, Version
+from analysis.contract import Inputs, Measurement, Procedure, Quantity, Results, Role, Take, Use, Version
+from analysis.correction import corrections
 from builder.candidates import preference
 from builder.lenders import Lenders, near, same_temperature
-from builder.plan import fill_roles, result_id, setting_of, waves
+from builder.plan import circles, fill_roles, result_id, setting_of, waves
 from builder.plugins import Known, Reference
 from campaign.frames import Frame, FrameFile
 from campaign.geometry import single
@@ -51,6 +52,30 @@ def test_procedures_run_after_those_they_use() -> None:
 def test_a_circle_of_uses_still_runs_everything_once() -> None:
     order = waves({"a": known("a", "b"), "b": known("b", "a"), "c": known("c", "gone")})
     assert sorted(n for wave in order for n in wave) == ["a", "b", "c"]
+
+
+def test_what_waits_for_a_circle_runs_after_it() -> None:
+    order = waves({"a": known("a", "b"), "b": known("b", "a"), "c": known("c", "a"), "d": known("d", "c")})
+    assert order == [["a", "b"], ["c"], ["d"]]
+
+
+def test_a_product_of_a_step_is_taken_only_where_the_corrections_name_it() -> None:
+    """Two procedures that could correct each other make no circle until a campaign asks for it, which is told."""
+    held = {"a": _correcting("a", "b", "dark"), "b": _correcting("b", "a", "flat")}
+    assert waves(held) == [["a", "b"]] and not list(circles(held, {}))
+    asked = {"a": {"corrections": "offset dark"}}
+    assert waves(held, asked) == [["b"], ["a"]] and not list(circles(held, asked))
+    both = asked | {"b": {"corrections": "flat"}}
+    assert waves(held, both) == [["a", "b"]]
+    (told,) = circles(held, both)
+    assert told.kind == "circle" and told.what.startswith("a, b:")
+
+
+def _correcting(name: str, maker: str, step: str) -> Known:
+    taking = replace(
+        known(name).procedure, takes=(Take(maker, "q", "m", step=step),), parameters=(corrections("offset"),)
+    )
+    return Known(taking, Reference(name))
 
 
 @given(st.dictionaries(st.sampled_from("abcdef"), st.lists(st.sampled_from("abcdefg"), max_size=4)))

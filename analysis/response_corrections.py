@@ -1,0 +1,96 @@
+"""Non-linearity and known defects for procedures that take offsets off by themselves: the steps of the chain that pairs, stacks and mean levels can take.
+
+They need neither other frames nor neighbours, so that moments of pixels or parts of a frame are corrected as whole frames would be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.contract import FrameInput, Inputs, Results
+from analysis.correction import Corrected, chain, takes, wanted
+from analysis.linearised import Linearised, table_of
+from campaign.geometry import Channel, Region
+
+OFFERED = ("nonlinearity", "defects")
+"""Steps that may be asked for beyond the offset. In flats of one scene bias structure, dark signal and crosstalk are as good as the same, and far below the light; their response is what flats measure."""
+TAKES = takes(*OFFERED)
+"""What procedures that offer both declare."""
+
+
+@dataclass(frozen=True)
+class Correction:
+    """What frames of a channel are corrected by: the ``table`` of non-linearity and pixels that are ``lost``, shape of its image; None for neither."""
+
+    table: Linearised | None = None
+    lost: NDArray[np.bool_] | None = None
+
+    @property
+    def words(self) -> str:
+        """The steps, for notes: 'corrected: nonlinearity'; '' for none."""
+        held = [n for n, one in zip(OFFERED, (self.table, self.lost), strict=True) if one is not None]
+        return f"corrected: {', '.join(held)}" if held else ""
+
+    def level(self, level: float, variance: float = 0.0) -> float:
+        """A mean level [ADU above the offset] of pixels of that variance [ADU²], corrected."""
+        return level if self.table is None else self.table.moments(level, variance)[0]
+
+    def slope(self, level: float) -> float:
+        """How much the corrected level rises with the level."""
+        return 1.0 if self.table is None else self.table.slope(level)
+
+    def error(self, level: float) -> float:
+        """The table's standard error at a level [ADU]."""
+        return 0.0 if self.table is None else self.table.error(level)
+
+    def pixels(self, values: NDArray[np.float32], region: Region, image: Region) -> None:
+        """Correct a part of a frame [ADU above the offset] in place, of a ``region`` of the channel's ``image``; lost pixels become NaN."""
+        if self._adder is not None:
+            values += self._adder(values)
+        if self.lost is not None:
+            y, x = region.y0 - image.y0, region.x0 - image.x0
+            values[self.lost[y : y + region.shape[0], x : x + region.shape[1]]] = np.nan
+
+    @cached_property
+    def _adder(self) -> Callable[[NDArray[np.float32]], NDArray[np.float32]] | None:
+        return None if self.table is None else self.table.adder()
+
+
+NOT_CORRECTED = Correction()
+
+
+def correction_of(
+    inputs: Inputs,
+    results: Results,
+    channel: Channel,
+    frames: Sequence[FrameInput],
+    offered: Sequence[str] = OFFERED,
+) -> Correction:
+    """What the parameter ``corrections`` asks for ``frames``, as far as it is to be had: a caveat tells what is not.
+
+    Raises ContractError for a step that is not ``offered``, and what reading products raises.
+    """
+    asked = wanted(inputs, offered)
+    without: dict[str, str] = {}
+    table: Linearised | str | None = table_of(inputs, channel) if "nonlinearity" in asked else None
+    if isinstance(table, str):
+        without["nonlinearity"], table = table, None
+    lost = None
+    if "defects" in asked:
+        found = chain(inputs, channel, ["defects"])
+        without |= found.without
+        for _, step in found.steps:
+            shape = channel.image.shape
+            marked = Corrected(np.zeros(shape, np.float32), np.zeros(shape, np.int32))
+            step(marked, frames[0])
+            lost = ~marked.good
+    for name, why in without.items():
+        caveat = f"{channel.name}: without the step {name}: {why}."
+        if caveat not in results.caveats:
+            results.caveat(caveat)
+    return Correction(table, lost)
