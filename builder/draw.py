@@ -147,6 +147,7 @@ def plot_script(plot: Plot, channels: Sequence[str] = ()) -> str:
             ],
         }
         for panel in plot.panels
+        if panel.ylabel
     ]
     text = json.dumps({"panels": panels}, ensure_ascii=False, separators=(",", ":"))
     return f"window.calbookFigure({text.replace('<', chr(92) + 'u003c')});\n"
@@ -188,6 +189,8 @@ def plot_alt(plot: Plot) -> str:
     """A plot in words, for readers who do not see it: channels and what is shown of them, once each."""
     parts: dict[tuple[str, str], list[str]] = {}
     for panel in plot.panels:
+        if not panel.ylabel:
+            continue  # a place that is left free
         channels = list(dict.fromkeys(s.channel for s in panel.series if s.channel))
         names = list(dict.fromkeys(series_meaning(s) for s in panel.series if series_meaning(s)))
         said = f"{', '.join(names[:8])}{' and others' if len(names) > 8 else ''}"
