@@ -20,6 +20,8 @@ from builder.report import SHAPES, Verdict
 from campaign.findings import KINDS
 
 TEMPLATES = Path(__file__).parents[2] / "site_src" / "pages"
+MOST_CAVEATS = 3
+"""Open caveats that a page shows as bars; of more, all but the gravest are folded."""
 
 
 def status_class(verdict: Verdict | str) -> str:
@@ -106,6 +108,7 @@ def environment() -> Environment:
         "REASONS": REASONS,
         "KINDS": KINDS,
         "MOST_RESULTS": MOST_RESULTS,
+        "MOST_CAVEATS": MOST_CAVEATS,
     }
     return made
 
