@@ -88,8 +88,8 @@ def _spectrum(name: str, of: Spectrum) -> Panel:
     power = of.power[shown][: n * thin].reshape(n, thin).max(axis=1)
     level = of.level[shown][: n * thin].reshape(n, thin).mean(axis=1)
     series = (
-        Series(at, power, f"{name}: power", name, style="line"),
-        Series(at, level, f"{name}: false-alarm level", style="line"),
+        Series(at, power, "power", name, style="line"),
+        Series(at, level, "false-alarm level", style="line"),
     )
     return Panel("frequency [1/pixel]", "power per bin [ADU²]", series, title=name, yscale="log")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ from test_draw_axes import boxes, unreadable
 
 from analysis.figures import Mark, Panel, Plot, Series, binned, small_multiples
 from builder.draw import draw
+from builder.draw_axes import even_ticks, text_width
+from builder.draw_room import TALL
 
 RNG = np.random.default_rng(7)
 X = np.arange(200.0)
@@ -67,6 +70,18 @@ def test_small_multiples_can_be_read(channels: str) -> None:
     assert unreadable(long) == []
 
 
+@pytest.mark.parametrize("top", [0.0163, 0.0171, 0.93, 5200.0, 61000.0, 1.0316])
+def test_numbers_below_narrow_panels_do_not_touch(top: float) -> None:
+    for room in (1.3, 1.5, 1.7):
+        low, high = -0.2 * top, top
+        at = [
+            (room * (v - low) / (high - low), 0.5 * text_width(t))
+            for v, t in even_ticks(low, high, room, "x")
+        ]
+        assert len(at) >= 2
+        assert all(b - a >= p + q + 0.09 for (a, p), (b, q) in pairwise(at))  # inches, a digit between
+
+
 def test_what_panels_share_is_said_once() -> None:
     plot = small_multiples(*([histogram(c, setting=f"exptime={t}") for c in "EFGH"] for t in (1, 2, 3)))
     said = [text for *_, text in boxes(plot)[0]]
@@ -87,6 +102,15 @@ def test_panels_of_a_line_have_one_ordinate_and_places_of_their_own() -> None:
     names = [t for *_, t in boxes(plot)[0]]
     decades = [t for t in ("1", "10", "1000", "10⁵", "10⁶", "10⁷", "10⁸") if t in names]
     assert len(decades) >= 2 and all(names.count(t) == 1 for t in decades)
+
+
+@pytest.mark.parametrize("reach", [0.11, 0.13, 0.15, 0.19, 0.45, 0.9, 1.3, 1.9, 4.9, 7.0])
+def test_a_low_frame_has_two_numbers_at_least(reach: float) -> None:
+    for low, high in ((-reach, reach), (-0.9 * reach, reach), (0.99 * reach, 1.37 * reach)):
+        ticks = even_ticks(low, high, TALL, "y")
+        assert len(ticks) >= 2 and all(low <= v <= high for v, _ in ticks)
+        steps = np.diff([v for v, _ in ticks]) / (high - low) * TALL
+        assert steps.min() > 0.15  # inches: a line of text
 
 
 def test_each_row_of_panels_begins_at_the_left() -> None:
