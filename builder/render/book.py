@@ -72,6 +72,11 @@ class Book:
         """Tests by (block, name)."""
         return {(t.block.id, t.test.name): t for t in self.report.tests()}
 
+    def channel_index(self, name: str) -> int:
+        """The colour that figures give a channel."""
+        found = self.channel_indices.get(name)
+        return channel_index(name) if found is None else found
+
     @cached_property
     def channel_indices(self) -> dict[str, int]:
         """The colour of each channel by its name, as figures of the first detector that has it show it."""

@@ -14,13 +14,10 @@ from jinja2 import (
     FileSystemLoader,
     StrictUndefined,
     Template,
-    pass_context,
 )
-from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
 from analysis.contract import FLAGS, REASONS
-from builder.draw import channel_index
 from builder.render import addresses, format
 from builder.render.links import is_external, safe_href
 from builder.render.matrix import MOST_RESULTS
@@ -79,14 +76,6 @@ def _to(page: str, target: str) -> str:
     return addresses.relative(page, target) if place == page else f"{_way(page, place)}#{anchor}"
 
 
-@pass_context
-def _channel_index(context: Context, name: str) -> int:
-    """The colour that the figures of the campaign's detectors give a channel."""
-    book = context.get("book")
-    found: int | None = book.channel_indices.get(name) if book else None
-    return channel_index(name) if found is None else found
-
-
 @cache
 def environment() -> Environment:
     """The environment of all data pages. Compiled once per process."""
@@ -111,7 +100,6 @@ def environment() -> Environment:
         "capitalised": capitalised,
         "quantity_words": quantity_words,
         "symbol": symbol,
-        "channel_index": _channel_index,
         "is_external": is_external,
         "shell": shell_word,
     }

@@ -9,12 +9,15 @@ import pytest
 from page_reader import Read, read
 from report_fixture import make_report
 
+from analysis.figures import Panel, Plot, Series
+from builder.draw import CHANNELS, draw
 from builder.render import addresses
 from builder.render.book import Book
 from builder.render.facts import Facts
 from builder.render.grouped_results import MOST_FIGURES, MOST_UNFOLDED, figures_of
 from builder.render.matrix import Matrix, matrix
 from builder.render.pages import drafts, page_addresses
+from builder.render.pages_detector import detector_page
 from builder.render.pages_numbers import MOST_NUMBERS, MOST_ROWS, has_numbers_page, numbers_page
 from builder.render.pages_test import test_page
 from builder.report import Report, TestReport, Verdict
@@ -168,3 +171,29 @@ def test_figures_beyond_the_first_are_folded() -> None:
     )
     assert f"{count - MOST_UNFOLDED * 2} more figures" in after and body.count('loading="lazy"') >= 2 * count
     assert '<details class="fold figures">' not in test_page(Book(report), test).body
+
+
+def test_a_channel_wears_one_colour_in_figures_and_tables() -> None:
+    """Of eight channels A–H their names alone would make pairs alike."""
+    report = make_report()
+    one = report.campaign.detectors[0]
+    some = one.geometry.channels
+    named = tuple(replace(some[n % len(some)], name=name) for n, name in enumerate("ABCDEFGH"))
+    eight = one.model_copy(update={"geometry": replace(one.geometry, channels=named)})
+    book = Book(replace(report, campaign=report.campaign.model_copy(update={"detectors": (eight,)})))
+    page = read(detector_page(book, one.name).body)
+    shown = {
+        e.attributes["id"]: e.text for e in page.elements if e.attributes.get("id", "").startswith("channel-")
+    }
+    assert len(shown) == 8
+    found = dict(
+        re.findall(
+            r'fill="var\(--channel-(\d)\)" font-weight="620" font-size="16">(\w)<',
+            detector_page(book, one.name).body,
+        )
+    )
+    drawn = draw(
+        Plot((Panel("x", "y", tuple(Series([1.0], [1.0], c, c) for c in "ABCDEFGH")),)), list("ABCDEFGH")
+    )
+    assert found == {str(n): c for n, c in enumerate("ABCDEFGH")}
+    assert all(colour in drawn.light.decode() for colour in CHANNELS)
