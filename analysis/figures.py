@@ -54,12 +54,54 @@ class Panel:
     xnames: tuple[str, ...] = ()
 
 
+SMALL_COLUMNS = 3
+"""From so many columns on, the panels of a plot are small multiples: lower, and what neighbours share is said once."""
+
+
 @dataclass(frozen=True)
 class Plot:
-    """One or more panels side by side or stacked (``columns`` wide)."""
+    """One or more panels side by side or stacked (``columns`` wide; from ``SMALL_COLUMNS`` on as small multiples)."""
 
     panels: tuple[Panel, ...]
     columns: int = 1
+
+
+def small_multiples(*rows: Sequence[Panel], most: int = 4) -> Plot:
+    """Panels of one kind beside each other, as one for each channel; what each of ``rows`` holds begins on a line of its own.
+
+    At most ``most`` stand in a line, in lines of equal length, whose free places are panels without labels. One or two of a row are no
+    small multiples: they have room.
+    """
+    longest = max((len(row) for row in rows), default=0)
+    lines = max(1, -(-longest // most))
+    columns = max(1, -(-longest // lines))
+    panels: list[Panel] = []
+    for row in rows:
+        panels += [*row, *[Panel("", "")] * (-len(row) % columns)]
+    return Plot(tuple(panels), columns)
+
+
+def binned(
+    values: NDArray[np.floating], most: int, first: float = 0.0
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Places and means of at most ``most`` runs of neighbours, so that noise does not hide what a profile shows.
+
+    ``values`` are at ``first``, ``first`` + 1 …; a mean is at the middle of its run, over the finite values of it (NaN where there is none).
+    Every value counts: the last run may be shorter.
+    """
+    wide = max(1, -(-values.size // most))
+    starts = np.arange(0, values.size, wide)
+    known = np.isfinite(values)
+    count = np.add.reduceat(known, starts, dtype=np.int64) if values.size else np.zeros(0, np.int64)
+    total = (
+        np.add.reduceat(np.where(known, values, 0.0), starts, dtype=np.float64)
+        if values.size
+        else np.zeros(0)
+    )
+    with np.errstate(invalid="ignore"):
+        means = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    ends = np.minimum(starts + wide, values.size)
+    return np.asarray(first + 0.5 * (starts + ends - 1), dtype=np.float64), means
 
 
 @dataclass(frozen=True)

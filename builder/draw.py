@@ -57,13 +57,17 @@ class Drawn:
 
 
 def channel_index(name: str, channels: Sequence[str] = ()) -> int:
-    """Which colour and marker a channel has: its place among the detector's channels in order of name.
+    """Which colour and marker a channel has, in figures, tables and maps alike.
 
-    Without ``channels`` the name alone decides, so that it is the same in every figure: A–D, E–H, I–L count
-    0–3 each, a number at the end counts itself, anything else its letters.
+    The name alone decides: A–D, E–H, I–L count 0–3 each, a number at the end counts itself, anything else its letters. Where two
+    of the detector's ``channels`` would look the same by that, the place among them in order of name decides for all of them.
     """
-    if name in channels:
+    if name in channels and len({_index_of(c) for c in channels}) < len(channels):
         return sorted(channels).index(name) % len(CHANNELS)
+    return _index_of(name)
+
+
+def _index_of(name: str) -> int:
     if len(name) == 1 and name.isalpha():
         return (ord(name.upper()) - ord("A")) % 4
     if digits := re.search(r"(\d+)$", name):
@@ -147,6 +151,7 @@ def plot_script(plot: Plot, channels: Sequence[str] = ()) -> str:
             ],
         }
         for panel in plot.panels
+        if panel.ylabel
     ]
     text = json.dumps({"panels": panels}, ensure_ascii=False, separators=(",", ":"))
     return f"window.calbookFigure({text.replace('<', chr(92) + 'u003c')});\n"
@@ -188,6 +193,8 @@ def plot_alt(plot: Plot) -> str:
     """A plot in words, for readers who do not see it: channels and what is shown of them, once each."""
     parts: dict[tuple[str, str], list[str]] = {}
     for panel in plot.panels:
+        if not panel.ylabel:
+            continue  # a place that is left free
         channels = list(dict.fromkeys(s.channel for s in panel.series if s.channel))
         names = list(dict.fromkeys(series_meaning(s) for s in panel.series if series_meaning(s)))
         said = f"{', '.join(names[:8])}{' and others' if len(names) > 8 else ''}"

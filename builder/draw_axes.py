@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import cache
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -187,9 +188,24 @@ def even_ticks(low: float, high: float, room: float, name: str, whole: bool = Fa
             found = [(float(v), f"{v:.0f}".replace("-", "−")) for v in at if low <= v <= high]
         else:
             found = value_ticks(low, high, most)
-        if name == "y" or sum(text_width(t) + 0.12 for _, t in found) <= room:
+        if name == "y" or _clear(found, room / (high - low)):
             break
+    if (
+        name == "y" and len(found) < 2
+    ):  # one number is no scale: more in a low frame, as close as they can be read
+        for most in range(4, int(room / 0.18)):
+            found = value_ticks(low, high, most)
+            if len(found) > 1:
+                break
     return found
+
+
+def _clear(ticks: Sequence[Tick], scale: float) -> bool:
+    """Whether no label of ticks beside each other touches the next; ``scale`` is inches for each unit of the axis."""
+    return all(
+        scale * (after[0] - one[0]) >= 0.5 * (text_width(one[1]) + text_width(after[1])) + 0.1
+        for one, after in pairwise(ticks)
+    )
 
 
 def log_ticks(low: float, high: float, room: float, name: str) -> list[Tick]:

@@ -58,7 +58,7 @@ def entries(panel: Panel, drawn: Sequence[tuple[Any, Series]]) -> list[Entry]:
                 meanings.setdefault(meaning, (series.style, handle))
         for meaning, (style, handle) in meanings.items():
             if points or style == "points" or len(meanings) > 1 or any(not line_meaning(s) for _, s in held):
-                out[meaning] = _in_ink(handle)
+                out[meaning] = in_ink(handle)
     else:
         titled = len(channels) == 1 and panel.title.split(":")[0].split(" ")[0] == next(iter(channels))
         for handle, series in held:
@@ -75,7 +75,7 @@ def line_meaning(series: Series) -> str:
     return series_meaning(series).replace("+", "±").replace("−", "±") if series.channel else ""
 
 
-def _in_ink(handle: Any) -> Line2D:
+def in_ink(handle: Any) -> Line2D:
     """What stands for a meaning that all channels share, in no channel's colour."""
     line = handle if isinstance(handle, Line2D) else Line2D([], [])
     face = PAPER if line.get_markerfacecolor() == PAPER else INK
@@ -181,7 +181,7 @@ def marks(axes: Axes, panel: Panel, width: float, height: float) -> None:
             axes.axhline(mark.y, color=MARK, linewidth=0.9, linestyle=(0, (6, 3)))
         if mark.x is not None:
             axes.axvline(mark.x, color=MARK, linewidth=0.9, linestyle=(0, (6, 3)))
-    told = [(m.label, m.y) for m in panel.marks if m.y is not None]
+    told = [(m.label, m.y) for m in panel.marks if m.label and m.y is not None]
     for label, y in _gathered(axes, [(t, min(max(v, low), high)) for t, v in told], 1):
         outside = [v for t, v in told if not low <= v <= high and t in label]
         label = f"{'↑' if outside[0] > high else '↓'} {label}" if outside else label

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from io import BytesIO
 from itertools import pairwise
 from typing import Any
@@ -20,8 +19,9 @@ from numpy.typing import NDArray
 from analysis.figures import Panel, Plot, Series
 from builder.draw import INK, LINE, MUTED, PAPER
 from builder.draw_axes import beyond, place_range, set_ticks, text_width, value_range, wrapped
-from builder.draw_labels import LEFT_OUT, Entry, entries, legend, marks, shared_legend
+from builder.draw_labels import LEFT_OUT, Entry, entries, in_ink, legend, marks, shared_legend
 from builder.draw_looks import DRAWN_POINTS, MANY, Look, looks
+from builder.draw_room import common_ordinates, room_of
 
 DPI = 96
 FONT = "DejaVu Sans, Verdana, Segoe UI, Roboto, Helvetica Neue, Arial, sans-serif"
@@ -40,31 +40,41 @@ SETTINGS: Any = {
 def plot_svg(plot: Plot, channels: Sequence[str] = ()) -> tuple[bytes, int, int]:
     """A plot as an SVG, with its width and height in px."""
     columns = max(1, min(plot.columns, len(plot.panels) or 1))
-    rows = max(1, math.ceil(len(plot.panels) / columns))
-    width = 5.8 if columns == 1 else min(4.2 * columns, 12.6)
-    height = 3.4 if rows == 1 else 3.0 * rows
-    height -= 0.0 if columns == 1 else 0.3 * rows
+    width = 5.8 if columns == 1 else 8.4
     with rc_context(SETTINGS):
-        canvas = Canvas(figsize=(width, height), dpi=DPI)
+        canvas = Canvas(figsize=(width, 3.4), dpi=DPI)
         if not plot.panels:
             canvas.text(0.5, 0.5, "nothing to draw", ha="center", va="center", color=MUTED)
-            return save_svg(canvas), round(width * DPI), round(height * DPI)
+            return save_svg(canvas), round(width * DPI), round(3.4 * DPI)
+        rows = math.ceil(len(plot.panels) / columns)
         axes = [canvas.add_subplot(rows, columns, n) for n in range(1, len(plot.panels) + 1)]
         held = [_drawn(a, p, channels) for a, p in zip(axes, plot.panels, strict=True)]
-        shared = _shared(held, width) if len(held) > 1 else []
-        room = _Room.of(plot.panels, rows, columns, width, height, bool(shared))
-        for a, panel, named in zip(axes, plot.panels, held, strict=True):
+        shared = _shared(held, plot.panels, width) if len(held) > 1 else []
+        room = room_of(plot.panels, columns, width, bool(shared))
+        canvas.set_size_inches(width, room.height)
+        if room.small:
+            common_ordinates(axes, plot.panels, columns)
+        for n, (a, panel, named) in enumerate(zip(axes, plot.panels, held, strict=True)):
             if not shared:
                 legend(a, panel, named, room.wide, room.tall)
             set_ticks(a, panel, room.wide, room.tall)
-            a.set_xlabel(wrapped(panel.xlabel, room.wide + 0.4))
-            a.set_ylabel(wrapped(panel.ylabel, room.tall + (0.1 if rows > 1 else 0.5)))
-        left = room.place(axes, columns)
+            # at a height of its own: looking for one that no tick label reaches takes half of the drawing's time
+            a.set_title(
+                wrapped(panel.title, room.wide, 9.5) if room.small else panel.title, loc="left", pad=5, y=1.0
+            )
+            a.tick_params(labelleft=n not in room.beside)
+            a.set_xlabel(
+                "" if n in room.over else wrapped(panel.xlabel, room.wide + (0.0 if room.small else 0.4))
+            )
+            a.set_ylabel(
+                "" if n in room.beside else wrapped(panel.ylabel, room.tall + (0.1 if rows > 1 else 0.5))
+            )
+        left = room.place(axes)
         if shared:
             shared_legend(canvas, shared, left)
         for a, panel in zip(axes, plot.panels, strict=True):
             marks(a, panel, room.wide, room.tall)
-        return save_svg(canvas), round(width * DPI), round(height * DPI)
+        return save_svg(canvas), round(width * DPI), round(room.height * DPI)
 
 
 def save_svg(canvas: Canvas) -> bytes:
@@ -81,68 +91,27 @@ def save_svg(canvas: Canvas) -> bytes:
     return text.encode()
 
 
-def _shared(held: Sequence[list[Entry]], width: float) -> list[Entry]:
-    """The one legend that all panels with any would have; none where they differ, or it is too wide."""
+def _shared(held: Sequence[list[Entry]], panels: Sequence[Panel], width: float) -> list[Entry]:
+    """The one legend that all panels with any would have, in no channel's colour where they are of several; none where they differ, or it is too wide."""
     named = [h for h in held if h]
     if len(named) < 2 or any([n for _, n in h] != [n for _, n in named[0]] for h in named):
         return []
-    return named[0] if sum(0.45 + text_width(n, 8.5) for _, n in named[0]) < width - 0.8 else []
-
-
-@dataclass(frozen=True)
-class _Room:
-    """How a figure is divided [inch]: as good as a layout engine here, at a fraction of its time."""
-
-    width: float
-    height: float
-    wide: float  # of the axes
-    tall: float
-    head: float  # over each row: titles and legends
-    over: float  # over all: the shared legend
-
-    @staticmethod
-    def of(
-        panels: Sequence[Panel], rows: int, columns: int, width: float, height: float, shared: bool
-    ) -> _Room:
-        over = 0.24 if shared else 0.0
-        head = 0.3 if any(p.title for p in panels) or not shared else 0.1
-        foot = 0.55 + max((_turned(p, (width - 0.9 * columns) / columns) for p in panels), default=0.0)
-        return _Room(width, height, (width - 0.9 * columns) / columns, (height - over) / rows - head - foot, head, over)  # fmt: skip
-
-    def place(self, axes: Sequence[Axes], columns: int) -> float:
-        """Give the axes their places, with room for what stands left of them; where the first begins, as a part of the width."""
-        left = [0.0] * columns
-        for n, a in enumerate(axes):
-            ticks = max((text_width(t.get_text()) for t in a.get_yticklabels()), default=0.0)
-            lines = a.get_ylabel().count("\n") + 1 if a.get_ylabel() else 0
-            left[n % columns] = max(left[n % columns], ticks + 0.155 * lines + 0.2, 0.5)
-        wide = (self.width - sum(left) - 0.2 * columns) / columns
-        pitch = (self.height - self.over) / math.ceil(len(axes) / columns)
-        for n, a in enumerate(axes):
-            row, column = divmod(n, columns)
-            x = sum(left[: column + 1]) + column * (wide + 0.2)
-            y = self.height - self.over - row * pitch - self.head - self.tall
-            a.set_position((x / self.width, y / self.height, wide / self.width, self.tall / self.height))
-        return left[0] / self.width
-
-
-def _turned(panel: Panel, wide: float) -> float:
-    """Room that names below the abscissa take beyond one line, where they have to be turned [inch]."""
-    longest = max((text_width(n, 8.5) for n in panel.xnames), default=0.0)
-    return max(longest - 0.12, 0.0) if panel.xnames and longest > 0.95 * wide / len(panel.xnames) else 0.0
+    own = [frozenset(s.channel for s in p.series if s.channel) for p in panels if p.series]
+    found = [(in_ink(handle), name) for handle, name in named[0]] if len(set(own)) > 1 else named[0]
+    return found if sum(0.45 + text_width(n, 8.5) for _, n in found) < width - 0.8 else []
 
 
 def _drawn(axes: Axes, panel: Panel, channels: Sequence[str]) -> list[Entry]:
     """Draw the series of a panel; returns the entries of its legend."""
-    # a place of its own: looking for one that no tick label reaches takes half of the drawing's time
-    axes.set_title(panel.title, loc="left", pad=5, y=1.0)
     for name, scale in (("x", panel.xscale), ("y", panel.yscale)):
         if scale == "log":
             (axes.set_xscale if name == "x" else axes.set_yscale)("log", nonpositive="mask")
     axes.set(xlim=place_range(panel), ylim=value_range(panel))
     seen = looks(panel, channels)
     handles = [(_series(axes, s, look), s) for s, look in zip(panel.series, seen, strict=True)]
-    if not any(len(s.x) for s in panel.series):
+    if not panel.ylabel:
+        axes.set_axis_off()  # a place that is left free
+    elif not any(len(s.x) for s in panel.series):
         axes.text(0.5, 0.5, "no values", ha="center", va="center", color=MUTED, transform=axes.transAxes)
     return entries(panel, handles)
 

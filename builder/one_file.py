@@ -22,7 +22,7 @@ from pathlib import Path, PurePosixPath
 from posixpath import normpath
 from urllib.parse import quote, unquote, urlsplit
 
-from builder.render.addresses import CAMPAIGN_JSON, block_page, test_page
+from builder.render.addresses import CAMPAIGN_JSON, block_page, numbers_page, test_page
 
 BROWSERS = (
     "chromium",
@@ -56,7 +56,7 @@ class ReportError(Exception):
 
 
 def pages_of(site: Path, what: str, *, tests: bool = False) -> list[str]:
-    """The pages of a block ('BORN', with ``tests`` those of its tests too) or of a test ('BORN/PTC01').
+    """The pages of a block ('BORN', with ``tests`` those of its tests too) or of a test ('BORN/PTC01'), with the page of all its numbers.
 
     Raises ReportError when the site has no such block or test, or is no built site.
     """
@@ -69,10 +69,18 @@ def pages_of(site: Path, what: str, *, tests: bool = False) -> list[str]:
     if block not in known:
         raise ReportError(f"There is no block {block!r}.{_meant(block, known)}")
     if not test:
-        return [block_page(block), *(test_page(block, t) for t in known[block] if tests)]
+        return [
+            block_page(block),
+            *(page for t in known[block] if tests for page in _of_test(site, block, t)),
+        ]
     if test not in known[block]:
         raise ReportError(f"Block {block} has no test {test!r}.{_meant(test, known[block])}")
-    return [test_page(block, test)]
+    return _of_test(site, block, test)
+
+
+def _of_test(site: Path, block: str, test: str) -> list[str]:
+    numbers = numbers_page(block, test)
+    return [test_page(block, test), *([numbers] if (site / numbers).exists() else [])]
 
 
 def report_html(site: Path, pages: Sequence[str], *, base: str = "") -> str:

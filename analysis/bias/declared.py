@@ -118,10 +118,12 @@ FIGURES = (
     FigureSpec(
         "profiles",
         "Rows and columns of the master",
-        "Means of the master's rows and columns without outlying pixels, at their place on the detector. Look for a rise at the first columns read, bands, single columns.",
+        "Means of the master's rows and columns without outlying pixels, at their place on the detector, on one ordinate for all channels; each point is the mean of its neighbours where there are more than two hundred. Look for a rise at the first columns read, bands, single columns.",
         (
-            PanelSpec("Mean of each row of the master less that of all [ADU] against the row."),
-            PanelSpec("Mean of each column of the master less that of all [ADU] against the column."),
+            PanelSpec("Mean of each row of the master less that of all [ADU] against the row.", "channel"),
+            PanelSpec(
+                "Mean of each column of the master less that of all [ADU] against the column.", "channel"
+            ),
         ),
         ("row_structure", "column_structure", "gradient_rows", "gradient_columns"),
     ),
@@ -151,10 +153,12 @@ FIGURES = (
         "have in common. Look for steps; a ramp at the first rows is structure.",
         (
             PanelSpec(
-                "Mean of each row of the overscan (else of the image) of one frame less that of the frames without jumps [ADU], in order of reading."
+                "Mean of each row of the overscan (else of the image) of one frame, which the title names, less that of the frames without jumps [ADU], in order of reading.",
+                "channel",
             ),
             PanelSpec(
-                "Mean of each row over the frames without jumps, less the mean of all [ADU], in order of reading."
+                "Mean of each row over the frames without jumps, less the mean of all [ADU], in order of reading.",
+                "channel",
             ),
         ),
         ("bias_jumps", "largest_jump"),
@@ -166,7 +170,8 @@ FIGURES = (
         "picked up while reading; a rise to low frequencies is 1/f noise.",
         (
             PanelSpec(
-                "Power per bin [ADU²] against frequency [1/pixel], logarithmic; the line of each channel is its false-alarm level."
+                "Power per bin [ADU²] against frequency [1/pixel], logarithmic, of neighbouring frequencies the highest; the dashed line is the false-alarm level.",
+                "channel",
             ),
         ),
         ("pattern_noise", "pattern_frequency", "pattern_peaks"),

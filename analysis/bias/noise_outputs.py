@@ -9,10 +9,15 @@ import numpy as np
 from analysis.bias.channel import OfChannel
 from analysis.bias.correlation import Correlations
 from analysis.bias.jumps import Jumps
+from analysis.bias.pattern import Spectrum
 from analysis.contract import Results, TableProduct
-from analysis.figures import Mark, Panel, Plot, Series
+from analysis.figures import Mark, Panel, Plot, Series, binned, small_multiples
 
-_LONGEST = 500
+_LONGEST = 200
+"""Points of a profile that are drawn, each the mean of its neighbours."""
+_BINS = 300
+"""Points of a spectrum that are drawn, each the highest of its neighbours."""
+_ROW = "row, in order of reading"
 
 
 def draw_noise(results: Results, found: Sequence[OfChannel], together: Correlations | None) -> None:
@@ -23,11 +28,16 @@ def draw_noise(results: Results, found: Sequence[OfChannel], together: Correlati
         results.figure("correlation", Plot((_correlation(together),)))
     jumping = [(one, one.jumps) for one in found if one.jumps is not None]
     if jumping:
-        results.figure("jumps", Plot(_jumps(jumping)))
+        results.figure("jumps", small_multiples(*_jumps(jumping)))
     else:
         results.without("jumps", "too-few-pixels")
     if any(one.spectrum is not None for one in found):
-        results.figure("spectrum", Plot((_spectrum(found),)))
+        results.figure(
+            "spectrum",
+            small_multiples(
+                [_spectrum(one.channel.name, one.spectrum) for one in found if one.spectrum is not None]
+            ),
+        )
     else:
         results.without("spectrum", "too-few-pixels")
 
@@ -43,45 +53,45 @@ def _correlation(of: Correlations) -> Panel:
     )
 
 
-def _jumps(have: Sequence[tuple[OfChannel, Jumps]]) -> tuple[Panel, Panel]:
-    own, common, marks = [], [], []
+def _jumps(have: Sequence[tuple[OfChannel, Jumps]]) -> list[list[Panel]]:
+    """Of each channel the rows of the frame with its first jump, less what all frames share; and what they share, where that is known."""
+    own, common = [], []
     for one, jumps in have:
-        name = one.channel.name
+        name, shared = one.channel.name, bool(jumps.common.any())
         first = next((j for j in jumps.found if j.frame), None)
         at = jumps.frames.index(first.frame) if first else 0
-        thin = max(1, -(-jumps.common.size // _LONGEST))
-        rows = thin * np.arange(jumps.common.size // thin, dtype=np.float64)
-        less = (jumps.profiles[at] - jumps.common)[: rows.size * thin].reshape(-1, thin).mean(axis=1)
-        level = float(np.mean(less)) if not jumps.common.any() else 0.0
-        own.append(Series(rows, less - level, f"{name}: {jumps.frames[at]}", name, style="line"))
-        if jumps.common.any():
-            whole = jumps.common[: rows.size * thin].reshape(-1, thin).mean(axis=1)
-            common.append(Series(rows, whole - whole.mean(), name, name, style="line"))
-        marks += [Mark(f"{name}: {j.size:+.2g} ADU", x=float(j.row)) for j in jumps.found[:3]]
-    return (
-        Panel(
-            "row, in order of reading", "row of one frame less common rows [ADU]", tuple(own), tuple(marks)
-        ),
-        Panel("row, in order of reading", "common rows less their mean [ADU]", tuple(common)),
+        less = jumps.profiles[at] - jumps.common
+        level = 0.0 if shared else float(np.mean(less))
+        marks = tuple(Mark(f"{j.size:+.2g} ADU", x=float(j.row)) for j in jumps.found[:3])
+        series = Series(*binned(less - level, _LONGEST), name, name, style="line")
+        own.append(
+            Panel(
+                _ROW,
+                "row of one frame less common rows [ADU]",
+                (series,),
+                marks,
+                f"{name}: {jumps.frames[at]}",
+            )
+        )
+        if shared:
+            whole = Series(*binned(jumps.common - jumps.common.mean(), _LONGEST), name, name, style="line")
+            common.append(Panel(_ROW, "common rows less their mean [ADU]", (whole,), title=name))
+    return [own, common] if common else [own]
+
+
+def _spectrum(name: str, of: Spectrum) -> Panel:
+    shown = np.isfinite(of.level)
+    # of neighbouring bins the highest is drawn, so that no peak is lost
+    thin = max(1, int(shown.sum()) // _BINS)
+    n = int(shown.sum()) // thin
+    at = of.frequencies[shown][: n * thin].reshape(n, thin).mean(axis=1)
+    power = of.power[shown][: n * thin].reshape(n, thin).max(axis=1)
+    level = of.level[shown][: n * thin].reshape(n, thin).mean(axis=1)
+    series = (
+        Series(at, power, "power", name, style="line"),
+        Series(at, level, "false-alarm level", style="line"),
     )
-
-
-def _spectrum(found: Sequence[OfChannel]) -> Panel:
-    series = []
-    for one in found:
-        if one.spectrum is None:
-            continue
-        s, name = one.spectrum, one.channel.name
-        shown = np.isfinite(s.level)
-        # of neighbouring bins the highest is drawn, so that no peak is lost
-        thin = max(1, int(shown.sum()) // 1000)
-        n = int(shown.sum()) // thin
-        at = s.frequencies[shown][: n * thin].reshape(n, thin).mean(axis=1)
-        power = s.power[shown][: n * thin].reshape(n, thin).max(axis=1)
-        level = s.level[shown][: n * thin].reshape(n, thin).mean(axis=1)
-        series.append(Series(at, power, name, name, style="line"))
-        series.append(Series(at, level, f"{name}: false-alarm level", name, style="line"))
-    return Panel("frequency [1/pixel]", "power per bin [ADU²]", tuple(series), yscale="log")
+    return Panel("frequency [1/pixel]", "power per bin [ADU²]", series, title=name, yscale="log")
 
 
 def hand_on_noise(results: Results, found: Sequence[OfChannel], together: Correlations | None) -> None:

@@ -12,13 +12,13 @@ from analysis.bias.channel import OfChannel
 from analysis.bias.correlation import Correlations
 from analysis.bias.noise_outputs import draw_noise, hand_on_noise
 from analysis.contract import FrameInput, ImageProduct, Results, TableProduct
-from analysis.figures import Mark, Panel, Plot, Series
+from analysis.figures import Mark, Panel, Plot, Series, binned, small_multiples
 from analysis.maps import map_of
 from analysis.read_noise import Noise
 from campaign.model import Detector
 
-_LONGEST = 500
-"""Points of a profile that are drawn."""
+_LONGEST = 200
+"""Points of a profile that are drawn, each the mean of its neighbours."""
 
 
 def draw(
@@ -33,10 +33,13 @@ def draw(
     results.figure("stability", _stability(found))
     with_noise = [one for one in found if one.noise.whole is not None]
     if with_noise:
-        results.figure("differences", Plot(tuple(_differences(one) for one in with_noise), columns=2))
+        results.figure("differences", small_multiples([_differences(one) for one in with_noise]))
     else:
         results.without("differences", "too-few-pixels")
-    results.figure("profiles", Plot((_profiles(found, 0), _profiles(found, 1))))
+    profiled = [one for one in found if one.profiles is not None]
+    results.figure(
+        "profiles", small_multiples(*([_profile(one, axis) for one in profiled] for axis in (0, 1)))
+    )
     planes = {one.channel.name: one.master.mean for one in found if one.master is not None}
     results.figure("master", map_of(planes, detector, "level less the channel's mean [ADU]"))
 
@@ -81,18 +84,17 @@ def _differences(one: OfChannel) -> Panel:
     return Panel("difference [ADU]", "pixels", tuple(series), title=name, yscale="log")
 
 
-def _profiles(found: Sequence[OfChannel], axis: int) -> Panel:
-    series = []
-    for one in found:
-        if one.profiles is None:
-            continue
-        profile = one.profiles.rows if axis == 0 else one.profiles.columns
-        thin = max(1, -(-profile.size // _LONGEST))
-        first = one.channel.image.y0 if axis == 0 else one.channel.image.x0
-        x = first + np.arange(0, profile.size, thin, dtype=np.float64)
-        series.append(Series(x, profile[::thin], one.channel.name, one.channel.name, style="line"))
+def _profile(one: OfChannel, axis: int) -> Panel:
+    assert one.profiles is not None
+    profile, first = (
+        (one.profiles.rows, one.channel.image.y0)
+        if axis == 0
+        else (one.profiles.columns, one.channel.image.x0)
+    )
+    name = one.channel.name
     where = "row" if axis == 0 else "column"
-    return Panel(where, f"{where} less mean [ADU]", tuple(series))
+    series = Series(*binned(profile, _LONGEST, first), name, name, style="line")
+    return Panel(where, f"{where} less mean [ADU]", (series,), (Mark("", y=0.0),), title=name)
 
 
 def _profile_table(have: Sequence[OfChannel]) -> TableProduct:

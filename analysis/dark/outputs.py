@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from analysis.contract import ImageProduct, Results, TableProduct
 from analysis.dark.channel import Master, OfChannel
 from analysis.dark.condition_outputs import draw_conditions
-from analysis.figures import Mark, Panel, Plot, Series
+from analysis.figures import Mark, Panel, Plot, Series, small_multiples
 from analysis.maps import map_of
 from analysis.masks import MEANINGS
 from campaign.model import Detector
@@ -28,7 +28,7 @@ def draw(results: Results, detector: Detector, found: Sequence[OfChannel]) -> No
         return
     draw_conditions(results, found)
     results.figure("levels", Plot((_levels(found),)))
-    results.figure("rates", Plot(tuple(_rates(one, master) for one, master in have), columns=2))
+    results.figure("rates", small_multiples([_rates(one, master) for one, master in have]))
     planes = {one.channel.name: master.mean for one, master in have}
     results.figure("master", map_of(planes, detector, "rate [ADU/s]", _marked(have)))
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from analysis.contract import Results
 from analysis.defects.channel import PIXELS, OfChannel
 from analysis.defects.found import Evidence
-from analysis.figures import ImageMap, Mark, Panel, Plot, Series
+from analysis.figures import ImageMap, Mark, Panel, Plot, Series, small_multiples
 from analysis.maps import map_of
 from analysis.masks import BITS
 from campaign.model import Detector
@@ -35,7 +35,7 @@ def draw(results: Results, detector: Detector, found: Sequence[OfChannel]) -> No
     for name, kind in (("without_light", "darks"), ("response", "flats"), ("noise", "series")):
         panels = [evidence.panel for one in looked if (evidence := getattr(one, kind)).panel is not None]
         if panels:
-            results.figure(name, Plot(tuple(panels), columns=2))
+            results.figure(name, small_multiples(panels))
         else:
             missing: dict[str, tuple[str, str]] = getattr(looked[0], kind).missing
             reason, note = next(iter(missing.values()), ("too-few-frames", ""))

@@ -80,11 +80,11 @@ FIGURES = (
             ("prnu", "dark_pixels", "bright_pixels"),
         ),
         FigureSpec(
-            "profiles", "Rows and columns of the response", "Means of the rows and columns of the master over its smooth shape, without dark and bright pixels. Look for single "
+            "profiles", "Rows and columns of the response", "Means of the rows and columns of the master over its smooth shape, without dark and bright pixels; each point is the mean of its neighbours where there are more than two hundred. Look for single "
             "columns, steps between blocks of the mask, and for what the smooth shape does not follow.",
             (
-                PanelSpec("Mean response of each row against the row."),
-                PanelSpec("Mean response of each column against the column."),
+                PanelSpec("Mean response of each row against the row, of each setting.", "channel"),
+                PanelSpec("Mean response of each column against the column, of each setting.", "channel"),
             ),
             ("prnu",),
         ),

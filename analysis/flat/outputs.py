@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.contract import ImageProduct, Results
-from analysis.figures import ImageMap, Mark, Panel, Plot, Series
+from analysis.figures import ImageMap, Mark, Panel, Plot, Series, binned, small_multiples
 from analysis.flat.levels import Levels
 from analysis.flat.master import Master
 from analysis.maps import map_of
@@ -19,7 +19,8 @@ from campaign.geometry import Channel
 from campaign.model import Detector
 
 _BINS = 121
-_LONGEST = 500
+_LONGEST = 200
+"""Points of a profile that are drawn, each the mean of its neighbours."""
 _MARKED = 2000
 
 
@@ -46,8 +47,13 @@ def hand_on(results: Results, detector: Detector, found: Sequence[OfChannel]) ->
         for name in ("master", "response", "profiles", "prnu", "master_flat", "defects"):
             results.without(name, "too-few-frames", "no two flats are free of flags" if found else "")
         return
-    results.figure("response", Plot(tuple(_response(one, m) for one, m in have), columns=2))
-    results.figure("profiles", Plot((_profiles(have, 0), _profiles(have, 1))))
+    by_setting = [
+        [(o, m) for o, m in have if o.setting == s] for s in dict.fromkeys(o.setting for o, _ in have)
+    ]
+    results.figure("response", small_multiples(*([_response(o, m) for o, m in held] for held in by_setting)))
+    results.figure(
+        "profiles", small_multiples(*([_profile(of, axis) for of in _by_channel(have)] for axis in (0, 1)))
+    )
     if any(m.pattern is not None for _, m in have):
         results.figure("prnu", Plot((_prnu(have, False), _prnu(have, True)), columns=2))
     else:
@@ -126,16 +132,25 @@ def _response(one: OfChannel, master: Master) -> Panel:
     return Panel("response", "pixels", series, title=_name(one), yscale="log")
 
 
-def _profiles(have: Sequence[tuple[OfChannel, Master]], axis: int) -> Panel:
+def _by_channel(have: Sequence[tuple[OfChannel, Master]]) -> list[list[tuple[OfChannel, Master]]]:
+    return [
+        [(o, m) for o, m in have if o.channel.name == name]
+        for name in dict.fromkeys(o.channel.name for o, _ in have)
+    ]
+
+
+def _profile(have: Sequence[tuple[OfChannel, Master]], axis: int) -> Panel:
+    """The profiles of a channel in its settings."""
     series = []
     for one, master in have:
-        profile = master.told.rows if axis == 0 else master.told.columns
-        thin = max(1, -(-profile.size // _LONGEST))
-        first = one.channel.image.y0 if axis == 0 else one.channel.image.x0
-        x = first + thin * np.arange(-(-profile.size // thin), dtype=np.float64)
-        series.append(Series(x, profile[::thin], _name(one), one.channel.name, style="line"))
+        profile, first = (
+            (master.told.rows, one.channel.image.y0)
+            if axis == 0
+            else (master.told.columns, one.channel.image.x0)
+        )
+        series.append(Series(*binned(profile, _LONGEST, first), _name(one), one.channel.name, style="line"))
     where = "row" if axis == 0 else "column"
-    return Panel(where, f"mean response of the {where}", tuple(series))
+    return Panel(where, f"mean response of the {where}", tuple(series), title=have[0][0].channel.name)
 
 
 def _prnu(have: Sequence[tuple[OfChannel, Master]], by_wavelength: bool) -> Panel:

@@ -81,7 +81,7 @@ FIGURES = (
     ),
     FigureSpec(
         "overscan", "Overscan of lit frames", "Mean of each row of the overscan over the flats, less that of all. It should be level: a ramp follows the light that was read, a step is a jump of the offset.",
-        (PanelSpec("Overscan's row less the mean of all [ADU] against the row, in order of reading."),),
+        (PanelSpec("Overscan's row less the mean of all [ADU] against the row, in order of reading; of more than two hundred the means of neighbours.", "channel"),),
         ("overscan_slope",),
     ),
     FigureSpec(

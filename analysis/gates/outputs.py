@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from analysis.contract import Results, TableProduct
-from analysis.figures import Mark, Panel, Plot, Series
+from analysis.figures import Mark, Panel, Plot, Series, binned, small_multiples
+from analysis.gates.readout import Overscan
 from analysis.gates.results import OfChannel
 
 _SHOWN = 50
-_LONGEST = 500
+_LONGEST = 200
 
 
 def draw(results: Results, found: Sequence[OfChannel]) -> None:
@@ -24,7 +25,7 @@ def draw(results: Results, found: Sequence[OfChannel]) -> None:
         results.without("bits", "not-reached")
     with_codes = [one for one in found if one.nonlinearity is not None]
     if with_codes:
-        results.figure("dnl", Plot(tuple(_codes(one) for one in with_codes), columns=2))
+        results.figure("dnl", small_multiples([_codes(one) for one in with_codes]))
         results.product("dnl", _code_table(with_codes))
     else:
         results.without("dnl", "too-few-pixels")
@@ -33,8 +34,8 @@ def draw(results: Results, found: Sequence[OfChannel]) -> None:
         results.figure("edges", Plot((_edges(with_edges, False), _edges(with_edges, True)), columns=2))
     else:
         results.without("edges", "too-few-pixels")
-    if any(one.overscan is not None for one in found):
-        results.figure("overscan", Plot((_overscan(found),)))
+    if overscans := [_overscan(one.channel.name, one.overscan) for one in found if one.overscan is not None]:
+        results.figure("overscan", small_multiples(overscans))
     else:
         results.without("overscan", "no-overscan")
     if found:
@@ -80,22 +81,10 @@ def _edges(found: Sequence[OfChannel], last: bool) -> Panel:
     return Panel(which, "deviation from the line [%]", tuple(series), (Mark("line", y=0.0),))
 
 
-def _overscan(found: Sequence[OfChannel]) -> Panel:
-    series = []
-    for one in found:
-        if one.overscan is None:
-            continue
-        rows = one.overscan.rows
-        thin = max(1, -(-rows.size // _LONGEST))
-        n = rows.size // thin
-        shown = rows[: n * thin].reshape(n, thin).mean(axis=1)
-        series.append(
-            Series(
-                thin * np.arange(n, dtype=np.float64), shown, one.channel.name, one.channel.name, style="line"
-            )
-        )
+def _overscan(name: str, of: Overscan) -> Panel:
+    rows = Series(*binned(of.rows, _LONGEST), name, name, style="line")
     return Panel(
-        "row, in order of reading", "overscan less its mean [ADU]", tuple(series), (Mark("level", y=0.0),)
+        "row, in order of reading", "overscan less its mean [ADU]", (rows,), (Mark("", y=0.0),), title=name
     )
 
 

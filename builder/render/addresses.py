@@ -58,6 +58,11 @@ def test_page(block: str, test: str) -> str:
 test_page.__test__ = False  # type: ignore[attr-defined]  # not a test of ours, whatever its name suggests
 
 
+def numbers_page(block: str, test: str) -> str:
+    """All numbers of a test whose own page would be heavy with them."""
+    return f"{test_page(block, test).removesuffix('.html')}/numbers.html"
+
+
 def procedure_anchor(procedure: str) -> str:
     """The anchor of a procedure's part of a test or block page."""
     return f"procedure-{slug(procedure)}"

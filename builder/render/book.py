@@ -13,6 +13,7 @@ from analysis.contract import Procedure
 from builder import comparisons
 from builder.caveat_coverage import Coverage, coverage
 from builder.comparisons import Pair
+from builder.draw import channel_index
 from builder.published import Move, moves
 from builder.render import addresses
 from builder.report import (
@@ -70,6 +71,21 @@ class Book:
     def tests(self) -> dict[tuple[str, str], TestReport]:
         """Tests by (block, name)."""
         return {(t.block.id, t.test.name): t for t in self.report.tests()}
+
+    def channel_index(self, name: str) -> int:
+        """The colour that figures give a channel."""
+        found = self.channel_indices.get(name)
+        return channel_index(name) if found is None else found
+
+    @cached_property
+    def channel_indices(self) -> dict[str, int]:
+        """The colour of each channel by its name, as figures of the first detector that has it show it."""
+        out: dict[str, int] = {}
+        for detector in self.report.campaign.detectors:
+            names = [c.name for c in detector.geometry.channels]
+            for name in names:
+                out.setdefault(name, channel_index(name, names))
+        return out
 
     @cached_property
     def namesakes(self) -> dict[str, list[TestReport]]:

@@ -8,11 +8,16 @@ from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined, Template
+from jinja2 import (
+    Environment,
+    FileSystemBytecodeCache,
+    FileSystemLoader,
+    StrictUndefined,
+    Template,
+)
 from markupsafe import Markup, escape
 
 from analysis.contract import FLAGS, REASONS
-from builder.draw import channel_index
 from builder.render import addresses, format
 from builder.render.links import is_external, safe_href
 from builder.render.matrix import MOST_RESULTS
@@ -20,6 +25,8 @@ from builder.report import SHAPES, Verdict
 from campaign.findings import KINDS
 
 TEMPLATES = Path(__file__).parents[2] / "site_src" / "pages"
+MOST_CAVEATS = 3
+"""Open caveats that a page shows as bars; of more, all but the gravest are folded."""
 
 
 def status_class(verdict: Verdict | str) -> str:
@@ -93,7 +100,6 @@ def environment() -> Environment:
         "capitalised": capitalised,
         "quantity_words": quantity_words,
         "symbol": symbol,
-        "channel_index": channel_index,
         "is_external": is_external,
         "shell": shell_word,
     }
@@ -106,6 +112,7 @@ def environment() -> Environment:
         "REASONS": REASONS,
         "KINDS": KINDS,
         "MOST_RESULTS": MOST_RESULTS,
+        "MOST_CAVEATS": MOST_CAVEATS,
     }
     return made
 

@@ -20,6 +20,26 @@ class Grouped:
     caption: str
     held: tuple[tuple[Outcome, DrawnFigure], ...]
 
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self.held)
+
+
+MOST_UNFOLDED = 2
+"""Figures of a procedure that a test's page shows unfolded, of each detector: the first that it declares are what it is about."""
+MOST_FIGURES = 8
+"""Figures up to which a page shows them all."""
+
+
+def unfolded(drawn: Sequence[tuple[Procedure, Sequence[Grouped]]]) -> int:
+    """How many figures of each procedure a page shows unfolded, so that its length is bearable."""
+    return (
+        MOST_UNFOLDED
+        if sum(len(g.held) for _, groups in drawn for g in groups) > MOST_FIGURES
+        else MOST_FIGURES
+    )
+
 
 def figures_of(outcomes: Sequence[Outcome]) -> list[tuple[Procedure, list[Grouped]]]:
     """The figures by procedure and name, in the procedure's order: each with those of all detectors and settings."""

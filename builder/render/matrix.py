@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from analysis.contract import Procedure, Quantity
@@ -37,6 +37,11 @@ class MatrixRow:
     cells: tuple[MatrixCell | None, ...]
 
     @property
+    def telling(self) -> bool:
+        """Whether it has a number that somebody should look at, or none at all because the procedure stopped."""
+        return not self.cells or any(c.judged.verdict in TELLING for c in self.cells if c)
+
+    @property
     def flags(self) -> tuple[str, ...]:
         """The flags that all its numbers share, where it has several: said once, at the head of the row."""
         held = [c.judged.measurement.flags for c in self.cells if c]
@@ -50,6 +55,14 @@ class MatrixGroup:
     quantity: Quantity
     limits: tuple[Limit, ...]
     rows: tuple[MatrixRow, ...]
+    left_out: tuple[MatrixRow, ...] = ()  # rows that the page says how many there are of
+
+    def shortened(self, most: int) -> MatrixGroup:
+        """The same with so many rows: first those that somebody should look at, all in their order."""
+        telling = [n for n, row in enumerate(self.rows) if row.telling]
+        kept = sorted([*telling, *(n for n in range(len(self.rows)) if n not in set(telling))][:most])
+        out = tuple(row for n, row in enumerate(self.rows) if n not in set(kept))
+        return replace(self, rows=tuple(self.rows[n] for n in kept), left_out=out)
 
     @cached_property
     def leads(self) -> bool:

@@ -24,6 +24,7 @@ from builder.render.pages_compare import comparison_page, comparisons_page
 from builder.render.pages_detector import detector_page
 from builder.render.pages_health import health_page
 from builder.render.pages_home import documents_page, hardware_page, home_page
+from builder.render.pages_numbers import has_numbers_page, numbers_page
 from builder.render.pages_procedure import limits_page, procedure_page, procedures_page
 from builder.render.pages_provenance import result_page
 from builder.render.pages_record import record_page
@@ -94,6 +95,9 @@ def drafts(facts: Facts, prose: Mapping[str, str], description_html: str = "") -
         make = partial(test_page, book, test)
         shown = {**p.test_parts(facts, test), **moved_parts(facts, test.outcomes)}
         yield Draft(a.test_page(block, name), "test.html.j2", shown, make)
+        if has_numbers_page(test):
+            make = partial(numbers_page, book, test)
+            yield Draft(a.numbers_page(block, name), "numbers.html.j2", p.numbers_parts(facts, test), make)
     for detector in book.detectors:
         shown, make = p.detector_parts(facts, detector), partial(detector_page, book, detector)
         yield Draft(a.detector_page(detector), "detector.html.j2", shown, make)
@@ -216,6 +220,7 @@ def page_addresses(book: Book) -> Iterator[str]:
         yield a.block_page(block)
         yield from (a.exposures_page(block, n) for n in range(1, exposure_parts(report) + 1))
     yield from (a.test_page(block, test) for block, test in book.tests)
+    yield from (a.numbers_page(*key) for key, test in book.tests.items() if has_numbers_page(test))
     yield from (a.detector_page(name) for name in book.detectors)
     yield from (a.procedure_page(name) for name in book.procedures)
     yield from (a.result_page(result) for result in book.outcomes)

@@ -8,19 +8,31 @@ from builder.render import addresses as a
 from builder.render.book import Book
 from builder.render.environment import render
 from builder.render.format import listed, number, plural, ranges
-from builder.render.grouped_results import caveats_of_all, failing, figures_of, legend_of, products_of
-from builder.render.matrix import Label, matrix, stated_once
+from builder.render.grouped_results import (
+    caveats_of_all,
+    failing,
+    figures_of,
+    legend_of,
+    products_of,
+    unfolded,
+)
+from builder.render.matrix import stated_once
 from builder.render.page import Page
 from builder.render.pages_block import constant_fields, crumbs, known_fields
 from builder.render.pages_certification import certified_test, count_words
 from builder.render.pages_compare import against
 from builder.render.pages_home import tally
+from builder.render.pages_numbers import (
+    first_of,
+    has_numbers_page,
+    matrices_of,
+    verdicts_told,
+    worst_by_procedure,
+)
 from builder.report import (
     FrameReport,
-    Outcome,
     TestReport,
     Verdict,
-    worst,
 )
 from builder.rollup import by_detector, of_test
 from campaign.findings import Finding
@@ -64,12 +76,12 @@ def test_page(book: Book, report: TestReport) -> Page:
     test, block = report.test, report.block
     path = a.test_page(block.id, test.name)
     previous, after = book.neighbours.get((block.id, test.name), ("", ""))
-    procedures = [book.procedures[n] for n in dict.fromkeys(o.procedure.name for o in report.outcomes if o.status != "not run")]  # fmt: skip
     held = [book.frame_of(block.id, f) for f in report.frames]
     strip = [r for r in held if r and r.preview]
     fields = known_fields(report.frames)
     constant = constant_fields(report.frames, fields)
-    matrices = [matrix(book.report.campaign, p, report.outcomes, _label) for p in procedures]
+    matrices = matrices_of(book, report)
+    whole = not has_numbers_page(report)
     context = {
         "book": book,
         "report": report,
@@ -79,21 +91,20 @@ def test_page(book: Book, report: TestReport) -> Page:
         "bars": [c.id for c in report.caveats if c.open],
         "standing": of_test(report, book.report.campaign),
         "standings": by_detector(report, book.report.campaign),
-        "matrices": [m for m in matrices if m.groups],
+        "matrices": [first_of(m, whole) for m in matrices],
+        "numbers": None if whole else a.numbers_page(block.id, test.name),
         "stated": stated_once(report.outcomes, report.caveats),
         "nothing": _nothing(book, report),
         "figures": (drawn := figures_of(report.outcomes)),
         "drawn": {p.name for p, _ in drawn},
+        "unfolded": unfolded(drawn),
         "common": {
             p.name: caveats_of_all([o for o in report.outcomes if o.procedure.name == p.name and o.figures])
             for p, _ in drawn
         },
         "legend": legend_of(report.outcomes),
-        "by_procedure": {
-            p.name: worst([o.verdict for o in report.outcomes if o.procedure.name == p.name])
-            for p in procedures
-        },
-        "told": [v for v in Verdict if any(j.verdict == v for o in report.outcomes for j in o.measurements)],
+        "by_procedure": worst_by_procedure(report),
+        "told": verdicts_told(report),
         "worst": (failed := failing(report.outcomes))[:MOST_FAILING],
         "worst_more": max(len(failed) - MOST_FAILING, 0),
         "absent": [(o, name, why) for o in report.outcomes for name, why in o.absent.items()],
@@ -135,10 +146,6 @@ def test_page(book: Book, report: TestReport) -> Page:
 
 
 test_page.__test__ = False  # type: ignore[attr-defined]  # not a test of ours, whatever its name suggests
-
-
-def _label(outcome: Outcome) -> Label:
-    return ((outcome.detector, a.detector_page(outcome.detector)),)
 
 
 def _nothing(book: Book, report: TestReport) -> str:

@@ -96,6 +96,12 @@ def test_parts(facts: Facts, test: TestReport) -> Parts:
 test_parts.__test__ = False  # type: ignore[attr-defined]  # not a test of ours, whatever its name suggests
 
 
+def numbers_parts(facts: Facts, test: TestReport) -> Parts:
+    """Of the page of all numbers of a test."""
+    shown = test_parts(facts, test)
+    return {name: shown[name] for name in ("its results", "verdicts and limits", "caveats", "names")}
+
+
 def result_parts(facts: Facts, outcome: Outcome) -> Parts:
     """Of the provenance of a result."""
     book = facts.book

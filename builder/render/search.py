@@ -104,8 +104,11 @@ def _test(report: TestReport) -> list[Any]:
 
 
 def search_entry(page: Page) -> str:
-    """What a page is found by, as JSON: address, title, kind, place and text. '' for the search page itself, and for reviews."""
-    if page.path == SEARCH_PAGE or page.kind == "review":  # what a review shows is found as its test
+    """What a page is found by, as JSON: address, title, kind, place and text. '' for the search page itself, reviews and tables of all numbers."""
+    if page.path == SEARCH_PAGE or page.kind in (
+        "review",
+        "numbers",
+    ):  # what they show is found as their test
         return ""
     return literal(
         [page.path, page.title, _KINDS.get(page.kind, "Other pages"), _place(page), _plain(page)[:TEXT_LIMIT]]

@@ -84,6 +84,7 @@ def kinds(site: Path) -> dict[str, str]:
         "home": "index.html", "block": "blocks/BORN/index.html", "block without data": "blocks/CURIE/index.html",
         "bias test": "blocks/DIRAC/tests/BIAS02.html", "dark test": "blocks/DIRAC/tests/DARK01.html",
         "flat test": "blocks/BORN/tests/FLAT01.html", "photon transfer test": "blocks/BORN/tests/PTC01.html",
+        "all numbers": "blocks/BORN/tests/FLAT01/numbers.html",
         "planned test": "blocks/BORN/tests/PSF01_590.html", "test without frames": "blocks/BORN/tests/NL02.html",
         "exposures": "blocks/BORN/exposures.html", "detector": "detectors/CCD1.html",
         "procedures": "procedures/index.html", "procedure": "procedures/photon_transfer.html",

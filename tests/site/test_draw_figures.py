@@ -125,7 +125,10 @@ def test_the_words_for_a_plot_say_what_is_in_it() -> None:
 def test_channels_keep_their_colour() -> None:
     assert [channel_index(c) for c in "EFGH"] == [0, 1, 2, 3]
     assert [channel_index(c) for c in "AB"] == [0, 1]
-    assert [channel_index(c, ("R", "Q", "S")) for c in ("Q", "R", "S")] == [0, 1, 2]
+    # with the others of its detector known or not: only where two would look the same they count
+    for names in ("EFGH", "QRS", ["amp1", "amp2", "amp8"], ["UL", "UR", "LL", "LR"]):
+        assert [channel_index(c, names) for c in names] == [channel_index(c) for c in names]
+    assert [channel_index(c, "ABCDEFGH") for c in "ABCDEFGH"] == list(range(8))
     assert channel_index("amp07") == 7
     assert all(0 <= channel_index(n) < len(CHANNELS) for n in ("", "ξ", "left side"))
 
