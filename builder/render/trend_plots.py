@@ -62,6 +62,12 @@ class TrendPlot:
         """The unit of its values."""
         return self.held[0].unit
 
+    @property
+    def paths(self) -> dict[str, str]:
+        """The addresses of its files, by their endings."""
+        endings = [".svg", "-dark.svg", ".csv", *([".js"] if self.values <= INTERACTIVE_POINTS else [])]
+        return {ending: self.path(ending) for ending in endings}
+
     def path(self, ending: str) -> str:
         """The address of one of its files."""
         return a.trend_file(*self.group, self.detector, self.setting, ending)
@@ -78,7 +84,7 @@ class TrendPlot:
         alt += f", channels {what}" if what else ""
         return DrawnFigure(
             "trend", self.title, "", self.path(".svg"), self.path("-dark.svg"), self.path(".csv"), WIDTH, HEIGHT,
-            f"{alt}; {self.values} values", self.path(".js") if self.values <= INTERACTIVE_POINTS else "",
+            f"{alt}; {self.values} values", self.paths.get(".js", ""),
         )  # fmt: skip
 
     def pictures(self) -> tuple[bytes, bytes]:
@@ -107,6 +113,13 @@ def every_plot(book: Book) -> Iterator[TrendPlot]:
     """All plots over time of the site."""
     for group in book.report.trends.groups:
         yield from plots(book, group)
+
+
+def plot_files(plot: TrendPlot) -> dict[str, bytes]:
+    """The files of a plot, by the ending of their addresses."""
+    light, dark = plot.pictures()
+    made = {".svg": light, "-dark.svg": dark, ".csv": plot_csv(plot)}
+    return made | {".js": plot_script(plot)} if ".js" in plot.paths else made
 
 
 def plot_csv(plot: TrendPlot) -> bytes:
