@@ -120,8 +120,13 @@ class _Parts:
 
 def parts_of(outcome: Outcome) -> list[str]:
     """What follows the '#' in the addresses of an outcome's figures, products and measurements."""
-    held = [f"figure:{f.name}" for f in outcome.figures] + [f"product:{p.name}" for p in outcome.products]
-    return held + [j.id.removeprefix(f"{outcome.result_id}.") for j in outcome.measurements]
+    start = f"{outcome.result_id}."
+    return made_by(outcome) + [j.id.removeprefix(start) for j in outcome.measurements]
+
+
+def made_by(outcome: Outcome) -> list[str]:
+    """The figures and products among ``parts_of`` an outcome."""
+    return [f"figure:{f.name}" for f in outcome.figures] + [f"product:{p.name}" for p in outcome.products]
 
 
 def _states(held: Sequence[Decision], result: str) -> Iterable[Certified]:

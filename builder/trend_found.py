@@ -58,19 +58,12 @@ class Found:
         slope, uncertainty, _ = self.drift
         return abs(slope) / uncertainty if uncertainty > 0.0 else float("inf")
 
-    def expected(self, index: int, time: float) -> float | None:
-        """The fit at a point of the series [its unit]; None without any value to rest on."""
-        if not self.lines:
-            return None
-        return _on(self.lines[sum(step.index <= index for step in self.steps)], time)
-
     def fit(self, times: Sequence[float]) -> list[float | None]:
-        """``expected`` at all points of the series, whose times these are."""
+        """The fit at all points of the series, whose times these are [its unit]; None without any value to rest on."""
         if not self.lines:
             return [None] * len(times)
-        ends = [*sorted(step.index for step in self.steps), len(times)]
         out: list[float | None] = []
-        for line, end in zip(self.lines, ends, strict=True):
+        for line, end in zip(self.lines, [*(step.index for step in self.steps), len(times)], strict=True):
             out += [_on(line, time) for time in times[len(out) : end]]
         return out
 

@@ -86,7 +86,8 @@ def begin_trend_files(
     plots: list[tuple[dict[str, str], str, Callable[[], dict[str, bytes]] | None]] = []
     under_way = 0
     for plot in every_plot(book):
-        own, paths, make = digest(plot.digest, facts.analysis, code), plot.paths, None
+        own, paths = digest(plot.digest, facts.analysis, code), plot.paths
+        make: Callable[[], dict[str, bytes]] | None = None
         if not all(_as_it_was(site, known, path, own) for path in paths.values()):
             make = partial(plot_files, plot)
             if engine is not None and under_way < MOST_UNDER_WAY:
