@@ -113,15 +113,16 @@ class Assembler:
 
     def _frame(self, frame: Frame, test: str | None) -> FrameReport:
         summarised, key, file = self.g.summarised, frame_key(frame), file_key(frame.file)
-        preview = summarised.previews.get(key, "")
         counted = key in summarised.channels
+        preview = summarised.previews[key] if counted else ""
+        fingerprint = summarised.fingerprints.get(file, "")
 
         def count() -> tuple[Levels, int | None]:
             channels = summarised.channels.get(key, {})
             levels = {name: (s.median, s.overscan_mean) for name, s in channels.items()}
             return levels, sum(s.saturated for s in channels.values()) if channels else None
 
-        made_of = (summarised.fingerprints.get(file, ""), self._geometries.get(frame.detector, ""), VERSION)
+        made_of = (fingerprint, self._geometries.get(frame.detector, ""), VERSION)
         return FrameReport(
             frame,
             test,
@@ -129,7 +130,7 @@ class Assembler:
             " ".join(made_of) if counted else "",
             tuple(self._at.get(file, ())),
             f"previews/{preview}" if preview else "",
-            summarised.fingerprints.get(file, ""),
+            fingerprint,
         )
 
     def _test(self, block: Block, test: Test) -> TestReport:
