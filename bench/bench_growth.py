@@ -4,8 +4,8 @@
 
 Each campaign is real: tiny FITS files that are listed, indexed and read, records, limits, a procedure. Every build is a
 process of its own, so that imports count (of compiled modules, as anybody has them) and peak memory is its own. Told are processor
-seconds of it and of its workers, which other work on the machine disturbs less than the clock; the exponent is the slope on log-log axes between the two largest sizes, where
-what is fixed (imports) counts least. The rebuilds of 10⁴ frames take minutes to set up, those of 10⁵ half an hour.
+seconds of it and of its workers, which other work on the machine disturbs less than the clock, and the clock beside them; the
+exponent is that of processor seconds, the slope on log-log axes between the two largest sizes, where what is fixed (imports) counts least. The rebuilds of 10⁴ frames take minutes to set up, those of 10⁵ half an hour.
 """
 
 from __future__ import annotations
@@ -44,18 +44,26 @@ from builder.progress import Progress
 done = build(Options(Path(sys.argv[1]), lambda: datetime.now(UTC), os.environ), Progress(quiet=True))
 taken = time.perf_counter() - begun
 use = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-print(taken, sum(u.ru_utime + u.ru_stime for u in use), Peak().so_far(), done.drawn)
+print(taken, *(u.ru_utime + u.ru_stime for u in use), Peak().so_far(), done.drawn)
 """
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What a build took: seconds by the clock and of the processor, peak memory [MB], pages drawn."""
+    """What a build took: seconds by the clock, those of the processor in the build's own process (``driver``) and in its
+    workers, peak memory [MB], pages drawn.
+    """
 
     seconds: float
-    cpu: float
+    driver: float
+    workers: float
     memory: float
     drawn: int
+
+    @property
+    def cpu(self) -> float:
+        """Processor seconds of all processes."""
+        return self.driver + self.workers
 
 
 def as_anybody() -> dict[str, str]:
@@ -69,8 +77,8 @@ def build(folder: Path) -> Cost:
         [sys.executable, "-c", BUILD, str(folder)],
         cwd=CHECKOUT, env=as_anybody(), check=True, capture_output=True, text=True,
     )  # fmt: skip
-    seconds, cpu, memory, drawn = done.stdout.split()[-4:]
-    return Cost(float(seconds), float(cpu), float(memory), int(drawn))
+    *numbers, drawn = done.stdout.split()[-5:]
+    return Cost(*map(float, numbers), drawn=int(drawn))
 
 
 def add_frame(folder: Path, number: int) -> None:
@@ -88,7 +96,7 @@ def listing(folder: Path) -> Cost:
     use, begun = time.process_time(), time.perf_counter()
     with Peak() as peak:
         list_data(folder, ("frames",), (), ())
-    return Cost(time.perf_counter() - begun, time.process_time() - use, peak.mb, 0)
+    return Cost(time.perf_counter() - begun, time.process_time() - use, 0.0, peak.mb, 0)
 
 
 def least(run: Callable[[], Cost], repeats: int) -> Cost:
@@ -121,28 +129,38 @@ def of_pages(pages: int) -> dict[str, Cost]:
         with Peak() as peak:
             cold_pages(Path(work), pages)
         return {
-            "pages from nothing": Cost(time.perf_counter() - begun, time.process_time() - use, peak.mb, pages)
+            "pages from nothing": Cost(
+                time.perf_counter() - begun, time.process_time() - use, 0.0, peak.mb, pages
+            )
         }
 
 
-def exponent(sizes: Sequence[int], values: Sequence[float]) -> float:
-    """The slope of values against sizes on log-log axes, between the two largest sizes."""
+def exponent(sizes: Sequence[int], values: Sequence[float]) -> float | None:
+    """The slope of values against sizes on log-log axes, between the two largest sizes; None for a single one."""
+    if len(sizes) < 2:
+        return None
     return math.log(values[-1] / values[-2]) / math.log(sizes[-1] / sizes[-2])
 
 
 def table(sizes: Sequence[int], costs: Sequence[dict[str, Cost]], what: str) -> list[Row]:
-    """A row for each kind of work: its cost at the largest size beside what linear growth from the size before gives."""
+    """A row for each kind of work: its cost at the largest size, beside what linear growth from the size before gives."""
     rows = []
     for kind in costs[0]:
         held = [c[kind] for c in costs]
         slope, last = exponent(sizes, [c.cpu for c in held]), held[-1]
-        told = ", ".join(f"{n}: {c.cpu:.2f}" for n, c in zip(sizes, held, strict=True))
-        note = f"exponent {slope:.2f}{' ABOVE LINEAR' if slope > 1.1 else ''}; cpu s by {what}: {told}"
+        told = ", ".join(
+            f"{n}: {c.cpu:.2f} (driver {c.driver:.2f}, clock {c.seconds:.2f})"
+            for n, c in zip(sizes, held, strict=True)
+        )
+        note = f"cpu s by {what}: {told}"
+        if slope is not None:
+            note = f"exponent {slope:.2f}{' ABOVE LINEAR' if slope > 1.1 else ''}; {note}"
         if kind in REACH and LARGE in sizes:
             at = held[list(sizes).index(LARGE)]
             note += f"; {at.seconds:.2f} s at {LARGE} by the clock, reach {REACH[kind]:g}"
-        linear = held[-2].cpu * sizes[-1] / sizes[-2]
-        rows.append(Row(f"{kind}, {sizes[-1]} {what}", last.cpu, "linear growth", linear, "cpu s", None, last.memory, 1024.0, note, [(n, c.cpu) for n, c in zip(sizes, held, strict=True)]))  # fmt: skip
+        linear = held[-2].cpu * sizes[-1] / sizes[-2] if slope is not None else None
+        peer = "linear growth" if linear is not None else ""
+        rows.append(Row(f"{kind}, {sizes[-1]} {what}", last.cpu, peer, linear, "cpu s", None, last.memory, 1024.0, note, [(n, c.cpu) for n, c in zip(sizes, held, strict=True)]))  # fmt: skip
     return rows
 
 

@@ -17,7 +17,7 @@ from builder.engine import Engine
 from builder.render.book import Book
 from builder.render.facts import Facts
 from builder.render.pages import trend_drafts
-from builder.render.parts_trends import trend_files
+from builder.render.parts_trends import begin_trend_files
 from builder.render.write import Site
 from builder.report import BlockReport, BuildInfo, Judged, Outcome, Report, TestReport, Verdict
 from builder.trend_found import Kept
@@ -104,7 +104,7 @@ class TrendSite:
             self.site.write(draft.path, draft.draw().body)
             self.known[draft.path] = key, self.site.digest(draft.path)
             pages += 1
-        rows = trend_files(facts, self.site, self.known, "bench")
+        rows = begin_trend_files(facts, self.site, self.known, "bench")()
         self.known |= {path: row[:2] for path, row in rows.items()}
         written = len(self.site.written)
         self.site.finish()

@@ -254,7 +254,9 @@ def build(options: Options, progress: Progress) -> Built:
             closing = (
                 None if unchanged else lambda: stages.finish(store, facts, said, options.now(), costs(counts))
             )
-            rendered = render(facts, prose, site, store, files, closing=closing, fresh=options.fresh)
+            rendered = render(
+                facts, prose, site, store, files, closing=closing, fresh=options.fresh, engine=engine
+            )
             progress.note("render", f"{rendered.drawn} pages drawn, {rendered.written} files written")
         summary = Summary(
             campaign.title, report.info.build_id, len(tests), len(indexed.files), measured.run + measured.reused,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import replace
 from datetime import date
 
 from analysis.contract import Measurement, Procedure
@@ -21,8 +20,7 @@ def softened(judgement: Judgement, caveats: Iterable[Caveat]) -> Judgement:
     if not held or judgement.verdict not in (Verdict.PASS, Verdict.FAIL):
         return judgement
     named = f"caveat{'s' if len(held) > 1 else ''} {', '.join(held)}"
-    return replace(
-        judgement,
+    return judgement._replace(
         verdict=Verdict.WARN,
         why=f"would be {judgement.verdict} but for {named}: {judgement.why}",
     )
@@ -61,6 +59,8 @@ class Touching:
 
     def number(self, place: Place, measurement: Measurement) -> tuple[Caveat, ...]:
         """The open caveats of a measurement; found once for all quantities of a channel, where no scope tells them apart."""
+        if not self._open:
+            return ()
         key = place, measurement.channel
         if key not in self._places:
             found = tuple(

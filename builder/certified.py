@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from campaign.certification import JUDGING, Decision, around, subject, why_excluded
@@ -52,7 +52,13 @@ class Count:
 
 def outcome_subject(outcome: Outcome) -> str:
     """The address of an outcome."""
-    return subject(*outcome.place)
+    return _address(outcome.place)
+
+
+@lru_cache(maxsize=1 << 16)
+def _address(place: tuple[str, str, str, str]) -> str:
+    """Asked for each outcome by many: by what is certified, by pages, by exports."""
+    return subject(*place)
 
 
 def measurement_subject(outcome: Outcome, judged: Judged) -> str:

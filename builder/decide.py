@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
+from functools import cached_property
 
 from builder.certified import OUTDATED, REPLACED, STANDS, Certification, Certified, Count, outcome_subject
 from builder.digests import digest
@@ -92,10 +93,17 @@ class _Parts:
     """Parts of outcomes, found only for outcomes about whose parts somebody decided; and the test of an address."""
 
     def __init__(self, blocks: Sequence[BlockReport]) -> None:
-        tests = [t for b in blocks for t in b.tests]
-        self._outcomes = {outcome_subject(o): o for t in tests for o in t.outcomes if o.result_id}
-        self._tests = {subject(t.block.id, t.test.name): t for t in tests}
+        self._blocks = blocks
         self._of: dict[str, frozenset[str]] = {}
+
+    @cached_property
+    def _outcomes(self) -> dict[str, Outcome]:
+        held = (o for b in self._blocks for t in b.tests for o in t.outcomes)
+        return {outcome_subject(o): o for o in held if o.result_id}
+
+    @cached_property
+    def _tests(self) -> dict[str, TestReport]:
+        return {subject(t.block.id, t.test.name): t for b in self._blocks for t in b.tests}
 
     def has(self, address: str) -> bool:
         whole, _, part = address.partition("#")
@@ -112,8 +120,13 @@ class _Parts:
 
 def parts_of(outcome: Outcome) -> list[str]:
     """What follows the '#' in the addresses of an outcome's figures, products and measurements."""
-    held = [f"figure:{f.name}" for f in outcome.figures] + [f"product:{p.name}" for p in outcome.products]
-    return held + [j.id.removeprefix(f"{outcome.result_id}.") for j in outcome.measurements]
+    start = f"{outcome.result_id}."
+    return made_by(outcome) + [j.id.removeprefix(start) for j in outcome.measurements]
+
+
+def made_by(outcome: Outcome) -> list[str]:
+    """The figures and products among ``parts_of`` an outcome."""
+    return [f"figure:{f.name}" for f in outcome.figures] + [f"product:{p.name}" for p in outcome.products]
 
 
 def _states(held: Sequence[Decision], result: str) -> Iterable[Certified]:

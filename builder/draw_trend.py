@@ -173,6 +173,9 @@ def _points(one: Followed, axes: Frame, number: int) -> Iterator[str]:
     bars: list[str] = []
     edges: list[str] = []
     x_of, y_of, low, high = axes.x, axes.y, axes.low, axes.high
+    hidden = (
+        3.2 * (high - low) / (HEIGHT - TOP - BOTTOM)
+    )  # an uncertainty up to this is under the marker for sure
     for spot in one.spots:
         value = spot.value
         if value is None or not isfinite(value):
@@ -184,7 +187,7 @@ def _points(one: Followed, axes: Frame, number: int) -> Iterator[str]:
             continue
         y = y_of(value)
         (left_out if spot.excluded else used).append(f"{x:.1f} {y:.1f}")
-        if spot.uncertainty:
+        if spot.uncertainty and spot.uncertainty > hidden:
             top, foot = y_of(value + spot.uncertainty), y_of(value - spot.uncertainty)
             if foot - top > 6.5:  # less is under the marker
                 bars.append(f"M{x:.1f} {top:.1f}V{foot:.1f}")

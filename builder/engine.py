@@ -13,7 +13,7 @@ import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -129,6 +129,31 @@ class Engine:
             with _uninterrupted():
                 self._beside = WorkerPool(1, warm)
                 self.beside = Engine(1, executor=self._beside)
+
+    def begin(self, function: Callable[[Item], Result], item: Item) -> Callable[[], Result]:
+        """Have the worker beside do something while this process goes on; what comes back waits for it.
+
+        It is done here, when it is waited for, where there is no such worker, or that died. Both must be picklable. Waiting
+        raises what the function raises.
+        """
+        future: Future[bytes] | None = None
+        if self.beside is not None:
+            with suppress(WorkerLost):
+                future = self.beside._submit(function, [item])
+
+        def take() -> Result:
+            if future is None:
+                return function(item)
+            try:
+                (found,) = pickle.loads(future.result())
+            except (BrokenExecutor, CancelledError):
+                return function(item)
+            if isinstance(found, Exception):
+                raise found
+            result: Result = found
+            return result
+
+        return take
 
     def run(
         self, function: Callable[[Item], Result], items: Iterable[Item], batch: int = 1, small: int = SMALL

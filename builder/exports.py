@@ -46,6 +46,11 @@ def measurement_rows(report: Report) -> Iterator[Row]:
                 )  # fmt: skip
 
 
+def measurement_files(rows: Sequence[Row]) -> tuple[bytes, bytes]:
+    """measurements.csv and measurements.parquet."""
+    return measurements_csv(rows), measurements_parquet(rows)
+
+
 def measurements_csv(rows: Iterable[Row]) -> bytes:
     """measurements.csv: exact values (the shortest text that reads back to the same number), empty for none."""
     out = io.StringIO()
@@ -82,10 +87,11 @@ def _column(values: list[Any], number: str | None) -> Any:
         held = np.array(values, number)
         kind = pa.float64() if number == "float64" else pa.int64()
         return pa.Array.from_buffers(kind, len(values), [mask, pa.py_buffer(held)])
-    text = [v.encode() for v in values]
+    text = "".join(values)
+    lengths = map(len, values) if text.isascii() else (len(v.encode()) for v in values)
     ends = np.zeros(len(values) + 1, np.int64)
-    np.cumsum(list(map(len, text)), out=ends[1:])
-    buffers = [mask, pa.py_buffer(ends), pa.py_buffer(b"".join(text))]
+    np.cumsum(list(lengths), out=ends[1:])
+    buffers = [mask, pa.py_buffer(ends), pa.py_buffer(text.encode())]
     return pa.Array.from_buffers(pa.large_string(), len(values), buffers)
 
 

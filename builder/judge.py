@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import NamedTuple
 
 from analysis.contract import ALARMS, FLAGS, REASONS, Measurement
 from builder.expectations import Find, Place, stated
@@ -14,8 +14,7 @@ from campaign.model import Limit
 __all__ = ["Judgement", "Place", "applicable", "bounds_text", "judge", "range_text", "within"]
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(NamedTuple):
     """A verdict, the limit that decided it (None without one) and the reason in words.
 
     ``low`` and ``high`` are the bounds that were used, in the measurement's unit; ``unjudged`` is the code of why the limit

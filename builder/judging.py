@@ -75,6 +75,15 @@ def judge_all(
         if t.block in blocks
     }
 
+    places: dict[str, Place] = {}
+
+    def place_of(result: StoredResult) -> Place:
+        if result.id not in places:
+            places[result.id] = Place(
+                result.procedure, result.block, result.test, result.detector, days(result)
+            )
+        return places[result.id]
+
     def days(result: StoredResult) -> date | None:
         there = taken.get((result.block, result.test))
         if there:
@@ -86,8 +95,7 @@ def judge_all(
     limits, touching = Applied(campaign.limits), Touching(campaign)
 
     def by_caveat(result: StoredResult, m: Measurement) -> str:
-        place = Place(result.procedure, result.block, result.test, result.detector, days(result))
-        return excluded_by_caveat(touching.number(place, m))
+        return excluded_by_caveat(touching.number(place_of(result), m))
 
     expectations = Expectations(
         lambda: _valued(held), taken, _left_out(campaign.decisions, measured, held, by_caveat)
@@ -97,10 +105,10 @@ def judge_all(
         return softened(limits.judge(m, place, expectations), touching.number(place, m))
 
     for mid, result, m in held:
-        place = Place(result.procedure, result.block, result.test, result.detector, days(result))
+        place = place_of(result)
         out.add(mid, verdict(m, place), spot_of(place, m), m, current=True)
     for old in earlier.values():
-        place = Place(old.procedure, old.block, old.test, old.detector, days(old))
+        place = place_of(old)
         for m in old.measurements:
             mid = stored_measurement_id(old, m)
             if mid not in out.judgements:

@@ -23,6 +23,8 @@ from campaign.model import Campaign, Detector
 from campaign.record import Test
 
 Form = Literal["fits", "ecsv", "reg"]
+_as_json = json.JSONEncoder(sort_keys=True, default=str).encode
+"""As ``json.dumps``, which makes an encoder for each of tens of thousands of calls."""
 
 
 @dataclass(frozen=True)
@@ -381,5 +383,5 @@ class Planner:
         key = frame_key(frame)
         if key not in self._texts:
             held = [frame.id, fingerprint, sorted(frame.hdus.items()), sorted(frame.fields.items())]
-            self._texts[key] = json.dumps(held, sort_keys=True, default=str)
+            self._texts[key] = _as_json(held)
         return self._texts[key]

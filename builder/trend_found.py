@@ -58,12 +58,20 @@ class Found:
         slope, uncertainty, _ = self.drift
         return abs(slope) / uncertainty if uncertainty > 0.0 else float("inf")
 
-    def expected(self, index: int, time: float) -> float | None:
-        """The fit at a point of the series [its unit]; None without any value to rest on."""
+    def fit(self, times: Sequence[float]) -> list[float | None]:
+        """The fit at all points of the series, whose times these are [its unit]; None without any value to rest on."""
         if not self.lines:
-            return None
-        x0, y0, x1, y1 = self.lines[sum(step.index <= index for step in self.steps)]
-        return y0 if x1 == x0 else y0 + (y1 - y0) * (time - x0) / (x1 - x0)
+            return [None] * len(times)
+        out: list[float | None] = []
+        for line, end in zip(self.lines, [*(step.index for step in self.steps), len(times)], strict=True):
+            out += [_on(line, time) for time in times[len(out) : end]]
+        return out
+
+
+def _on(line: tuple[float, float, float, float], time: float) -> float:
+    """The value of a line at a time."""
+    x0, y0, x1, y1 = line
+    return y0 if x1 == x0 else y0 + (y1 - y0) * (time - x0) / (x1 - x0)
 
 
 def find(asked: tuple[Series, Sequence[Event]]) -> Found:

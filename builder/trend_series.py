@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from analysis.series import Key
 from builder.trend_found import Found
@@ -68,6 +68,13 @@ class Followed:
     found: Found
     overlays: tuple[Overlay, ...]
     digest: str
+
+    def __getstate__(self) -> dict[str, object]:
+        """As it goes to workers: with points as bare tuples, which take a third of the time."""
+        return {**self.__dict__, "spots": tuple(map(tuple, self.spots))}
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        self.__dict__.update(state, spots=tuple(map(Spot._make, state["spots"])))
 
     @property
     def procedure(self) -> str:

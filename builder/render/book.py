@@ -267,6 +267,11 @@ class Book:
         return comparisons.pairs(self.report.campaign, self.report.blocks)
 
     @cached_property
+    def references(self) -> dict[str, tuple[str, str]]:
+        """(block, test) that each procedure's tests are compared with, where the campaign names one."""
+        return comparisons.references(self.report.campaign)
+
+    @cached_property
     def earlier(self) -> dict[tuple[str, str], TestReport]:
         """The earlier test that each test is compared with, by (block, name)."""
         return comparisons.earlier(self.report.tests())

@@ -14,7 +14,7 @@ from builder.certified import (
     Count,
     outcome_subject,
 )
-from builder.decide import parts_of, result_now, result_of_test
+from builder.decide import made_by, parts_of, result_now, result_of_test
 from builder.render import addresses as a
 from builder.render.book import Book
 from builder.render.environment import render
@@ -85,7 +85,7 @@ def certified_test(book: Book, report: TestReport) -> CertifiedHere:
     choices = [Choice(subject(block, name), f"the test {name}", result_of_test(report))]
     for outcome in report.outcomes:
         if outcome.result_id:
-            choices.append(_choice(outcome, _makes(outcome)))
+            choices.append(_choice(outcome, made_by(outcome)))  # its measurements: on the page of the result
     return CertifiedHere(
         held.count(block, name),
         _rows(book, about),
@@ -122,11 +122,6 @@ def reviewable(book: Book, report: TestReport) -> bool:
 def _choice(outcome: Outcome, parts: Iterable[str]) -> Choice:
     label = f"{outcome.procedure.title} of {outcome.detector}"
     return Choice(outcome_subject(outcome), label, outcome.result_id, tuple(parts))
-
-
-def _makes(outcome: Outcome) -> list[str]:
-    """Of the parts of an outcome its figures and products: measurements are chosen on the page of the result."""
-    return parts_of(outcome)[: len(outcome.figures) + len(outcome.products)]
 
 
 def _rows(book: Book, about: Mapping[str, Iterable[Certified]]) -> tuple[DecisionRow, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from builder.comparisons import Pair, references
+from builder.comparisons import Pair
 from builder.digests import digest
 from builder.health_check import day_of
 from builder.render.facts import Facts
@@ -68,7 +68,7 @@ def against_part(facts: Facts, test: TestReport) -> str:
     """Of a test's page: the tests that it is compared with, their numbers, and images against the reference's."""
     book, place = facts.book, (test.block.id, test.test.name)
     before = book.earlier.get(place)
-    named = references(book.report.campaign)
+    named = book.references
     done = [named[o.procedure.name] for o in test.outcomes if o.procedure.name in named]
     tests = ([before] if before else []) + [
         book.tests[p] for p in dict.fromkeys(done) if p in book.tests and p != place

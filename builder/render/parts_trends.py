@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cached_property
+from functools import partial
 
 from builder.digests import digest
+from builder.engine import Engine
 from builder.render import addresses as a
 from builder.render.facts import Facts
 from builder.render.regressions import feed, newest_first, shifts_of
-from builder.render.trend_plots import TrendPlot, every_plot, plot_csv, plot_script
+from builder.render.trend_plots import every_plot, plot_files
 from builder.render.write import Site
 from builder.trend_series import Group
 
 Parts = Mapping[str, str]
+Rows = dict[str, tuple[str, str, str]]
+"""What is recorded of files: address → (key of what they show, digest of their bytes, '')."""
+
+MOST_UNDER_WAY = 100_000
+"""Values of plots that are handed to the worker beside the build before it has made any: they take memory twice."""
 
 
 def trend_parts(facts: Facts, group: Group) -> Parts:
@@ -64,38 +70,48 @@ def digest_of_shifts(facts: Facts) -> str:
     )
 
 
-class _Once:
-    """The pictures of a plot, drawn when the first of them is asked for."""
+def begin_trend_files(
+    facts: Facts,
+    site: Site,
+    known: Mapping[str, tuple[str, str]],
+    code: str,
+    engine: Engine | None = None,
+) -> Callable[[], Rows]:
+    """Pictures and data of all plots and the feed, each made only when what it shows changed; what comes back writes them.
 
-    def __init__(self, plot: TrendPlot) -> None:
-        self._plot = plot
-
-    @cached_property
-    def pictures(self) -> tuple[bytes, bytes]:
-        return self._plot.pictures()
-
-
-def trend_files(
-    facts: Facts, site: Site, known: Mapping[str, tuple[str, str]], code: str
-) -> dict[str, tuple[str, str, str]]:
-    """Write pictures and data of all plots and the feed, each only when what it shows changed; what is to be recorded."""
+    Until then the engine's worker beside the build makes them. What comes back hands back what is to be recorded.
+    """
     book = facts.book
     campaign = book.report.campaign
-    out: dict[str, tuple[str, str, str]] = {}
-
-    def put(path: str, own: str, make: Callable[[], bytes]) -> None:
-        before = known.get(path, ("", ""))
-        if before[0] != own or not site.keep(path, before[1]):
-            site.write(path, make())
-        out[path] = own, site.digest(path), ""
-
+    plots: list[tuple[dict[str, str], str, Callable[[], dict[str, bytes]] | None]] = []
+    under_way = 0
     for plot in every_plot(book):
-        own, once = digest(plot.digest, facts.analysis, code), _Once(plot)
-        put(plot.path(".svg"), own, lambda once=once: once.pictures[0])  # type: ignore[misc]
-        put(plot.path("-dark.svg"), own, lambda once=once: once.pictures[1])  # type: ignore[misc]
-        put(plot.path(".csv"), own, lambda plot=plot: plot_csv(plot))  # type: ignore[misc]
-        if plot.figure().interactive:
-            put(plot.path(".js"), own, lambda plot=plot: plot_script(plot))  # type: ignore[misc]
-    named = digest(facts.shifts, campaign.id, campaign.title, code)
-    put(a.FEED, named, lambda: feed(campaign.id, campaign.title, newest_first(book.report.trends)))
-    return out
+        own, paths = digest(plot.digest, facts.analysis, code), plot.paths
+        make: Callable[[], dict[str, bytes]] | None = None
+        if not all(_as_it_was(site, known, path, own) for path in paths.values()):
+            make = partial(plot_files, plot)
+            if engine is not None and under_way < MOST_UNDER_WAY:
+                make = engine.begin(plot_files, plot)
+                under_way += plot.values
+        plots.append((paths, own, make))
+
+    def finish() -> Rows:
+        out = {}
+        for paths, own, make in plots:
+            made = make() if make else {}
+            for ending, path in paths.items():
+                if made:
+                    site.write(path, made[ending])
+                out[path] = own, site.digest(path), ""
+        named = digest(facts.shifts, campaign.id, campaign.title, code)
+        if not _as_it_was(site, known, a.FEED, named):
+            site.write(a.FEED, feed(campaign.id, campaign.title, newest_first(book.report.trends)))
+        out[a.FEED] = named, site.digest(a.FEED), ""
+        return out
+
+    return finish
+
+
+def _as_it_was(site: Site, known: Mapping[str, tuple[str, str]], path: str, own: str) -> bool:
+    before = known.get(path, ("", ""))
+    return before[0] == own and site.keep(path, before[1])

@@ -14,6 +14,7 @@ from pathlib import Path
 from builder import exports
 from builder.archive.on_site import VERSIONS_SCRIPT, versions_script
 from builder.digests import digest
+from builder.engine import Engine
 from builder.recover import distrust, sound
 from builder.render import addresses
 from builder.render.environment import remember_compiled
@@ -23,7 +24,7 @@ from builder.render.pages import UNDRAWN, Draft, draft_of_build, drafts
 from builder.render.pages_compare import comparison_csv
 from builder.render.parts import code_digest, template_digest
 from builder.render.parts_check import comparison_parts
-from builder.render.parts_trends import trend_files
+from builder.render.parts_trends import begin_trend_files
 from builder.render.prose import Prose
 from builder.render.search import (
     NAV,
@@ -40,6 +41,9 @@ from builder.store import Store
 from campaign.model import Campaign
 
 DATABASE = "data/calbook.sqlite"
+
+MOST_UNDER_WAY = 100_000
+"""Rows that are handed to the worker beside the build: they take memory twice until their tables are made."""
 
 
 @dataclass(frozen=True)
@@ -80,18 +84,23 @@ def render(
     *,
     closing: Callable[[], BuildInfo] | None = None,
     fresh: bool = False,
+    engine: Engine | None = None,
 ) -> Rendered:
     """Write the site of a report; ``files`` are the campaign's own that it links to, ``fresh`` draws every page.
 
     Files of earlier builds that are no longer made are removed. Figures and products come from the store's
-    objects, so nothing is drawn here but pages. ``closing`` is asked last of all for what the page about the build
+    objects, so nothing is drawn here but pages. The ``engine``'s worker beside the build makes tables and plots over time meanwhile. ``closing`` is asked last of all for what the page about the build
     tells, so that it tells of all before.
     """
     report = facts.book.report
+    known, code = store.drawn(), code_digest()
+    before = {} if fresh else known
+    write_exports = _begin_exports(facts, site, before, code, engine)
+    write_trends = begin_trend_files(facts, site, before, code, engine)
     remember_compiled(store.folder / "templates")
-    known, entries = store.drawn(), store.searched()
+    entries = store.searched()
     every = [*drafts(facts, prose.bodies, prose.description_html), Draft(SEARCH_PAGE, "", {}, search_page)]
-    common = {"the site's frame": digest(prose.shell.to_json()), "code that draws pages": code_digest()}
+    common = {"the site's frame": digest(prose.shell.to_json()), "code that draws pages": code}
     templates = {name: template_digest(name) for name in {d.template for d in every}}
     pages = _Pages()
 
@@ -118,8 +127,7 @@ def render(
     pages.undrawn += _objects(report, site, store)
     for to, path in files.items():
         site.copy(to, path)
-    code, before = common["code that draws pages"], {} if fresh else known
-    made = _exports(facts, site, before, code) | trend_files(facts, site, before, code)
+    made = write_exports() | write_trends()
     if closing:
         facts = facts.of_build(closing(), report.changes)
     draw(draft_of_build(facts, addresses_now))
@@ -176,21 +184,27 @@ def _wanted(report: Report) -> Iterator[tuple[str, str]]:
                 yield path, path.removeprefix("figures/")
 
 
-def _exports(
-    facts: Facts, site: Site, known: Mapping[str, tuple[str, str]], code: str
-) -> dict[str, tuple[str, str, str]]:
-    """The numbers for programs, each file made only when what it holds changed; returns what is to be recorded."""
+def _begin_exports(
+    facts: Facts, site: Site, known: Mapping[str, tuple[str, str]], code: str, engine: Engine | None = None
+) -> Callable[[], dict[str, tuple[str, str, str]]]:
+    """The numbers for programs, each file made only when what it holds changed; what comes back writes them.
+
+    Until then the engine's worker beside the build makes the tables. What comes back hands back what is to be recorded.
+    """
     report = facts.book.report
     key, whole = digest(facts.numbers, code), digest(facts.whole, facts.build, code)
-    rows: list[exports.Row] = []
+    tables: Callable[[], tuple[bytes, bytes]] | None = None
 
-    def measured() -> list[exports.Row]:
-        rows[:] = rows or exports.measurement_rows(report)
-        return rows
+    def as_it_was(path: str, own: str) -> bool:
+        before = known.get(path, ("", ""))
+        return before[0] == own and site.keep(path, before[1])
 
+    if not (as_it_was(addresses.MEASUREMENTS_CSV, key) and as_it_was(addresses.MEASUREMENTS_PARQUET, key)):
+        rows = list(exports.measurement_rows(report))
+        tables = partial(exports.measurement_files, rows)
+        if engine is not None and len(rows) <= MOST_UNDER_WAY:
+            tables = engine.begin(exports.measurement_files, rows)
     makers: dict[str, tuple[str, Callable[[], bytes]]] = {
-        addresses.MEASUREMENTS_CSV: (key, lambda: exports.measurements_csv(measured())),
-        addresses.MEASUREMENTS_PARQUET: (key, lambda: exports.measurements_parquet(measured())),
         addresses.CAMPAIGN_JSON: (whole, lambda: exports.campaign_json(report)),
         addresses.SUBJECTS_JSON: (
             digest(facts.numbers, report.certification.results, report.certification.reasons, code),
@@ -202,10 +216,15 @@ def _exports(
         path = addresses.comparison_table(pair.here.block.id, pair.there.block.id)
         shown = digest(sorted(comparison_parts(facts, pair).items()), code)
         makers[path] = shown, partial(comparison_csv, pair)
-    out = {}
-    for path, (own, make) in makers.items():
-        before = known.get(path, ("", ""))
-        if before[0] != own or not site.keep(path, before[1]):
-            site.write(path, make())
-        out[path] = own, site.digest(path), ""
-    return out
+
+    def finish() -> dict[str, tuple[str, str, str]]:
+        both = (addresses.MEASUREMENTS_CSV, addresses.MEASUREMENTS_PARQUET)
+        for path, data in zip(both, tables(), strict=True) if tables else ():
+            site.write(path, data)
+        for path, (own, make) in makers.items():
+            if not as_it_was(path, own):
+                site.write(path, make())
+        keys = dict.fromkeys(both, key) | {path: own for path, (own, _) in makers.items()}
+        return {path: (own, site.digest(path), "") for path, own in keys.items()}
+
+    return finish

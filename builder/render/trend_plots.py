@@ -19,7 +19,7 @@ from builder.draw_trend import BAND, limits_apart, trend_svg
 from builder.render import addresses as a
 from builder.render.book import Book
 from builder.report import DrawnFigure
-from builder.trend_series import Followed, Group, Spot, moving
+from builder.trend_series import Bound, Followed, Group, Spot, moving
 from campaign.names import slug
 
 COLUMNS = (
@@ -62,6 +62,12 @@ class TrendPlot:
         """The unit of its values."""
         return self.held[0].unit
 
+    @property
+    def paths(self) -> dict[str, str]:
+        """The addresses of its files, by their endings."""
+        endings = [".svg", "-dark.svg", ".csv", *([".js"] if self.values <= INTERACTIVE_POINTS else [])]
+        return {ending: self.path(ending) for ending in endings}
+
     def path(self, ending: str) -> str:
         """The address of one of its files."""
         return a.trend_file(*self.group, self.detector, self.setting, ending)
@@ -78,7 +84,7 @@ class TrendPlot:
         alt += f", channels {what}" if what else ""
         return DrawnFigure(
             "trend", self.title, "", self.path(".svg"), self.path("-dark.svg"), self.path(".csv"), WIDTH, HEIGHT,
-            f"{alt}; {self.values} values", self.path(".js") if self.values <= INTERACTIVE_POINTS else "",
+            f"{alt}; {self.values} values", self.paths.get(".js", ""),
         )  # fmt: skip
 
     def pictures(self) -> tuple[bytes, bytes]:
@@ -109,24 +115,37 @@ def every_plot(book: Book) -> Iterator[TrendPlot]:
         yield from plots(book, group)
 
 
+def plot_files(plot: TrendPlot) -> dict[str, bytes]:
+    """The files of a plot, by the ending of their addresses."""
+    light, dark = plot.pictures()
+    made = {".svg": light, "-dark.svg": dark, ".csv": plot_csv(plot)}
+    return made | {".js": plot_script(plot)} if ".js" in plot.paths else made
+
+
 def plot_csv(plot: TrendPlot) -> bytes:
     """All points of a plot with their exact values, used or not."""
     out = StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
     for one in plot.held:
-        astray, key = set(one.found.outliers), one.key[1:]
-        limits = {b: (b.id, _exact(b.low), _exact(b.high)) for b in {s.bound for s in one.spots} if b}
-        writer.writerows(
-            (
-                moment(s.time), _exact(s.value), _exact(s.uncertainty), one.unit, *key, s.block, s.test,
-                s.verdict, *(limits[s.bound] if s.bound else ("", "", "")),
-                " ".join(s.flags), "yes" if n in astray else "", s.excluded, _exact(one.found.expected(n, s.time)),
-                s.version, s.source, s.note,
-            )
-            for n, s in enumerate(one.spots)
-        )  # fmt: skip
+        writer.writerows(_csv_rows(one))
     return out.getvalue().encode("utf-8", "backslashreplace")
+
+
+def _csv_rows(one: Followed) -> Iterator[tuple[object, ...]]:
+    """The rows of a series: by the ten thousand, so that what its points share is made once."""
+    astray, key, unit = set(one.found.outliers), one.key[1:], one.unit
+    known: Bound | None = None
+    told: tuple[object, ...] = ("", "", "")
+    fits = one.found.fit([s.time for s in one.spots])
+    for n, (s, fit) in enumerate(zip(one.spots, fits, strict=True)):
+        if s.bound is not known:  # the points that a limit judged share its range
+            known = s.bound
+            told = (known.id, _exact(known.low), _exact(known.high)) if known else ("", "", "")
+        yield (
+            moment(s.time), _exact(s.value), _exact(s.uncertainty), unit, *key, s.block, s.test, s.verdict, *told,
+            " ".join(s.flags), "yes" if n in astray else "", s.excluded, _exact(fit), s.version, s.source, s.note,
+        )  # fmt: skip
 
 
 @lru_cache(maxsize=16384)  # the series of a detector share their times
@@ -137,8 +156,9 @@ def moment(days: float) -> str:
     return f"{whole:%Y-%m-%dT%H:%M:%SZ}"
 
 
-def _exact(value: float | None) -> str:
-    return "" if value is None or not isfinite(value) else repr(float(value))
+def _exact(value: float | None) -> float | None:
+    """What a CSV writes exactly, or as nothing."""
+    return None if value is None or not isfinite(value) else float(value)
 
 
 def plot_script(plot: TrendPlot) -> bytes:
@@ -168,7 +188,7 @@ def plot_script(plot: TrendPlot) -> bytes:
                 "label": label,
                 "channel": channel_index(channel) if channel else None,
                 "style": "points",
-                "x": [_seconds(s.time) for s in shown],
+                "x": [round(s.time * 86400.0) for s in shown],
                 "y": [_short(s.value) for s in shown],
                 "e": [_short(s.uncertainty) for s in shown],
                 "at": [place(s) for s in shown],
@@ -206,8 +226,11 @@ def ranges(held: Sequence[Followed]) -> list[tuple[str, str, float, float]]:
     first, last = min(s.time for s in spots), max(s.time for s in spots)
     margin = 0.02 * (last - first) or 0.5
     out = [(f"days-{n}", f"last {n} days", last - n, last + 0.02 * n) for n in RANGES]
-    for block in dict.fromkeys(s.block for s in spots if s.block):
-        times = [s.time for s in spots if s.block == block]
+    times_of: dict[str, list[float]] = {}
+    for s in spots:
+        if s.block:
+            times_of.setdefault(s.block, []).append(s.time)
+    for block, times in times_of.items():
         room = 0.05 * (max(times) - min(times)) or 0.5
         out.append((f"range-{slug(block)}", block, min(times) - room, max(times) + room))
     return [*out, ("days-all", "everything", first - margin, last + margin)]

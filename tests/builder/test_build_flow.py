@@ -199,6 +199,32 @@ class TestChanges:
         ]
 
 
+def test_tables_and_plots_come_from_the_worker_beside_as_from_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make(tmp_path / "tiny")
+    built(folder)
+    bias(folder / "frames" / "b6.fits", 6)
+    record = folder / "records" / "tests.csv"
+    record.write_text(record.read_text("utf-8").replace("BIAS02,4,5", "BIAS02,4,6"), "utf-8")
+    with monkeypatch.context() as patched:
+        patched.setattr("builder.build.MANY", 1)
+        for name in (
+            "exports.measurements_csv",
+            "exports.measurements_parquet",
+            "render.trend_plots.plot_csv",
+        ):
+            patched.setattr(f"builder.{name}", None)  # so that this process makes none
+        done = built(folder, now=NOW + timedelta(hours=1), workers=2)
+    assert done.costs.counts["files_read"] == 1 and done.drawn > 5
+    before = snapshot(folder / "build/site")
+    again = built(folder, now=NOW + timedelta(hours=2), fresh=True)
+    after = snapshot(folder / "build/site")
+    assert again.unchanged and {p: data for p, (data, _) in after.items()} == {
+        p: d for p, (d, _) in before.items()
+    }
+
+
 KILLER = """
 import os, signal, sys
 from pathlib import Path

@@ -198,6 +198,29 @@ def test_one_worker_gets_warm_beside_for_small_work_to_come() -> None:
         os.kill(pid, 0)
 
 
+def here_or_there(driver: int) -> str:
+    return "here" if os.getpid() == driver else "there"
+
+
+def die_there(driver: int) -> str:
+    if os.getpid() != driver:
+        os._exit(9)
+    return "here"
+
+
+def test_the_worker_beside_works_while_this_process_does() -> None:
+    with Engine(2) as engine:
+        assert (
+            engine.begin(here_or_there, os.getpid())() == "here"
+        )  # without that worker, when it is asked for
+        engine.ahead(warm)
+        take = [engine.begin(here_or_there, os.getpid()), engine.begin(square, 4), engine.begin(square, 3)]
+        assert (take[0](), take[1]()) == ("there", 16)
+        with pytest.raises(ValueError, match="three"):
+            take[2]()
+        assert engine.begin(die_there, os.getpid())() == "here"
+
+
 def test_nothing_gets_warm_beside_where_it_would_not_help() -> None:
     with Engine(1) as engine:
         engine.ahead(warm)

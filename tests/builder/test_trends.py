@@ -268,9 +268,8 @@ def test_what_was_found_reads_back_as_it_was() -> None:
 def test_the_fit_at_a_point_is_that_of_its_segment() -> None:
     found = find((made(1), ()))
     (step,) = found.steps
-    assert found.expected(0, 0.0) == pytest.approx(step.before)
-    assert found.expected(39, 78.0) == pytest.approx(step.after)
-    assert found.expected(step.index, 2.0 * step.index) == pytest.approx(step.after)
+    fit = found.fit([2.0 * n for n in range(40)])
+    assert fit == pytest.approx([step.before] * step.index + [step.after] * (40 - step.index))
 
 
 def test_only_new_series_are_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

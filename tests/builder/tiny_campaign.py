@@ -104,10 +104,17 @@ def make(folder: Path, *, rows: str = "BIAS01,1,3,0,done,\nBIAS02,4,5,0,done,\n"
 
 
 def built(
-    folder: Path, *, now: datetime = NOW, output: Path | None = None, fresh: bool = False, **environ: str
+    folder: Path,
+    *,
+    now: datetime = NOW,
+    output: Path | None = None,
+    fresh: bool = False,
+    workers: int = 1,
+    **environ: str,
 ) -> Built:
     """Build a campaign here, in one process, at a stated time."""
-    return build(Options(folder, lambda: now, environ, output, workers=1, fresh=fresh), Progress(quiet=True))
+    options = Options(folder, lambda: now, environ, output, workers=workers, fresh=fresh)
+    return build(options, Progress(quiet=True))
 
 
 @dataclass

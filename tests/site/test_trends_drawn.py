@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import pickle
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -23,7 +24,7 @@ from builder.draw_time import time_ticks, value_ticks
 from builder.draw_trend import FAIL, MARK, limits_apart, trend_svg
 from builder.render.book import Book
 from builder.render.regressions import feed, newest_first, shifts_of, worst_first
-from builder.render.trend_plots import every_plot, plot_csv, plot_script, ranges
+from builder.render.trend_plots import every_plot, plot_csv, plot_files, plot_script, ranges
 from builder.trend_found import find
 from builder.trend_series import Bound, Followed, Overlay, Spot, Trends
 
@@ -210,6 +211,13 @@ def test_the_data_of_a_plot_hold_every_point() -> None:
     (series,) = panel["series"]
     assert len(series["x"]) == len(series["y"]) == len(series["at"]) == 23
     assert panel["places"][0][0].endswith(f"row 2: note {SCRIPT}") and panel["places"][0][1] == ""
+
+
+def test_a_worker_makes_the_same_files_of_a_plot() -> None:
+    for plot in every_plot(Book(make_report())):
+        sent = pickle.loads(pickle.dumps(plot))
+        assert sent == plot and all(type(s) is Spot for one in sent.held for s in one.spots)
+        assert plot_files(sent) == plot_files(plot) and plot_files(plot).keys() == plot.paths.keys()
 
 
 def test_points_of_measurements_open_their_tests() -> None:
