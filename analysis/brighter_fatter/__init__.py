@@ -51,6 +51,12 @@ PROCEDURE = Procedure(
             "Outliers are told by the scatter of their own tile. The correction is checked in the middle of each channel (parameter window), for the check of whole "
             "channels cost as much as reading the frames many times over: the errors of what is left are larger where channels are.",
         ),
+        Version(
+            "1.2", "2026-11-21",
+            "What a right correction leaves is taken off to all orders: to the second alone it made the correction look a thirtieth of a₀₀ too strong where |a₀₀| μ g came to a half. "
+            "Pairs are dealt to kernel and check by turns in order of exposure time, so that a ladder of single pairs is checked on pairs the kernel was not made of. Pixels are corrected "
+            "in a smaller window, and all of the channel's are carried through the law of the correction: errors of the check are those of all pixels, a quarter of what they were.",
+        ),
     ),
     roles=(
         Role("flat", ("flat",), 2, "flats in pairs of equal exposure time, in the order they were taken"),
@@ -65,7 +71,7 @@ PROCEDURE = Procedure(
         Parameter("lags", 8, "largest lag of covariances and kernel", "pixels", 2, 16),
         Parameter("background", 2, "degree of the surface that is taken off each difference", "", 0, 5),
         Parameter("order", 2, "order of the correction that is checked: 1 as published by Coulton et al.; 2: borders move all the time, as in the chain of corrections", "", 1, 2),
-        Parameter("window", 512, "side of the middle of a channel in which the correction is checked; 0: all of it", "pixels", 0),
+        Parameter("window", 128, "side of the middle of a channel whose pixels are corrected for the check; 0: all of it", "pixels", 0),
         Parameter("max_level", 0.0, "highest level above the offset that is used; 0: up to the turnoff of the variance", "ADU", 0.0),
         Parameter("half_well", 32768.0, "peak of the point source whose growth is predicted", "ADU", 1.0),
         Parameter("spot_fwhm", 2.0, "full width at half maximum of that point source", "pixels", 0.5, 20.0),
@@ -102,7 +108,7 @@ PROCEDURE = Procedure(
         ),
         FigureSpec(
             "straight", "Photon transfer before and after the correction",
-            "The same pairs before (filled) and after (open) the correction by a kernel of other pairs. Variance over level has to become flat, covariances zero.",
+            "The same pairs before (filled) and after (open) the correction by a kernel of other pairs: what the correction does is measured in a window, and carried to all pixels. Variance over level has to become flat, covariances zero.",
             (
                 PanelSpec("Variance over level [ADU] against level above the offset [ADU], before and after, with sampling errors; lines are straight laws."),
                 PanelSpec("Covariance of neighbours in the same row over level [ADU], likewise."),
@@ -148,9 +154,13 @@ No charge is lost, so the coefficients are forced to sum up to zero, by the leas
 
 The growth of a point source is that of the second moments of a Gaussian spot under the same law, as full widths.
 
-The check: pairs of each exposure time are dealt to two halves. The kernel of one corrects the frames of the other, in the middle of the channel, whose covariances are measured again and fitted by
-C_ij = δ_ij μ/g + a′_ij μ² + N_ij. Shot noise came in while borders moved; what even a right correction leaves of it, (1/12) (a⊗a)_ij g μ³, is taken off
-((5/12) for order 1). Errors are those of both halves.""",
+The check: pairs in order of exposure time are dealt to two halves by turns. The kernel of one corrects the frames of the other. That is done to the pixels of a window in the middle of the
+channel, whose covariances C_w are measured before and after; those of all pixels follow from the law of the correction, and from what it did beyond it:
+
+    C′ = 𝓕⁻¹[𝓕C / T²] + C′_w − 𝓕⁻¹[𝓕C_w / T²],  T = 1 + y/2 + y²/6 (order 1: 1 + y/2),  y = 𝓕a gμ
+
+They are fitted by C′_ij = δ_ij μ/g + a′_ij μ² + N_ij, less what even a right correction leaves, for shot noise came in while borders moved: μ/g (exp 2y − 1)/(2y T²) by wave,
+which is μ/g (1 + y²/12 + …) for order 2. Errors are those of both halves.""",
     references=(
         "P. Antilogus et al., 2014, JINST 9, C03048 (the effect, and its correlations in flats).",
         "A. Guyonnet et al., 2015, A&A 575, A41 (displacements of borders, smooth law).",
@@ -163,7 +173,7 @@ C_ij = δ_ij μ/g + a′_ij μ² + N_ij. Shot noise came in while borders moved;
         "Lags are told as the paper does: a₁₀ is that of the neighbour in the same row, a₀₁ that of the neighbour in the same column, whatever corner is read.",
         "The coefficients are taken to be the same at all levels (b = 0): where charge clouds shift under the field, a poor fit says so.",
         "Flats whose light varies over a channel by the relative scatter s make the effect read high by the fraction s².",
-        "With one pair for each exposure time the check rests on the kernel's own pairs and is flagged few-frames.",
+        "Where halves of the pairs have less than three exposure times the check rests on the kernel's own pairs and is flagged few-frames: its uncertainty is an upper bound.",
     ),
     measure=measure,
 )  # fmt: skip

@@ -23,9 +23,8 @@ CONVERGED = 0.05
 ROUNDS = 20
 """It ends after so many rounds in any case, and says so."""
 
-REMAINDER = {1: 5.0 / 12.0, 2: 1.0 / 12.0}
-"""What a correction of each order leaves of a variance: the fraction of (a ⊗ a)(0, 0) μ². Shot noise came in while borders moved, so that the
-correction, which is that of a steady light, is right for it to first order only."""
+ORDERS = (1, 2)
+"""Orders of the correction that there are."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ def redistributed(
     It ends when no pixel changes by more than ``close`` [e⁻], plus a millionth of the brightest.
     Raises ValueError when the image is no larger than the kernel's lags, or ``order`` is neither 1 nor 2.
     """
-    if order not in REMAINDER:
+    if order not in ORDERS:
         raise ValueError(f"there is no correction of order {order}")
     if min(charge.shape) < quarter.shape[0]:
         raise ValueError(f"an image of shape {charge.shape} is smaller than the kernel")
@@ -72,6 +71,15 @@ def redistributed(
         light, moved = moved, light
         rounds += 1
     return Redistributed(light, rounds, change, bool(change <= enough))
+
+
+def transfer(strength: NDArray[np.float64], order: int) -> NDArray[np.float64]:
+    """By what the correction of that order divides the waves of a flat: F̃/L̃ for a faint wave on even light μ, where B(L, F) is ã μ F̃.
+
+    ``strength`` is ã μ, the transform of the coefficients of area times the charge, of any shape; all orders together make (exp(ã μ) − 1)/(ã μ).
+    """
+    out: NDArray[np.float64] = 1.0 + strength / 2.0
+    return out if order == 1 else out + strength**2 / 6.0
 
 
 def filled(values: Image, lost: NDArray[np.bool_], reach: int = 2) -> Image:
