@@ -55,7 +55,7 @@ PROCEDURE = Procedure(
             "1.2", "2026-11-21",
             "What a right correction leaves is taken off to all orders: to the second alone it made the correction look a thirtieth of a₀₀ too strong where |a₀₀| μ g came to a half. "
             "Pairs are dealt to kernel and check by turns in order of exposure time, so that a ladder of single pairs is checked on pairs the kernel was not made of. Pixels are corrected "
-            "in a smaller window, and all of the channel's are carried through the law of the correction: errors of the check are those of all pixels, a quarter of what they were.",
+            "in a smaller window, and all of the channel's are carried through the law of the correction: errors of the check are those of all pixels, a quarter of what they were. The correction itself needs half the convolutions, and is the more right the more charge there is: third order within 1/72 of B(L, B(L, B(L, L))), not 1/24.",
         ),
     ),
     roles=(
@@ -149,15 +149,15 @@ Other estimators are of first order: guyonnet takes slopes of C_ij/C₀₀ and s
 No charge is lost, so the coefficients are forced to sum up to zero, by the least change in units of their errors. The kernel solves a Poisson equation, exactly.
 
     ∇²K = −a,  K = 0 beyond the largest lag
-    F = L + ½ B(L, L) + ⅙ B(L, B(L, L)),  B(L, F) = −∇·(L ∇(K ⊗ F))
-    F: image as read [e⁻];  L: the corrected image, by iteration until no pixel changes by more than 0.05 e⁻ and a millionth of the brightest
+    F = L + ½ B(L, L) + ⅙ B(L, B(L, L)) + …,  B(L, F) = −∇·(L ∇(K ⊗ F)),  solved as F = L + B(L, L/6 + F/3)
+    F: image as read [e⁻];  L: the corrected image, by iteration until no pixel will change by more than 0.05 e⁻ and a millionth of the brightest
 
 The growth of a point source is that of the second moments of a Gaussian spot under the same law, as full widths.
 
 The check: pairs in order of exposure time are dealt to two halves by turns. The kernel of one corrects the frames of the other. That is done to the pixels of a window in the middle of the
 channel, whose covariances C_w are measured before and after; those of all pixels follow from the law of the correction, and from what it did beyond it:
 
-    C′ = 𝓕⁻¹[𝓕C / T²] + C′_w − 𝓕⁻¹[𝓕C_w / T²],  T = 1 + y/2 + y²/6 (order 1: 1 + y/2),  y = 𝓕a gμ
+    C′ = 𝓕⁻¹[𝓕C / T²] + C′_w − 𝓕⁻¹[𝓕C_w / T²],  T = (1 + y/6)/(1 − y/3) (order 1: 1 + y/2),  y = 𝓕a gμ
 
 They are fitted by C′_ij = δ_ij μ/g + a′_ij μ² + N_ij, less what even a right correction leaves, for shot noise came in while borders moved: μ/g (exp 2y − 1)/(2y T²) by wave,
 which is μ/g (1 + y²/12 + …) for order 2. Errors are those of both halves.""",

@@ -41,8 +41,6 @@ _NEAR = 1
 """Lags that are looked at after the correction."""
 _BEYOND = 0.01
 """Scatter of what a correction does beyond its law, over that of the covariances of the same pixels."""
-_CLOSE = 0.5
-"""Where the correction of a flat ends [e⁻]: a hundredth of its noise, of one pixel of millions."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +75,7 @@ def corrector_of(kernel: Kernel, gain: float, order: int, worst: list[int]) -> C
 
     def correct(image: Image, bad: NDArray[np.bool_]) -> Image:
         # pixels that are left out anyway count as the light around them: a dead one must not spoil its neighbours
-        found = redistributed(filled(image, bad) * np.float32(gain), kernel.values, order, _CLOSE)
+        found = redistributed(filled(image, bad) * np.float32(gain), kernel.values, order)
         if not found.converged:
             raise ValueError("the correction does not converge")
         worst.append(found.rounds)
