@@ -6,6 +6,8 @@ from analysis.brighter_fatter.area import ESTIMATORS
 from analysis.brighter_fatter.curves import FULL_WELL, measure_curve
 from analysis.brighter_fatter.outputs import hand_on
 from analysis.brighter_fatter.results import QUANTITIES, hand_back, nothing
+from analysis.brighter_fatter.widening import QUANTITIES as OF_SPOTS
+from analysis.brighter_fatter.widening import measure_spots
 from analysis.contract import (
     ContractError,
     FigureSpec,
@@ -36,6 +38,7 @@ def measure(inputs: Inputs, results: Results) -> None:
         hand_back(inputs, results, curve)
         curves.append(curve)
     hand_on(results, curves, [c.name for c in inputs.detector.geometry.channels], int(inputs.number("order")))
+    measure_spots(inputs, results)
 
 
 PROCEDURE = Procedure(
@@ -55,7 +58,7 @@ PROCEDURE = Procedure(
             "1.2", "2026-11-21",
             "What a right correction leaves is taken off to all orders: to the second alone it made the correction look a thirtieth of a₀₀ too strong where |a₀₀| μ g came to a half. "
             "Pairs are dealt to kernel and check by turns in order of exposure time, so that a ladder of single pairs is checked on pairs the kernel was not made of. Pixels are corrected "
-            "in a smaller window, and all of the channel's are carried through the law of the correction: errors of the check are those of all pixels, a quarter of what they were. The correction itself needs half the convolutions, and is the more right the more charge there is: third order within 1/72 of B(L, B(L, B(L, L))), not 1/24.",
+            "in a smaller window, and all of the channel's are carried through the law of the correction: errors of the check are those of all pixels, a quarter of what they were. The correction itself needs half the convolutions, and is the more right the more charge there is: third order within 1/72 of B(L, B(L, B(L, L))), not 1/24. Widths of point sources against their peaks are measured where there are frames of them.",
         ),
     ),
     roles=(
@@ -64,6 +67,7 @@ PROCEDURE = Procedure(
             "bias", ("bias",), 0, "bias frames, for the noise without light, and for the offset where there is no overscan",
             elsewhere=True,
         ),
+        Role("spot", ("point",), 0, "frames of point sources of different brightness on a dark field, for their widths against it", elsewhere=True),
     ),
     uses=(GAIN, FULL_WELL),
     parameters=(
@@ -75,10 +79,11 @@ PROCEDURE = Procedure(
         Parameter("max_level", 0.0, "highest level above the offset that is used; 0: up to the turnoff of the variance", "ADU", 0.0),
         Parameter("half_well", 32768.0, "peak of the point source whose growth is predicted", "ADU", 1.0),
         Parameter("spot_fwhm", 2.0, "full width at half maximum of that point source", "pixels", 0.5, 20.0),
+        Parameter("stamp", 8, "half side of the stamps on which point sources are measured: nothing else may be as near", "pixels", 4, 64),
         Parameter("pitch", 12.0, "pitch of the pixels, for widths", "µm", 0.1),
         *PARAMETERS,
     ),
-    quantities=QUANTITIES,
+    quantities=(*QUANTITIES, *OF_SPOTS),
     figures=(
         FigureSpec(
             "covariances", "Covariances against level",
@@ -114,6 +119,16 @@ PROCEDURE = Procedure(
                 PanelSpec("Covariance of neighbours in the same row over level [ADU], likewise."),
             ),
             ("a00_after", "a10_after", "a01_after", "curvature_ratio"),
+        ),
+        FigureSpec(
+            "spots", "Widths of point sources against their peaks",
+            "Point sources as measured, with the law fitted to them. They get wider in proportion to the charge, along columns and rows each by its own; points off the line by more than the others "
+            "scatter are blends or sit where the optics are different.",
+            (
+                PanelSpec("Full width along rows [µm] of each source against its peak [ADU], with the fitted line."),
+                PanelSpec("Full width along columns [µm], likewise."),
+            ),
+            ("spot_width_x", "spot_width_y", "spot_growth_x", "spot_growth_y"),
         ),
     ),
     products=(
@@ -152,7 +167,10 @@ No charge is lost, so the coefficients are forced to sum up to zero, by the leas
     F = L + ½ B(L, L) + ⅙ B(L, B(L, L)) + …,  B(L, F) = −∇·(L ∇(K ⊗ F)),  solved as F = L + B(L, L/6 + F/3)
     F: image as read [e⁻];  L: the corrected image, by iteration until no pixel will change by more than 0.05 e⁻ and a millionth of the brightest
 
-The growth of a point source is that of the second moments of a Gaussian spot under the same law, as full widths.
+The predicted growth of a point source is that of the second moments of a Gaussian spot under the same law, as full widths.
+
+The measured one is a line through widths of isolated sources against their peaks, by setting; each is the Gaussian that matches the image under itself as weight. Such widths see the core,
+where most charge is moved: they grow about twice as much as second moments do.
 
 The check: pairs in order of exposure time are dealt to two halves by turns. The kernel of one corrects the frames of the other. That is done to the pixels of a window in the middle of the
 channel, whose covariances C_w are measured before and after; those of all pixels follow from the law of the correction, and from what it did beyond it:
@@ -167,6 +185,7 @@ which is μ/g (1 + y²/12 + …) for order 2. Errors are those of both halves.""
         "W. R. Coulton et al., 2018, AJ 155, 258 (kernel and correction).",
         "P. Astier et al., 2019, A&A 629, A36 (equation 20: covariances to higher orders).",
         "M. J. Box, 1971, J. R. Stat. Soc. B 33, 171 (bias of fits that are not linear).",
+        "G. M. Bernstein & M. Jarvis, 2002, AJ 123, 583 (widths by matched weights).",
         "A. Broughton et al., 2024, PASP 136, 045003 (kernels from covariances at different levels).",
     ),
     comments=(
