@@ -326,8 +326,7 @@ def _brighter_fatter(inputs: Inputs, channel: Channel, before: Sequence[str]) ->
         if not made.converged:
             out.mask |= np.int32(BITS["uncorrected"])
             return
-        moved = made.charge / gain
-        np.copyto(out.values, moved, where=~lost)
+        np.divide(made.charge, gain, out=out.values, where=~lost)
 
     return step
 

@@ -6,6 +6,8 @@ from analysis.brighter_fatter.area import ESTIMATORS
 from analysis.brighter_fatter.curves import FULL_WELL, measure_curve
 from analysis.brighter_fatter.outputs import hand_on
 from analysis.brighter_fatter.results import QUANTITIES, hand_back, nothing
+from analysis.brighter_fatter.widening import QUANTITIES as OF_SPOTS
+from analysis.brighter_fatter.widening import measure_spots
 from analysis.contract import (
     ContractError,
     FigureSpec,
@@ -36,6 +38,7 @@ def measure(inputs: Inputs, results: Results) -> None:
         hand_back(inputs, results, curve)
         curves.append(curve)
     hand_on(results, curves, [c.name for c in inputs.detector.geometry.channels], int(inputs.number("order")))
+    measure_spots(inputs, results)
 
 
 PROCEDURE = Procedure(
@@ -51,6 +54,12 @@ PROCEDURE = Procedure(
             "Outliers are told by the scatter of their own tile. The correction is checked in the middle of each channel (parameter window), for the check of whole "
             "channels cost as much as reading the frames many times over: the errors of what is left are larger where channels are.",
         ),
+        Version(
+            "1.2", "2026-11-21",
+            "What a right correction leaves is taken off to all orders: to the second alone it made the correction look a thirtieth of a₀₀ too strong where |a₀₀| μ g came to a half. "
+            "Pairs are dealt to kernel and check by turns in order of exposure time, so that a ladder of single pairs is checked on pairs the kernel was not made of. Pixels are corrected "
+            "in a smaller window, and all of the channel's are carried through the law of the correction: errors of the check are those of all pixels, a quarter of what they were. The correction itself needs half the convolutions, and is the more right the more charge there is: third order within 1/72 of B(L, B(L, B(L, L))), not 1/24. Widths of point sources against their peaks are measured where there are frames of them.",
+        ),
     ),
     roles=(
         Role("flat", ("flat",), 2, "flats in pairs of equal exposure time, in the order they were taken"),
@@ -58,6 +67,7 @@ PROCEDURE = Procedure(
             "bias", ("bias",), 0, "bias frames, for the noise without light, and for the offset where there is no overscan",
             elsewhere=True,
         ),
+        Role("spot", ("point",), 0, "frames of point sources of different brightness on a dark field, for their widths against it", elsewhere=True),
     ),
     uses=(GAIN, FULL_WELL),
     parameters=(
@@ -65,14 +75,15 @@ PROCEDURE = Procedure(
         Parameter("lags", 8, "largest lag of covariances and kernel", "pixels", 2, 16),
         Parameter("background", 2, "degree of the surface that is taken off each difference", "", 0, 5),
         Parameter("order", 2, "order of the correction that is checked: 1 as published by Coulton et al.; 2: borders move all the time, as in the chain of corrections", "", 1, 2),
-        Parameter("window", 512, "side of the middle of a channel in which the correction is checked; 0: all of it", "pixels", 0),
+        Parameter("window", 128, "side of the middle of a channel whose pixels are corrected for the check; 0: all of it", "pixels", 0),
         Parameter("max_level", 0.0, "highest level above the offset that is used; 0: up to the turnoff of the variance", "ADU", 0.0),
         Parameter("half_well", 32768.0, "peak of the point source whose growth is predicted", "ADU", 1.0),
         Parameter("spot_fwhm", 2.0, "full width at half maximum of that point source", "pixels", 0.5, 20.0),
+        Parameter("stamp", 8, "half side of the stamps on which point sources are measured: nothing else may be as near", "pixels", 4, 64),
         Parameter("pitch", 12.0, "pitch of the pixels, for widths", "µm", 0.1),
         *PARAMETERS,
     ),
-    quantities=QUANTITIES,
+    quantities=(*QUANTITIES, *OF_SPOTS),
     figures=(
         FigureSpec(
             "covariances", "Covariances against level",
@@ -102,12 +113,22 @@ PROCEDURE = Procedure(
         ),
         FigureSpec(
             "straight", "Photon transfer before and after the correction",
-            "The same pairs before (filled) and after (open) the correction by a kernel of other pairs. Variance over level has to become flat, covariances zero.",
+            "The same pairs before (filled) and after (open) the correction by a kernel of other pairs: what the correction does is measured in a window, and carried to all pixels. Variance over level has to become flat, covariances zero.",
             (
                 PanelSpec("Variance over level [ADU] against level above the offset [ADU], before and after, with sampling errors; lines are straight laws."),
                 PanelSpec("Covariance of neighbours in the same row over level [ADU], likewise."),
             ),
             ("a00_after", "a10_after", "a01_after", "curvature_ratio"),
+        ),
+        FigureSpec(
+            "spots", "Widths of point sources against their peaks",
+            "Point sources as measured, with the law fitted to them. They get wider in proportion to the charge, along columns and rows each by its own; points off the line by more than the others "
+            "scatter are blends or sit where the optics are different.",
+            (
+                PanelSpec("Full width along rows [µm] of each source against its peak [ADU], with the fitted line."),
+                PanelSpec("Full width along columns [µm], likewise."),
+            ),
+            ("spot_width_x", "spot_width_y", "spot_growth_x", "spot_growth_y"),
         ),
     ),
     products=(
@@ -143,27 +164,35 @@ Other estimators are of first order: guyonnet takes slopes of C_ij/C₀₀ and s
 No charge is lost, so the coefficients are forced to sum up to zero, by the least change in units of their errors. The kernel solves a Poisson equation, exactly.
 
     ∇²K = −a,  K = 0 beyond the largest lag
-    F = L + ½ B(L, L) + ⅙ B(L, B(L, L)),  B(L, F) = −∇·(L ∇(K ⊗ F))
-    F: image as read [e⁻];  L: the corrected image, by iteration until no pixel changes by more than 0.05 e⁻ and a millionth of the brightest
+    F = L + ½ B(L, L) + ⅙ B(L, B(L, L)) + …,  B(L, F) = −∇·(L ∇(K ⊗ F)),  solved as F = L + B(L, L/6 + F/3)
+    F: image as read [e⁻];  L: the corrected image, by iteration until no pixel will change by more than 0.05 e⁻ and a millionth of the brightest
 
-The growth of a point source is that of the second moments of a Gaussian spot under the same law, as full widths.
+The predicted growth of a point source is that of the second moments of a Gaussian spot under the same law, as full widths.
 
-The check: pairs of each exposure time are dealt to two halves. The kernel of one corrects the frames of the other, in the middle of the channel, whose covariances are measured again and fitted by
-C_ij = δ_ij μ/g + a′_ij μ² + N_ij. Shot noise came in while borders moved; what even a right correction leaves of it, (1/12) (a⊗a)_ij g μ³, is taken off
-((5/12) for order 1). Errors are those of both halves.""",
+The measured one is a line through widths of isolated sources against their peaks, by setting; each is the Gaussian that matches the image under itself as weight. Such widths see the core,
+where most charge is moved: they grow about twice as much as second moments do.
+
+The check: pairs in order of exposure time are dealt to two halves by turns. The kernel of one corrects the frames of the other. That is done to the pixels of a window in the middle of the
+channel, whose covariances C_w are measured before and after; those of all pixels follow from the law of the correction, and from what it did beyond it:
+
+    C′ = 𝓕⁻¹[𝓕C / T²] + C′_w − 𝓕⁻¹[𝓕C_w / T²],  T = (1 + y/6)/(1 − y/3) (order 1: 1 + y/2),  y = 𝓕a gμ
+
+They are fitted by C′_ij = δ_ij μ/g + a′_ij μ² + N_ij, less what even a right correction leaves, for shot noise came in while borders moved: μ/g (exp 2y − 1)/(2y T²) by wave,
+which is μ/g (1 + y²/12 + …) for order 2. Errors are those of both halves.""",
     references=(
         "P. Antilogus et al., 2014, JINST 9, C03048 (the effect, and its correlations in flats).",
         "A. Guyonnet et al., 2015, A&A 575, A41 (displacements of borders, smooth law).",
         "W. R. Coulton et al., 2018, AJ 155, 258 (kernel and correction).",
         "P. Astier et al., 2019, A&A 629, A36 (equation 20: covariances to higher orders).",
         "M. J. Box, 1971, J. R. Stat. Soc. B 33, 171 (bias of fits that are not linear).",
+        "G. M. Bernstein & M. Jarvis, 2002, AJ 123, 583 (widths by matched weights).",
         "A. Broughton et al., 2024, PASP 136, 045003 (kernels from covariances at different levels).",
     ),
     comments=(
         "Lags are told as the paper does: a₁₀ is that of the neighbour in the same row, a₀₁ that of the neighbour in the same column, whatever corner is read.",
         "The coefficients are taken to be the same at all levels (b = 0): where charge clouds shift under the field, a poor fit says so.",
         "Flats whose light varies over a channel by the relative scatter s make the effect read high by the fraction s².",
-        "With one pair for each exposure time the check rests on the kernel's own pairs and is flagged few-frames.",
+        "Where halves of the pairs have less than three exposure times the check rests on the kernel's own pairs and is flagged few-frames: its uncertainty is an upper bound.",
     ),
     measure=measure,
 )  # fmt: skip

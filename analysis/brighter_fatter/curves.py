@@ -10,7 +10,7 @@ import numpy as np
 from analysis.brighter_fatter.area import AreaFit, fit_area
 from analysis.brighter_fatter.borders import Borders, borders_of
 from analysis.brighter_fatter.kernel import Kernel, kernel_of
-from analysis.brighter_fatter.points import Corrector, Point, corrected_points, measure_points
+from analysis.brighter_fatter.points import Corrector, Point, in_window, measure_points
 from analysis.brighter_fatter.straightness import Straightness, straightness
 from analysis.contract import FrameInput, Inputs, Use
 from analysis.conversion import Conversion, conversion
@@ -103,13 +103,10 @@ def measure_curve(
 
     window = int(inputs.number("window"))
 
-    def again(some: Sequence[Point], corrector: Corrector) -> list[Point]:
-        out: list[Point] = []
-        for point in some:
-            i, pair = place[point.first, point.second]
-            own = replace(offsets, values=offsets.values[2 * i : 2 * i + 2])
-            out += corrected_points(channel, [pair], own, bounds, degree, corrector, window)
-        return out
+    def again(point: Point, corrector: Corrector) -> tuple[Point, Point]:
+        i, pair = place[point.first, point.second]
+        zero = offsets.values[2 * i], offsets.values[2 * i + 1]
+        return in_window(channel, pair, zero, bounds, corrector, window)
 
     given = (curve.gain.gain, curve.gain.error) if curve.gain else None
     try:

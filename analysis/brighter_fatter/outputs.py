@@ -18,6 +18,10 @@ FIGURES = ("covariances", "kernel_image", "falloff", "straight")
 PRODUCTS = ("kernel", "area_matrix", "covariance_points")
 
 _NEAR = ((0, 0), (0, 1), (1, 0), (1, 1))
+_LAWS = {
+    1: "L = F + 1/2 div(L grad(K*L))",
+    2: "L = F + div(L grad(K*(L+2F)))/6",
+}  # of the correction's orders
 _LEVEL = "level above offset [ADU]"
 
 
@@ -185,7 +189,7 @@ def _kernel(curves: Sequence[Curve], order: int) -> ImageProduct:
     planes: dict[str, NDArray[np.generic]] = {}
     cards: dict[str, tuple[str | float | int | bool, str]] = {
         "KUNIT": ("pixel2/electron", "unit of K: images in electrons"),
-        "KLAW": ("F + 1/2 div(L grad(K*L))", "L, the corrected image, by iteration"),
+        "KLAW": (_LAWS[order], "L, the corrected image, by iteration"),
         "KORDER": (order, "order of the correction that was checked"),
         "KCONV": (CONVERGED, "until no pixel changes by more [electron]"),
         "KROUNDS": (ROUNDS, "or after so many rounds"),

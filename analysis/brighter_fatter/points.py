@@ -30,12 +30,13 @@ from campaign.geometry import Channel, Region
 
 Image = NDArray[np.float32]
 Mask = NDArray[np.bool_]
+Measured = tuple[Floats, NDArray[np.int64]]
+"""Covariances of one frame [ADU²] and the pairs of pixels they rest on: quarters."""
 Corrector = Callable[[Image, Mask], Image]
 """Corrects a flat less its offset [ADU], given where it has no value or is saturated."""
 
 _NEAR = 2  # lags whose covariances tell the power at long waves well enough for a small correction
 _GROWN = 2  # pixels about an outlier that are left out with it: cosmic rays have feet below the clip
-_BLOCK = 32  # side of the blocks that settle the surface
 
 
 @dataclass(frozen=True)
@@ -94,33 +95,30 @@ def measure_points(
     return tuple(out)
 
 
-def corrected_points(
+def in_window(
     channel: Channel,
-    pairs: Sequence[tuple[FrameInput, FrameInput]],
-    offsets: Offsets,
+    pair: tuple[FrameInput, FrameInput],
+    offsets: tuple[float, float],
     bounds: Bounds,
-    degree: int,
     corrector: Corrector,
     window: int,
-) -> tuple[Point, ...]:
-    """The points, to lag one, of pairs that passed their checks, corrected first: of the central ``window`` rows and columns (0: of all).
+) -> tuple[Point, Point]:
+    """The point of a pair that passed its checks, of the central ``window`` rows and columns alone (0: of all), and that of the same pixels corrected.
 
     What is nearer to the window's edges than ``bounds.lags`` is corrected by what lies beyond them, so is left out. Raises as ``measure_points``.
     """
     region, rim = _central(channel.image, window, bounds.lags)
-    out = []
-    for i, (first, second) in enumerate(pairs):
-        names = (first.frame.exposure, second.frame.exposure, first.frame.exptime or 0.0)
-        images = read_pair(first, second, channel, region)
-        zero = offsets.values[2 * i], offsets.values[2 * i + 1]
-        try:
-            found = flat_difference(*images, zero, bounds=replace(bounds, lags=0), checks=())
-            matrix, counts = _corrected(images, zero, found, bounds, degree, corrector, rim)
-        except ValueError as why:
-            out.append(Point(*names, failure=str(why), reason="too-few-pixels"))
-        else:
-            out.append(Point(*names, found.level, matrix, counts))
-    return tuple(out)
+    names = tuple(f.frame.exposure for f in pair)
+    point = Point(names[0], names[1], pair[0].frame.exptime or 0.0)
+    images = read_pair(*pair, channel, region)
+    try:
+        found = flat_difference(*images, offsets, bounds=replace(bounds, lags=0), checks=())
+        before, after = _corrected(images, offsets, found, bounds, corrector, rim)
+    except ValueError as why:
+        failed = replace(point, failure=str(why), reason="too-few-pixels")
+        return failed, failed
+    point = replace(point, level=found.level)
+    return tuple(replace(point, matrix=m, counts=n) for m, n in (before, after))  # type: ignore[return-value]
 
 
 def _central(image: Region, window: int, lags: int) -> tuple[Region, int]:
@@ -137,44 +135,46 @@ def _corrected(
     zero: tuple[float, float],
     found: Difference,
     bounds: Bounds,
-    degree: int,
     corrector: Corrector,
     rim: int,
-) -> tuple[Floats, NDArray[np.int64]]:
-    """The covariances of one frame of a corrected pair without its ``rim``. Raises ValueError when no pixel is left."""
+) -> list[Measured]:
+    """The covariances of one frame of a pair without its ``rim``, as it is and corrected, of the same pixels. Raises ValueError when no pixel is left."""
     mean = found.level / (1.0 - 0.25 * found.drift**2)
     levels = mean * (1.0 - 0.5 * found.drift), mean * (1.0 + 0.5 * found.drift)
     inner = tuple(slice(rim, n - rim) for n in images[0].shape)
     lost = np.zeros(images[0].shape, np.bool_)
-    lit = []
+    lit, right = [], []
     for raw, offset, level in zip(images, zero, levels, strict=True):
         image = np.subtract(raw, np.float32(offset), dtype=np.float32)
         with np.errstate(invalid="ignore"):
             bad = ~(np.abs(image - np.float32(level)) < np.float32(0.5 * level))
             bad |= image >= np.float32(bounds.saturation - offset)
-        lit.append(corrector(image, bad)[inner])
+        lit.append(image[inner])
+        right.append(corrector(image, bad)[inner])
         lost |= bad
     weights = np.float32(levels[1] / mean), np.float32(levels[0] / mean)
-    difference = lit[0] * weights[0] - lit[1] * weights[1]
-    return covariances_of(difference, np.ascontiguousarray(lost[inner]), bounds.sigma, 1, degree)
+    kept, out = np.ascontiguousarray(lost[inner]), []
+    for one, other in (lit, right):  # outliers of the first are left out of the second too
+        out.append(
+            covariances_of(
+                one * weights[0] - other * weights[1], kept, bounds.sigma, bounds.lags, bounds.degree
+            )
+        )
+    return out
 
 
 def covariances_of(
     difference: Image, lost: Mask, sigma: float = 5.0, lags: int = 8, degree: int = 2
-) -> tuple[Floats, NDArray[np.int64]]:
+) -> Measured:
     """Covariances of *one* frame [ADU²], and the pairs of pixels they rest on, from a pair's difference; quarters of (lags + 1, lags + 1).
 
-    ``lost`` is grown by outliers beyond ``sigma``, ``difference`` loses its surface. Raises ValueError when no pixel is left.
+    ``lost`` is grown by outliers beyond ``sigma``. Raises ValueError when no pixel is left.
     """
-    _lose_outliers(
-        difference, lost, sigma
-    )  # first the bright ones, whose charge would be taken for a surface
-    terms = _flattened(difference, lost, degree)
     _lose_outliers(difference, lost, sigma)
-    return _of_one_frame(replace(covariances(difference, lost, lags=lags), parameters=terms), sigma)
+    return _of_one_frame(covariances(difference, lost, lags=lags, surface=True, degree=degree), sigma)
 
 
-def _of_one_frame(found: Covariances, sigma: float) -> tuple[Floats, NDArray[np.int64]]:
+def _of_one_frame(found: Covariances, sigma: float) -> Measured:
     """Covariances of one frame, with what the surface took from all alike and what the clip took put back, and the pairs of pixels.
 
     What a surface takes is told by the near lags alone: far ones add their noise only. Raises ValueError when a lag has no pair.
@@ -206,52 +206,3 @@ def _lose_outliers(difference: Image, lost: Mask, sigma: float) -> None:
     with np.errstate(invalid="ignore"):
         far = (np.abs(difference - np.float32(middle)) > np.float32(sigma * spread)) & ~lost
     grow(lost, far, _GROWN)
-
-
-def _flattened(difference: Image, lost: Mask, degree: int) -> int:
-    """Take a surface of ``degree`` off in place, settled by medians of blocks; returns how many coefficients it has."""
-    rows, columns = difference.shape
-    down, across = max(1, rows // _BLOCK), max(1, columns // _BLOCK)
-    height, width = rows // down, columns // across
-    cut = difference[: down * height, : across * width]
-    values = np.where(lost[: down * height, : across * width], np.float32(0.0), cut)
-    good = ~lost[: down * height, : across * width]
-    blocks = values.reshape(down, height, across, width)
-    count = good.reshape(down, height, across, width).sum(axis=(1, 3)).astype(np.float64)
-    total = blocks.sum(axis=1, dtype=np.float32).sum(axis=2, dtype=np.float64)
-    y = (np.arange(down) + 0.5) * height / rows * 2.0 - 1.0
-    x = (np.arange(across) + 0.5) * width / columns * 2.0 - 1.0
-    used = count >= 0.25 * height * width
-    if not used.any():
-        raise ValueError("too few good pixels are left")
-    mean = np.divide(total, count, out=np.zeros_like(total), where=count > 0)
-    while degree and (degree + 1) * (degree + 2) // 2 * 2 > int(used.sum()):
-        degree -= 1
-    powers = [(i, j) for i in range(degree + 1) for j in range(degree + 1 - i)]
-    # outlying blocks (a cosmic ray's) weigh little: twice re-weighted by their residuals
-    basis = np.stack([np.outer(y**i, x**j)[used] for i, j in powers], axis=1)
-    target, weight = mean[used], np.sqrt(count[used])
-    keep = np.ones(target.size, np.bool_)
-    for _ in range(3):
-        found = _least_squares(basis[keep] * weight[keep, np.newaxis], target[keep] * weight[keep])
-        left = np.abs((target - basis @ found) * weight)
-        bound = 5.0 * 1.4826 * float(np.median(left[keep]))
-        fresh = left <= bound if bound > 0 else np.ones_like(keep)
-        if fresh.sum() < 2 * len(powers):
-            break
-        keep = fresh
-    yy = np.linspace(-1.0, 1.0, 2 * rows + 1)[1::2]
-    xx = np.linspace(-1.0, 1.0, 2 * columns + 1)[1::2]
-    for j in range(degree + 1):
-        of = sum(c * yy**i for c, (i, k) in zip(found, powers, strict=True) if k == j)
-        difference -= np.asarray(of, np.float32)[:, np.newaxis] * (xx**j).astype(np.float32)
-    return len(powers)
-
-
-def _least_squares(basis: Floats, target: Floats) -> Floats:
-    """Least squares of few coefficients by normal equations, summed in one order."""
-    normal = np.einsum("ni,nj->ij", basis, basis)
-    found: Floats = np.linalg.solve(
-        normal + 1e-12 * np.trace(normal) * np.eye(len(normal)), np.einsum("ni,n->i", basis, target)
-    )
-    return found

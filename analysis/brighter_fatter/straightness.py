@@ -1,8 +1,22 @@
 """The check of the correction: photon transfer straight after it.
 
 Flats that are corrected by the kernel have to have variances that grow as their level, and covariances that do not grow at all. The kernel is of one half of the
-pairs and corrects the other, for a kernel that is checked on its own pairs takes their noise away with it and always looks right. Shot noise comes in while
-borders move, so that a right correction leaves a known part, κ (a ⊗ a)_ij g μ³ (see ``redistribution.REMAINDER``), which is taken off.
+pairs and corrects the other, for a kernel that is checked on its own pairs takes their noise away with it and always looks right.
+
+Pixels are really corrected in a window alone. What the correction does to the faint waves of even light is known: it divides them by T(k) (see
+``redistribution.transfer``), and their power by T². So covariances of the whole channel are taken through that law, and what the correction of the window did
+beyond it is added:
+
+    C′(whole) = 𝓕⁻¹[𝓕 C(whole) / T²] + C′(window) − 𝓕⁻¹[𝓕 C(window) / T²]
+
+The last two are of the same pixels, so that their noise goes: what is left of it is at most a hundredth (simulated to |a₀₀| μ g = 0.5), and is added to the errors,
+which else are those of all pixels. A window of 128 × 128 of 2048 × 2048 pixels enlarges them by a hundredth; corrected alone it would, sixteenfold.
+
+Shot noise comes in while borders move, so that even a right correction, which is that of a steady light, leaves a known part. To all orders in y = ã μ g, by wave,
+
+    C̃′ = μ/g (exp 2y − 1)/2y / T(y)²,    which is μ/g [1 + y²/12 + …] for order 2, μ/g [1 + 5y²/12 + …] for order 1
+
+All of it beyond μ/g is taken off: at y = −0.5 the terms that are not written out are half of the first.
 """
 
 from __future__ import annotations
@@ -17,15 +31,16 @@ from numpy.typing import NDArray
 from analysis.brighter_fatter.area import AreaFit, fit_area, fit_first_order
 from analysis.brighter_fatter.kernel import Kernel, kernel_of
 from analysis.brighter_fatter.points import Corrector, Point
-from analysis.brighter_fatter.quarter import Floats, convolved
-from analysis.brighter_fatter.redistribution import REMAINDER, filled, redistributed
+from analysis.brighter_fatter.quarter import Floats, transformed
+from analysis.brighter_fatter.redistribution import filled, redistributed, transfer
+from analysis.brighter_fatter.uncertainty import power_of, side_of
 
 Image = NDArray[np.float32]
 
 _NEAR = 1
 """Lags that are looked at after the correction."""
-_CLOSE = 0.5
-"""Where the correction of a flat ends [e⁻]: a hundredth of its noise, of one pixel of millions."""
+_BEYOND = 0.01
+"""Scatter of what a correction does beyond its law, over that of the covariances of the same pixels."""
 
 
 @dataclass(frozen=True)
@@ -50,14 +65,9 @@ class Straightness:
 
 
 def halves(points: Sequence[Point]) -> tuple[list[Point], list[Point]]:
-    """Clean points by turns of each exposure time: one half for the kernel, the other to check it on, which may be empty."""
-    seen: dict[float, int] = {}
-    out: tuple[list[Point], list[Point]] = [], []
-    for point in points:
-        turn = seen.get(point.exptime, 0)
-        out[turn % 2].append(point)
-        seen[point.exptime] = turn + 1
-    return out
+    """Clean points by turns, in order of exposure time: one half for the kernel, the other to check it on. One of a single point is empty."""
+    ladder = sorted(points, key=lambda p: p.exptime)
+    return ladder[::2], ladder[1::2]
 
 
 def corrector_of(kernel: Kernel, gain: float, order: int, worst: list[int]) -> Corrector:
@@ -65,7 +75,7 @@ def corrector_of(kernel: Kernel, gain: float, order: int, worst: list[int]) -> C
 
     def correct(image: Image, bad: NDArray[np.bool_]) -> Image:
         # pixels that are left out anyway count as the light around them: a dead one must not spoil its neighbours
-        found = redistributed(filled(image, bad) * np.float32(gain), kernel.values, order, _CLOSE)
+        found = redistributed(filled(image, bad) * np.float32(gain), kernel.values, order)
         if not found.converged:
             raise ValueError("the correction does not converge")
         worst.append(found.rounds)
@@ -82,11 +92,11 @@ def straightness(
     gain: tuple[float, float] | None,
     noise: float | None,
     order: int,
-    again: Callable[[Sequence[Point], Corrector], Sequence[Point]],
+    again: Callable[[Point, Corrector], tuple[Point, Point]],
 ) -> Straightness:
     """The check on clean ``points`` whose ``fit`` and ``kernel`` are those of all of them.
 
-    ``gain`` is None where fits find it. ``again`` measures the pairs of points once more, corrected, to lag one. Raises ValueError when there
+    ``gain`` is None where fits find it. ``again`` measures the window of a point's pair as it is, and corrected. Raises ValueError when there
     are too few levels, or corrected pairs cannot be fitted.
     """
     ours, theirs = halves(points)
@@ -96,20 +106,50 @@ def straightness(
         fit = fit_area(ours, estimator, gain, noise)
         kernel = kernel_of(fit.area, fit.covariance)
     worst: list[int] = []
-    measured = [
-        p
-        for p in again(theirs if independent else points, corrector_of(kernel, fit.gain, order, worst))
-        if p.clean
-    ]
+    corrector = corrector_of(kernel, fit.gain, order, worst)
+    measured = []
+    for point in theirs if independent else points:
+        before, after = again(point, corrector)
+        if before.clean and after.clean:
+            measured.append(_joined(point, before, after, kernel.area * fit.gain, order))
     if len({p.exptime for p in measured}) < needed:
         raise ValueError("too few corrected pairs are left")
-    known = REMAINDER[order] * convolved(kernel.area, kernel.area, _NEAR) * fit.gain
-    straight = [replace(p, matrix=_matrix(p) - known * p.level**3) for p in measured]
+    straight = [
+        replace(p, matrix=_matrix(p) - left_over(kernel.area, fit.gain, p.level, order)) for p in measured
+    ]
     found = fit_first_order(straight, gain)
-    errors = found.errors[: _NEAR + 1, : _NEAR + 1]
+    errors = found.errors
     if independent:
         errors = np.hypot(errors, _of_kernel(fit))
     return Straightness(found.area, errors, tuple(measured), found, independent, max(worst, default=0))
+
+
+def _joined(point: Point, before: Point, after: Point, area: Floats, order: int) -> Point:
+    """The point of the whole channel as it would be corrected, to lag one; ``area`` [1/ADU] are the kernel's coefficients times the gain."""
+    assert point.counts is not None and after.counts is not None
+    near = slice(0, _NEAR + 1)
+    counts = 1.0 / (1.0 / point.counts[near, near] + _BEYOND**2 / after.counts[near, near])
+    law, of_window = (by_law(_matrix(p), area * p.level, order) for p in (point, before))
+    beyond = _matrix(after)[near, near] - of_window
+    return replace(point, matrix=law + beyond, counts=np.rint(counts).astype(np.int64))
+
+
+def by_law(matrix: Floats, strength: Floats, order: int) -> Floats:
+    """Covariances [ADU²], to lag one, as the correction leaves those of even light whose charge is ``strength`` over the coefficients of area; quarters."""
+    side = side_of(matrix)
+    power = transformed(matrix, side).real / transfer(transformed(strength, side).real, order) ** 2
+    out: Floats = np.fft.irfft2(power, s=(side, side))[: _NEAR + 1, : _NEAR + 1]
+    return out
+
+
+def left_over(area: Floats, gain: float, level: float, order: int) -> Floats:
+    """What a right correction leaves of covariances at a level [ADU] beyond the light's own, to lag one [ADU²], of coefficients ``area`` [1/e⁻]."""
+    side = side_of(area)
+    strength = transformed(area, side).real * gain * level
+    power = power_of(area, np.array([level]), gain, 0.0)[0] / transfer(strength, order) ** 2
+    out: Floats = np.fft.irfft2(power, s=(side, side))[: _NEAR + 1, : _NEAR + 1]
+    out[0, 0] -= level / gain
+    return out
 
 
 def _matrix(point: Point) -> Floats:

@@ -68,9 +68,14 @@ def response_of(area: Floats, levels: Floats, gain: float) -> Floats:
     return found
 
 
+def side_of(quarter: Floats) -> int:
+    """The side of the periodic square on which waves of a quarter are told: over four times its largest lag."""
+    return 1 << max(5, int(4 * (quarter.shape[0] - 1)).bit_length())
+
+
 def _exponent(area: Floats, levels: Floats, gain: float) -> tuple[Floats, Floats]:
     """2 ã g μ, and g μ [e⁻]."""
-    side = 1 << max(5, int(4 * (area.shape[0] - 1)).bit_length())
+    side = side_of(area)
     mean = gain * np.asarray(levels, np.float64)[:, np.newaxis, np.newaxis]
     return 2.0 * transformed(area, side).real * mean, mean
 

@@ -113,7 +113,8 @@ def test_compiled_kernels_do_as_plain_arrays_do(shape: tuple[int, int], lags: in
     for (i, j), k in np.ndenumerate(unfolded(quarter)):
         plain += k * padded[i : i + shape[0], j : j + shape[1]]
     np.testing.assert_allclose(out, plain, atol=2e-4)
-    redistribution_kernels.divergence(image, bent, out)
+    read = rng.normal(0, 1, shape).astype(np.float32)
+    farthest = redistribution_kernels.moved(read, image, bent, out)
     level, slope = image.astype(float), bent.astype(float)
     plain = np.zeros(shape)
     over = 0.5 * (level[:, 1:] + level[:, :-1]) * np.diff(slope, axis=1)
@@ -122,7 +123,10 @@ def test_compiled_kernels_do_as_plain_arrays_do(shape: tuple[int, int], lags: in
     over = 0.5 * (level[1:] + level[:-1]) * np.diff(slope, axis=0)
     plain[:-1] += over
     plain[1:] -= over
-    np.testing.assert_allclose(out, plain, atol=1e-5)
+    np.testing.assert_allclose(out, plain + read, atol=1e-5)
+    assert farthest == np.abs(out - image).max()
+    redistribution_kernels.mixed(image, np.float32(0.5), bent, np.float32(2.0), np.float32(3.0), out)
+    np.testing.assert_allclose(out, 0.5 * image + 2.0 * bent - 3.0, atol=1e-5)
 
 
 def test_lost_pixels_count_as_their_neighbours_do() -> None:
