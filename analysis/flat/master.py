@@ -15,10 +15,9 @@ from analysis.flat.levels import CLIP
 from analysis.flat.response import Response, response_of
 from analysis.flat.shape import Shape, dust, polynomial
 from analysis.masks import BITS, Mask
-from analysis.stack import clipped_mean_stack
-from analysis.stack_bands import ChannelReader
+from analysis.stack import half_stacks, reader
 from analysis.structure import Variance
-from campaign.geometry import Channel, Region
+from campaign.geometry import Channel
 
 _SIGNIFICANT = 5.0  # in σ of the master: a pixel must stand out of noise before it is called a defect
 _THINNED = 8  # a smooth shape is as well known from every eighth pixel of every eighth row
@@ -90,14 +89,10 @@ def master_of(
     from analysis.flat import response_kernels
 
     level = float(np.mean(levels))
-    readers = [
-        _Scaled(f, channel, np.float32(o), np.float32(level / v))
-        for f, o, v in zip(frames, offsets, levels, strict=True)
-    ]
-    stacks = [
-        clipped_mean_stack(half, channel.image, sigma=CLIP, noise=max(noise * level, 1e-6))
-        for half in (readers[::2], readers[1::2])
-    ]
+    stacks = half_stacks(
+        [reader(f, channel) for f in frames], channel.image, sigma=CLIP, noise=max(noise * level, 1e-6),
+        offsets=offsets, factors=[level / v for v in levels],
+    )  # fmt: skip
     first, second = (stack.mean for stack in stacks)
     image = np.empty_like(first)
     response_kernels.together(first, stacks[0].count, second, stacks[1].count, image)
@@ -114,7 +109,7 @@ def master_of(
         image, first, second, shape, cell=cell, degree=how.degree, bounds=(how.dark, how.bright), ratio_to=ratio_to
     )  # fmt: skip
     # var(first − second) = σ²(1/n₁ + 1/n₂); the master's is σ²/(n₁ + n₂)
-    n1, n2 = len(readers[::2]), len(readers[1::2])
+    n1, n2 = len(frames[::2]), len(frames[1::2])
     scale = sqrt(1.0 / (n1 + n2) / (1.0 / n1 + 1.0 / n2))
     defects = _defects(told, how.dark, how.bright, _SIGNIFICANT * told.between * scale / level)
     count, y, _ = dust(image, shape, defects != 0, how.dust_depth, how.dust_pixels)
@@ -135,24 +130,3 @@ def _defects(told: Response, dark: float, bright: float, noise: float) -> Mask:
     flat[told.odd[high]] = BITS["bright"]
     flat[told.odd[~np.isfinite(value)]] = BITS["no-value"]
     return mask
-
-
-@dataclass(frozen=True)
-class _Scaled(ChannelReader):
-    """Reads a frame less its offset [ADU], brought to the common level."""
-
-    offset: np.float32
-    factor: np.float32
-
-    def __call__(self, region: Region, out: NDArray[np.generic] | None = None) -> NDArray[np.float32]:
-        """A part of it; see ``ChannelReader``."""
-        into = np.empty(region.shape, np.float32) if out is None else out
-        values = np.asarray(self.frame.pixels.read(self.channel, region, into), np.float32)
-        values -= self.offset
-        values *= self.factor
-        return values
-
-    @property
-    def dtype(self) -> np.dtype[np.generic]:
-        """What it hands out."""
-        return np.dtype(np.float32)
