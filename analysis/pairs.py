@@ -8,13 +8,16 @@ of tiles, which the illumination's shape asks for, are in ``analysis.flat_pairs`
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.histogram import Histogram
 from analysis.statistics import Clipped, clipped, clipped_histogram
+from campaign.geometry import Region
 
 Image = NDArray[np.generic]
 Mask = NDArray[np.bool_]
@@ -84,6 +87,48 @@ def difference_histogram(first: Image, second: Image) -> Histogram:
     lanes = np.zeros((4, 2 * _LEVELS - 1), np.uint32)
     count_difference(first.astype(np.uint16, copy=False), second.astype(np.uint16, copy=False), lanes)
     return _found(lanes.sum(axis=0, dtype=np.uint32), 1 - _LEVELS)
+
+
+class Differences:
+    """Exact histograms of the differences of consecutive uint16 frames of a channel [ADU], each less the one before, counted from bands of all of them.
+
+    ``order`` are the places of the frames in the bands, see ``analysis.stack_bands.Taker``. Counts are whole numbers: the order of bands and threads is all one. Of
+    more than ``MOST`` frames, or of other pixels, nothing is counted.
+    """
+
+    MOST = 24
+
+    def __init__(self, region: Region, order: Sequence[int]) -> None:
+        self.region = region
+        self._pairs = [(order.index(i + 1), order.index(i)) for i in range(len(order) - 1)]
+        self._rows = 0
+        self._locks = [Lock() for _ in self._pairs]
+        many = len(order) > self.MOST
+        self._lanes = np.zeros((0 if many else len(self._pairs), 4, 2 * _LEVELS - 1), np.uint32)
+
+    @property
+    def complete(self) -> bool:
+        """Whether all rows were counted."""
+        return self._rows == self.region.shape[0]
+
+    def fill(self, band: NDArray[np.generic], y0: int, x0: int) -> None:
+        """Count what a band (frames, rows, columns), whose first pixel is (y0, x0), holds of the region."""
+        if band.dtype != np.uint16 or not self._lanes.size:
+            return
+        from analysis.pair_kernels import count_difference
+
+        rows = slice(max(self.region.y0 - y0, 0), self.region.y1 - y0)
+        part = rows, slice(self.region.x0 - x0, self.region.x1 - x0)
+        for (later, earlier), lanes, lock in zip(self._pairs, self._lanes, self._locks, strict=True):
+            one, two = band[later][part].view(np.uint16), band[earlier][part].view(np.uint16)
+            with lock:
+                count_difference(one, two, lanes)
+        with self._locks[0]:
+            self._rows += len(range(*rows.indices(band.shape[1])))
+
+    def histogram(self, i: int) -> Histogram:
+        """The histogram of frame i + 1 less frame i."""
+        return _found(self._lanes[i].sum(axis=0, dtype=np.uint32), 1 - _LEVELS)
 
 
 def pair_statistics(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from analysis.contract import FrameInput
 from analysis.histogram import Histogram, histogram
-from analysis.pairs import centred_histogram, difference_histogram
+from analysis.pairs import Differences, centred_histogram, difference_histogram
 from analysis.statistics import Clipped, clipped, clipped_histogram
 from analysis.structure import smooth
 from campaign.geometry import Channel, Region
@@ -41,9 +41,19 @@ class Noise:
         return sqrt(max(sum(self.variances) / len(self.variances), 0.0))
 
 
-def difference_noise(frames: tuple[FrameInput, ...], channel: Channel, sigma: float) -> Noise:
-    """Variance of each frame about its neighbour, half that of the clipped difference, for n − 1 consecutive pairs."""
+def difference_noise(
+    frames: tuple[FrameInput, ...], channel: Channel, sigma: float, counted: Differences | None = None
+) -> Noise:
+    """Variance of each frame about its neighbour, half that of the clipped difference, for n − 1 consecutive pairs.
+
+    Where all differences were ``counted`` already no pixel is read.
+    """
     out = Noise()
+    if counted is not None and counted.complete:
+        for i, frame in enumerate(frames[1:]):
+            _add_histogram(out, frame, counted.histogram(i), sigma)
+        out.quantised = out.raw < 0.5
+        return out
     before: NDArray[np.generic] | None = None
     buffers = (np.empty(channel.image.shape, np.uint16), np.empty(channel.image.shape, np.uint16))
     for i, frame in enumerate(frames):

@@ -12,7 +12,7 @@ The channels of one detector usually share rows of one image: stacked together, 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ from analysis.stack_bands import (
     Combine,
     Level,
     Reader,
+    Taker,
     Window,
     fill,
     shared_images,
@@ -37,6 +38,8 @@ __all__ = [
     "Stack",
     "clipped_mean_stack",
     "clipped_mean_stacks",
+    "half_stacks",
+    "in_halves",
     "median_stack",
     "median_stacks",
     "reader",
@@ -93,8 +96,43 @@ def clipped_mean_stack(
     Raises ValueError for no frames, offsets of another number, or noise, gain, sigma, rounds that are not positive.
     """
     _check(len(readers), offsets, sigma=sigma, noise=noise, gain=gain, rounds=rounds)
-    combine = _clipping(len(readers), sigma, rounds, noise, gain)
+    combine = _clipping(sigma, rounds, noise, gain, np.ones(len(readers)))
     return _stacked(readers, [_window(combine, region, offsets, len(readers), into)], threads)[0]
+
+
+def in_halves(n: int) -> list[int]:
+    """The places of ``n`` frames when the first, third … come first, and the second, fourth … after them."""
+    return [*range(0, n, 2), *range(1, n, 2)]
+
+
+def half_stacks(
+    readers: Sequence[Reader],
+    region: Region,
+    *,
+    sigma: float,
+    noise: float,
+    offsets: Sequence[Level],
+    factors: Sequence[float] | None = None,
+    into: tuple[NDArray[np.float32] | None, NDArray[np.float32] | None] = (None, None),
+    beside: Sequence[Taker] = (),
+    rounds: int = 10,
+    threads: int = 2,
+) -> tuple[Stack, Stack]:
+    """``clipped_mean_stack`` of the first, third … and of the second, fourth … of two frames or more, each read once.
+
+    Frames less their offsets are multiplied by ``factors`` where they are given. ``beside`` are given the same bands of all frames, which are in the order of ``in_halves``. Raises as that does.
+    """
+    order, cut = in_halves(len(readers)), (len(readers) + 1) // 2
+    halves = (slice(0, cut), slice(cut, None))
+    windows = []
+    for part, mean in zip(halves, into, strict=True):
+        own = [offsets[i] for i in order[part]]
+        _check(len(own), own, sigma=sigma, noise=noise, rounds=rounds)
+        combine = _clipping(sigma, rounds, noise, None, [factors[i] if factors else 1.0 for i in order[part]])
+        windows.append(replace(_window(combine, region, own, len(own), mean), frames=part))
+    fill([readers[i] for i in order], [*windows, *beside], threads)
+    first, second = (Stack(w.mean, w.variance, w.count) for w in windows)
+    return first, second
 
 
 def median_stack(
@@ -136,7 +174,7 @@ def clipped_mean_stacks(
             len(frames), offsets[name] if offsets else None,
             sigma=sigma, noise=sought[0], gain=sought[1], rounds=rounds,
         )  # fmt: skip
-        combine[name] = _clipping(len(frames), sigma, rounds, *sought)
+        combine[name] = _clipping(sigma, rounds, *sought, np.ones(len(frames)))
     return _of_detector(frames, channels, combine, offsets, threads)
 
 
@@ -154,13 +192,21 @@ def median_stacks(
     return _of_detector(frames, channels, combine, offsets, threads)
 
 
-def _clipping(n: int, sigma: float, rounds: int, noise: float | None, gain: float | None) -> Combine:
+def _clipping(
+    sigma: float,
+    rounds: int,
+    noise: float | None,
+    gain: float | None,
+    factors: Sequence[float] | NDArray[np.floating],
+) -> Combine:
     from analysis import stack_kernels
 
     if noise is None:
         return Combine(stack_kernels.clip_by_scatter, (np.float32(sigma), rounds))
     per_level = np.float32(0.0 if gain is None else 1.0 / gain)
-    settings = (np.float32(sigma), rounds, np.float32(noise**2), per_level, sorting_network(n))
+    settings = (
+        np.float32(sigma), rounds, np.float32(noise**2), per_level, np.asarray(factors, np.float32), sorting_network(len(factors)),
+    )  # fmt: skip
     return Combine(stack_kernels.clip_by_noise, settings)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,9 +48,20 @@ class Combine:
     settings: tuple[object, ...]
 
 
+class Taker(Protocol):
+    """Takes what it needs of bands of a region, in any order and from several threads at once."""
+
+    @property
+    def region(self) -> Region:
+        """What is read for it."""
+
+    def fill(self, band: NDArray[np.generic], y0: int, x0: int) -> None:
+        """Take what a band (frames, rows, columns), whose first pixel is (y0, x0), holds of the region."""
+
+
 @dataclass(frozen=True)
 class Window:
-    """A region, how its values are combined, the levels subtracted first (frames, rows), and the arrays to fill."""
+    """A region, how its values are combined, the levels subtracted first (frames, rows), and the arrays to fill; of all frames, or ``frames`` of them."""
 
     region: Region
     combine: Combine
@@ -57,13 +69,14 @@ class Window:
     mean: NDArray[np.float32]
     variance: NDArray[np.float32]
     count: NDArray[np.uint16]
+    frames: slice = field(default_factory=lambda: slice(None))
 
     def fill(self, band: NDArray[np.generic], y0: int, x0: int) -> None:
         """Combine what a band (frames, rows, columns), whose first pixel is (y0, x0), holds of the region."""
         first, end = max(self.region.y0, y0), min(self.region.y1, y0 + band.shape[1])
         if first < end:
             self.combine.kernel(
-                band, first - y0, self.region.x0 - x0, end - first, self.levels,
+                band[self.frames], first - y0, self.region.x0 - x0, end - first, self.levels,
                 *self.combine.settings, first - self.region.y0, self.mean, self.variance, self.count,
             )  # fmt: skip
 
@@ -82,7 +95,7 @@ def shared_images(frames: Sequence[FrameInput], channels: Sequence[Channel]) -> 
     return list(groups.values())
 
 
-def fill(readers: Sequence[Reader], windows: Sequence[Window], threads: int) -> None:
+def fill(readers: Sequence[Reader], windows: Sequence[Taker], threads: int) -> None:
     """Read all frames band by band and fill the windows, which lie in one image; what results knows no threads.
 
     Bands are of uint16 where all readers say that their pixels are, else of float32.

@@ -73,15 +73,16 @@ def _gather(
     at: NDArray[np.int64],
     many: int,
     levels: Floats,
+    factors: Floats,
     reference: Floats,
     few: Floats,
 ) -> None:
-    """The same for single pixels, as differences from their first finite values."""
+    """The same for single pixels, times ``factors``, as differences from their first finite values."""
     n = band.shape[0]
     for k in range(many):
         reference[k] = _NONE
         for i in range(n - 1, -1, -1):
-            v = np.float32(band[i, row, x + at[k]]) - levels[i]
+            v = (np.float32(band[i, row, x + at[k]]) - levels[i]) * factors[i]
             few[i, k] = v
             if abs(v) < _HUGE:
                 reference[k] = v
@@ -156,29 +157,32 @@ def _all_squares(block: Floats, width: int, centre: Floats, squares: Floats) -> 
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _sums(band: Band, row: int, x: int, width: int, levels: Floats, work: Floats) -> None:
-    """What ``_load`` and ``_all`` give together, into ``work``, without keeping the differences: less is written."""
+def _sums(
+    band: Band, row: int, x: int, width: int, levels: Floats, factors: Floats, work: Floats
+) -> None:  # fmt: skip
+    """What ``_load`` and ``_all`` give together of values times ``factors``, into ``work``, without keeping the differences: less is written."""
     n = band.shape[0]
-    first, level = band[0, row, x : x + width], levels[0]
+    first, level, factor = band[0, row, x : x + width], levels[0], factors[0]
     for p in range(width):
-        v = np.float32(first[p]) - level
+        v = (np.float32(first[p]) - level) * factor
         work[p] = v
         v = v - v  # zero, or not a number where the first is not finite
         work[_CENTRE + p], work[_LEAST + p], work[_MOST + p] = v, v, v
     for i in range(1, n - 1, 2):  # two at a time: the sums are loaded and stored half as often
         one, two = band[i, row, x : x + width], band[i + 1, row, x : x + width]
-        level, next_ = levels[i], levels[i + 1]
+        level, next_, factor, other = levels[i], levels[i + 1], factors[i], factors[i + 1]
         for p in range(width):
-            v, w = (np.float32(one[p]) - level) - work[p], (np.float32(two[p]) - next_) - work[p]
+            v = (np.float32(one[p]) - level) * factor - work[p]
+            w = (np.float32(two[p]) - next_) * other - work[p]
             work[_CENTRE + p] = (work[_CENTRE + p] + v) + w
             least, most = work[_LEAST + p], work[_MOST + p]
             least, most = v if v < least else least, v if v > most else most
             work[_LEAST + p] = w if w < least else least
             work[_MOST + p] = w if w > most else most
     if n % 2 == 0:
-        part, level = band[n - 1, row, x : x + width], levels[n - 1]
+        part, level, factor = band[n - 1, row, x : x + width], levels[n - 1], factors[n - 1]
         for p in range(width):
-            v = (np.float32(part[p]) - level) - work[p]
+            v = (np.float32(part[p]) - level) * factor - work[p]
             work[_CENTRE + p] += v
             least, most = work[_LEAST + p], work[_MOST + p]
             work[_LEAST + p] = v if v < least else least
@@ -199,7 +203,9 @@ def _deviations(band: Band, row: int, x: int, width: int, levels: Floats, work: 
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _deviations_and_far(band: Band, row: int, x: int, width: int, levels: Floats, work: Floats) -> None:
+def _deviations_and_far(
+    band: Band, row: int, x: int, width: int, levels: Floats, factors: Floats, work: Floats
+) -> None:  # fmt: skip
     """The same, and how many values lie below the low and above the high bounds in ``work``."""
     n = band.shape[0]
     work[_SQUARES : _SQUARES + width] = _NONE
@@ -207,18 +213,19 @@ def _deviations_and_far(band: Band, row: int, x: int, width: int, levels: Floats
     work[_ABOVE : _ABOVE + width] = _NONE
     for i in range(0, n - 1, 2):
         one, two = band[i, row, x : x + width], band[i + 1, row, x : x + width]
-        level, next_ = levels[i], levels[i + 1]
+        level, next_, factor, other = levels[i], levels[i + 1], factors[i], factors[i + 1]
         for p in range(width):
-            v, w = (np.float32(one[p]) - level) - work[p], (np.float32(two[p]) - next_) - work[p]
+            v = (np.float32(one[p]) - level) * factor - work[p]
+            w = (np.float32(two[p]) - next_) * other - work[p]
             d, e = v - work[_CENTRE + p], w - work[_CENTRE + p]
             work[_SQUARES + p] = (work[_SQUARES + p] + d * d) + e * e
             low, high = work[_LOW + p], work[_HIGH + p]
             work[_BELOW + p] += (_ONE if v < low else _NONE) + (_ONE if w < low else _NONE)
             work[_ABOVE + p] += (_ONE if v > high else _NONE) + (_ONE if w > high else _NONE)
     if n % 2:
-        part, level = band[n - 1, row, x : x + width], levels[n - 1]
+        part, level, factor = band[n - 1, row, x : x + width], levels[n - 1], factors[n - 1]
         for p in range(width):
-            v = (np.float32(part[p]) - level) - work[p]
+            v = (np.float32(part[p]) - level) * factor - work[p]
             d = v - work[_CENTRE + p]
             work[_SQUARES + p] += d * d
             work[_BELOW + p] += _ONE if v < work[_LOW + p] else _NONE
@@ -304,7 +311,7 @@ def clip_by_scatter(
 ) -> None:
     """Means clipped at ``sigma`` standard deviations (of n) of each pixel's own values."""
     n, columns = band.shape[0], mean.shape[1]
-    few = np.empty((n, _BLOCK), np.float32)
+    few, alike = np.empty((n, _BLOCK), np.float32), np.ones(n, np.float32)
     work = np.empty(_END, np.float32)
     reference, centre, least, most = (
         work[:_CENTRE],
@@ -325,7 +332,7 @@ def clip_by_scatter(
             out_mean, out_variance, out_count = (
                 mean[to + r, start:end], variance[to + r, start:end], count[to + r, start:end],
             )  # fmt: skip
-            _sums(band, row + r, x + start, width, of_row, work)
+            _sums(band, row + r, x + start, width, of_row, alike, work)
             _deviations(band, row + r, x + start, width, of_row, work)
             _write_all(n, width, reference, centre, squares, out_mean, out_variance, out_count)
             many = 0
@@ -336,7 +343,7 @@ def clip_by_scatter(
                 many += 0 if (inside | (not clips)) & (abs(centre[p]) < _HUGE) else 1
             if many == 0:
                 continue
-            _gather(band, row + r, x + start, at, many, of_row, reference, few)
+            _gather(band, row + r, x + start, at, many, of_row, alike, reference, few)
             low[:], high[:] = -_HUGE, _HUGE
             _centre(few, many, low, high, number, centre)
             _squares(few, many, low, high, centre, squares)
@@ -367,13 +374,14 @@ def clip_by_noise(
     rounds: int,
     noise_variance: np.float32,
     per_level: np.float32,
+    factors: Floats,
     network: Network,
     to: int,
     mean: Floats,
     variance: Floats,
     count: Counts,
 ) -> None:
-    """Means clipped at ``sigma`` times the noise expected at the level, first about the median.
+    """Means clipped at ``sigma`` times the noise expected at the level, first about the median; each frame's values less its level are multiplied by its one of ``factors``.
 
     ``network`` sorts all values. That every value lies within reach of the median is shown without it: not more
     than half of them are below the highest less the reach, and not more than half above the lowest plus the reach.
@@ -400,13 +408,13 @@ def clip_by_noise(
             out_mean, out_variance, out_count = (
                 mean[to + r, start:end], variance[to + r, start:end], count[to + r, start:end],
             )  # fmt: skip
-            _sums(band, row + r, x + start, width, of_row, work)
+            _sums(band, row + r, x + start, width, of_row, factors, work)
             for p in range(width):
                 level = max(reference[p] + least[p], _NONE)
                 reach = sigma * np.sqrt(noise_variance + level * per_level)
                 reach -= _CLOSE * reach + _ROUNDING * max(abs(least[p]), abs(most[p]))
                 low[p], high[p] = most[p] - reach, least[p] + reach
-            _deviations_and_far(band, row + r, x + start, width, of_row, work)
+            _deviations_and_far(band, row + r, x + start, width, of_row, factors, work)
             _write_all(n, width, reference, centre, squares, out_mean, out_variance, out_count)
             for p in range(width):
                 level = max(reference[p] + centre[p], _NONE)
@@ -419,7 +427,7 @@ def clip_by_noise(
         for first in range(0, pending, _BLOCK):
             some = at[first : min(first + _BLOCK, pending)]
             many = some.size
-            _gather(band, row + r, x, some, many, of_row, reference, few)
+            _gather(band, row + r, x, some, many, of_row, factors, reference, few)
             _order(few, many, network, ordered)
             for k in range(many):
                 centre[k], before[k], last[k] = _middle(ordered, k, 1), -_ONE, _NONE
@@ -463,6 +471,7 @@ def median(
     """Median, variance and number of the finite values; ``to_middle`` sorts only as far as the median needs."""
     n, columns = band.shape[0], middle.shape[1]
     block, few = np.empty((n, _BLOCK), np.float32), np.empty((n, _BLOCK), np.float32)
+    alike = np.ones(n, np.float32)
     reference, centre, squares, least = _row(), _row(), _row(), _row()
     most, low, high, number = _row(), _row(), _row(), _row()
     ordered = np.empty((n, _BLOCK), np.float32)
@@ -490,7 +499,7 @@ def median(
             _write_all(n, width, reference, centre, squares, out_middle, out_variance, out_count)
             if many == 0:
                 continue
-            _gather(band, row + r, x + start, at, many, of_row, reference, few)
+            _gather(band, row + r, x + start, at, many, of_row, alike, reference, few)
             _centre(few, many, low, high, number, centre)
             _squares(few, many, low, high, centre, squares)
             _order(few, many, network, ordered)
@@ -507,5 +516,7 @@ def warm() -> None:
     for kind in (np.uint16, np.float32):
         band = np.zeros((2, 1, 2), kind)
         clip_by_scatter(band, 0, 0, 1, levels, one, 1, 0, mean, mean.copy(), count)
-        clip_by_noise(band, 0, 0, 1, levels, one, 1, one, one, network, 0, mean, mean.copy(), count)
+        clip_by_noise(
+            band, 0, 0, 1, levels, one, 1, one, one, levels.ravel(), network, 0, mean, mean.copy(), count
+        )
         median(band, 0, 0, 1, levels, network, network, 0, mean, mean.copy(), count)

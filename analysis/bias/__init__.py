@@ -10,6 +10,7 @@ from __future__ import annotations
 from analysis.bias.channel import OfChannel
 from analysis.bias.correlation import correlations
 from analysis.bias.declared import ESTIMATORS, FIGURES, PARAMETERS, PRODUCTS, QUANTITIES
+from analysis.bias.master import halves
 from analysis.bias.outputs import draw, hand_on
 from analysis.bias.results import (
     report_correlation,
@@ -23,7 +24,9 @@ from analysis.checks import clamped
 from analysis.contract import ContractError, FrameInput, Inputs, Procedure, Results, Role, Version
 from analysis.conversion import GAIN
 from analysis.offsets import offset_of
+from analysis.pairs import Differences
 from analysis.read_noise import difference_noise
+from analysis.stack import in_halves
 from analysis.summary import piled_up
 from campaign.geometry import Channel
 
@@ -47,13 +50,16 @@ def measure(inputs: Inputs, results: Results) -> None:
             for quantity in QUANTITIES:
                 results.missing(quantity.name, reason, channel=channel.name, n=len(frames), note=note)
             continue
-        noise = difference_noise(frames, channel, inputs.number("sigma"))
+        counted = Differences(channel.image, in_halves(len(frames)))
+        masters = halves(inputs, frames, channel, inputs.number("sigma"), (counted,))
+        noise = difference_noise(frames, channel, inputs.number("sigma"), counted)
         one = OfChannel(
             channel, frames, _flags(frames, channel), [offset_of(f, channel) for f in frames], noise
         )
         report_levels(inputs, results, one)
         report_read_noise(inputs, results, one)
-        report_structure(inputs, results, one)
+        report_structure(inputs, results, one, masters)
+        del masters, counted  # before those of the next channel are made
         report_jumps(inputs, results, one)
         report_pattern(inputs, results, one)
         found.append(one)

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from analysis.contract import FrameInput, Inputs, Made
 from analysis.read_noise import clipping_noise
-from analysis.stack import clipped_mean_stack, reader
+from analysis.stack import half_stacks, reader
+from analysis.stack_bands import Taker
 from campaign.geometry import Channel
 
 VERSION = "1"
@@ -25,27 +26,27 @@ class Half:
     count: NDArray[np.float32]
 
 
-def halves(inputs: Inputs, frames: Sequence[FrameInput], channel: Channel, sigma: float) -> tuple[Half, Half]:
+def halves(
+    inputs: Inputs, frames: Sequence[FrameInput], channel: Channel, sigma: float, beside: Sequence[Taker] = ()
+) -> tuple[Half, Half]:
     """Half masters of the first, third … and of the second, fourth … of at least two bias frames.
 
     Each frame's own level (the clipped mean of its image) is taken off, so masters are of structure alone. Values that
-    differ from the others of their pixel by more than ``sigma`` times the noise are left out.
+    differ from the others of their pixel by more than ``sigma`` times the noise are left out. ``beside`` are given the pixels that are read (see ``half_stacks``): all or, where the masters were made before, none.
     """
 
     def make() -> NDArray[np.generic]:
-        noise = clipping_noise(frames, channel)
         out = np.empty((4, *channel.image.shape), np.float32)
-        for i in (0, 1):
-            part = frames[i::2]
-            stack = clipped_mean_stack(
-                [reader(f, channel) for f in part],
-                channel.image,
-                sigma=sigma,
-                noise=noise,
-                offsets=[f.summaries[channel.name].mean for f in part],
-                into=out[2 * i],
-            )
-            out[2 * i + 1] = stack.count
+        stacks = half_stacks(
+            [reader(f, channel) for f in frames],
+            channel.image,
+            sigma=sigma,
+            noise=clipping_noise(frames, channel),
+            offsets=[f.summaries[channel.name].mean for f in frames],
+            into=(out[0], out[2]),
+            beside=beside,
+        )
+        out[1], out[3] = stacks[0].count, stacks[1].count
         return out
 
     name = Made(f"half masters of bias {VERSION}", tuple(frames), channel, (sigma,))

@@ -11,7 +11,7 @@ from analysis.bias.channel import OfChannel
 from analysis.bias.correlation import Correlations
 from analysis.bias.declared import ESTIMATORS
 from analysis.bias.jumps import jumps_of
-from analysis.bias.master import halves, joined
+from analysis.bias.master import Half, joined
 from analysis.bias.pattern import spectrum_of
 from analysis.contract import FrameInput, Inputs, Results
 from analysis.conversion import conversion
@@ -148,10 +148,10 @@ def report_read_noise(inputs: Inputs, results: Results, one: OfChannel) -> None:
     )
 
 
-def report_structure(inputs: Inputs, results: Results, one: OfChannel) -> None:
+def report_structure(inputs: Inputs, results: Results, one: OfChannel, masters: tuple[Half, Half]) -> None:
     """The master and what its two halves have in common."""
     name, channel = one.channel.name, one.channel
-    first, second = halves(inputs, one.frames, channel, inputs.number("sigma"))
+    first, second = masters
     one.master = joined(first, second)
     one.profiles = profiles(one.master.mean, _LEAST)
     names = ("structure", "column_structure", "row_structure", "fixed_pattern")

@@ -97,7 +97,7 @@ def _around(a: Pixels, b: Pixels) -> Local | None:
     if found is None:
         return None
     nothing = np.broadcast_to(np.float32(np.nan), a.shape)
-    return replace(found, ys=found.ys * _THIN, xs=found.xs * _THIN, significance=nothing)
+    return replace(found, ys=found.ys * _THIN, xs=found.xs * _THIN, image=nothing)
 
 
 def _outstanding(

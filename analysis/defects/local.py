@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from math import erf, exp, pi, sqrt
 
 import numpy as np
@@ -17,7 +18,7 @@ _NOISE_SAMPLE = 50_000
 
 @dataclass(frozen=True)
 class Local:
-    """The ordinary level and scatter [any unit] by cell, and ``significance`` (image's shape): (pixel − level) / σ, NaN where a pixel has no value.
+    """The ordinary level and scatter [any unit] by cell of an ``image``, which must not change while how its pixels stand out may be asked for.
 
     ``means`` and ``sigmas`` have the shape of the cells, whose edges are ``ys`` and ``xs``; between their centres both go straight.
     """
@@ -26,11 +27,16 @@ class Local:
     sigmas: NDArray[np.float64]
     ys: NDArray[np.int64]
     xs: NDArray[np.int64]
-    significance: NDArray[np.float32]
+    image: NDArray[np.float32]
+
+    @cached_property
+    def significance(self) -> NDArray[np.float32]:
+        """How each pixel stands out, (pixel − level) / σ, of the image's shape; NaN where a pixel has no value. Made when it is asked for first."""
+        return _against(self, self.sigmas, self.image)
 
     def at(self, y: NDArray[np.intp], x: NDArray[np.intp]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Level and σ at some pixels."""
-        ny, nx = self.significance.shape
+        ny, nx = self.image.shape
         rows, across = between(self.ys, ny), between(self.xs, nx)
         a, b, f, c, d, g = rows[0][y], rows[1][y], rows[2][y], across[0][x], across[1][x], across[2][x]
 
@@ -82,9 +88,7 @@ def local(image: NDArray[np.floating], side: int, least: float = 0.0) -> Local |
     # what float32 cannot tell apart is no scatter
     smallest = max(least, 4.0 * float(np.finfo(np.float32).eps) * float(np.abs(means).max()), 1e-30)
     np.maximum(sigmas, smallest, out=sigmas)
-    out = np.empty_like(values)
-    local_kernels.against(values, means, sigmas, *places, out)
-    return Local(means, sigmas, ys, xs, out)
+    return Local(means, sigmas, ys, xs, values)
 
 
 def beyond_bounds(
@@ -115,24 +119,24 @@ def between(
 
 def relative_to(image: NDArray[np.floating], around: Local) -> NDArray[np.float32]:
     """An image over the ordinary level around each pixel, which must be above zero; same shape, NaN where a pixel has no value."""
-    from analysis.defects import local_kernels
-
-    values = np.ascontiguousarray(image, dtype=np.float32)
-    out = np.empty_like(values)
-    places = (*between(around.ys, values.shape[0]), *between(around.xs, values.shape[1]))
-    local_kernels.against(values, around.means, np.maximum(around.means, 1e-30), *places, out)
+    out = _against(around, np.maximum(around.means, 1e-30), image)
     out += np.float32(1.0)
     return out
 
 
 def above_level(image: NDArray[np.floating], around: Local) -> NDArray[np.float32]:
     """An image less the ordinary level around each pixel, in its own unit; same shape, NaN where a pixel has no value."""
+    return _against(around, np.ones_like(around.means), image)
+
+
+def _against(around: Local, scale: NDArray[np.float64], image: NDArray[np.floating]) -> NDArray[np.float32]:
+    """An image less the ordinary level around each pixel, over a ``scale`` by cell."""
     from analysis.defects import local_kernels
 
     values = np.ascontiguousarray(image, dtype=np.float32)
     out = np.empty_like(values)
     places = (*between(around.ys, values.shape[0]), *between(around.xs, values.shape[1]))
-    local_kernels.against(values, around.means, np.ones_like(around.means), *places, out)
+    local_kernels.against(values, around.means, scale, *places, out)
     return out
 
 

@@ -44,8 +44,12 @@ def draw(results: Results, detector: Detector, found: Sequence[OfChannel]) -> No
 
 def drawn_and_forgotten(one: OfChannel) -> OfChannel:
     """The channel with its distributions drawn and without the images that only they show: so that a detector needs the memory of one channel's."""
-    for evidence, panel in ((one.darks, _significance), (one.flats, _significance), (one.series, _noise)):
-        if evidence.significance is not None:
+    for evidence, panel, shown in (
+        (one.darks, _significance, one.darks.significance),
+        (one.flats, _significance, one.flats.significance),
+        (one.series, _noise, one.series.image),
+    ):
+        if shown is not None:
             evidence.panel = panel(one, evidence)
             evidence.significance = evidence.no_value = evidence.saturated = None
     one.series.image = None

@@ -39,7 +39,7 @@ def of_series(inputs: Inputs, channel: Channel, biases: Sequence[FrameInput]) ->
     ratio, around = over_usual(variance, n - 1, int(inputs.number("side")))
     if around is None:
         return Evidence(missing={"noisy": ("too-few-pixels", f"the {kind} have no finite pixel in common")})
-    out = Evidence(n, image=ratio, significance=around.significance, unit="variance over the usual")
+    out = Evidence(n, image=ratio, unit="variance over the usual")
     out.no_value = count < 2
     out.note = f"{n} {kind}"
     _beyond_noise(inputs, out, ratio, share, count)

@@ -16,7 +16,7 @@ from analysis.flat.response import Response, response_of
 from analysis.flat.shape import Shape, dust, polynomial
 from analysis.masks import BITS, Mask
 from analysis.response_corrections import NOT_CORRECTED, Correction
-from analysis.stack import clipped_mean_stack
+from analysis.stack import half_stacks, reader
 from analysis.stack_bands import ChannelReader
 from analysis.structure import Variance
 from campaign.geometry import Channel, Region
@@ -92,14 +92,12 @@ def master_of(
     from analysis.flat import response_kernels
 
     level = float(np.mean(levels))
-    readers = [
-        _Scaled(f, channel, np.float32(o), np.float32(level / v), by)
-        for f, o, v in zip(frames, offsets, levels, strict=True)
-    ]
-    stacks = [
-        clipped_mean_stack(half, channel.image, sigma=CLIP, noise=max(noise * level, 1e-6))
-        for half in (readers[::2], readers[1::2])
-    ]
+    plain = not by.words
+    stacks = half_stacks(
+        [reader(f, channel) if plain else _Corrected(f, channel, np.float32(o), by) for f, o in zip(frames, offsets, strict=True)],
+        channel.image, sigma=CLIP, noise=max(noise * level, 1e-6),
+        offsets=offsets if plain else [0.0] * len(frames), factors=[level / v for v in levels],
+    )  # fmt: skip
     first, second = (stack.mean for stack in stacks)
     image = np.empty_like(first)
     response_kernels.together(first, stacks[0].count, second, stacks[1].count, image)
@@ -116,7 +114,7 @@ def master_of(
         image, first, second, shape, cell=cell, degree=how.degree, bounds=(how.dark, how.bright), ratio_to=ratio_to
     )  # fmt: skip
     # var(first − second) = σ²(1/n₁ + 1/n₂); the master's is σ²/(n₁ + n₂)
-    n1, n2 = len(readers[::2]), len(readers[1::2])
+    n1, n2 = len(frames[::2]), len(frames[1::2])
     scale = sqrt(1.0 / (n1 + n2) / (1.0 / n1 + 1.0 / n2))
     defects = _defects(told, how.dark, how.bright, _SIGNIFICANT * told.between * scale / level)
     count, y, _ = dust(image, shape, defects != 0, how.dust_depth, how.dust_pixels)
@@ -140,11 +138,10 @@ def _defects(told: Response, dark: float, bright: float, noise: float) -> Mask:
 
 
 @dataclass(frozen=True)
-class _Scaled(ChannelReader):
-    """Reads a frame less its offset [ADU], corrected, brought to the common level."""
+class _Corrected(ChannelReader):
+    """Reads a frame less its offset [ADU], corrected."""
 
     offset: np.float32
-    factor: np.float32
     by: Correction
 
     def __call__(self, region: Region, out: NDArray[np.generic] | None = None) -> NDArray[np.float32]:
@@ -153,7 +150,6 @@ class _Scaled(ChannelReader):
         values = np.asarray(self.frame.pixels.read(self.channel, region, into), np.float32)
         values -= self.offset
         self.by.pixels(values, region, self.channel.image)
-        values *= self.factor
         return values
 
     @property

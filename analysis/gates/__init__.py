@@ -40,7 +40,14 @@ PROCEDURE = Procedure(
     title="Gates",
     purpose="Whether a detector and its converter work as they should before anything is measured with them: torn edges, the end of the range, lost and "
     "shifted pixels, stuck bits, unequal codes, and overscans that are no reference.",
-    history=(Version("1.0", "2026-11-21", "First version."),),
+    history=(
+        Version("1.0", "2026-11-21", "First version."),
+        Version(
+            "1.1",
+            "2026-11-21",
+            "Columns' means at the edges leave out single pixels that stand out: a dead pixel in an outermost column counted as a tear.",
+        ),
+    ),
     roles=(
         Role("flat", ("flat",), 1, "flats of any level and colour, in the order they were taken"),
         Role("bias", ("bias",), 0, "bias frames: the overscan without light, and the offset where there is none", elsewhere=True),
@@ -55,7 +62,7 @@ PROCEDURE = Procedure(
     ),
     caveats=("A bit or code that the light does not come to is not tested: the note tells which bits were.",),
     algorithm="""\
-Edges: column means of the rows 10 to 210 from the readout, less the offset, over the straight line through the columns 25 and more from the edges. The largest |deviation| in the outer two columns at either
+Edges: column means of the rows 10 to 210 from the readout without single pixels that stand out by five robust σ, less the offset, over the straight line through the columns 25 and more from the edges. The largest |deviation| in the outer two columns at either
 edge is reported (divisadero). Torn is an edge whose ratio of the outermost column to the next differs between 7, 50 and 95 % of the rows.
 
 Bits: in the sum of the exact histograms of all flats whose noise spreads over several codes. A bit with both states works. One with a single state is stuck if more than a thousand values lie in

@@ -84,12 +84,13 @@ def dnl(seed: int) -> list[Found]:
 
 
 def tearing(seed: int) -> list[Found]:
-    """The last column lacks 2 to 5 % of its charge, which the one before has gained."""
+    """The last column lacks 2 to 5 % of its charge, and one of its pixels all of it."""
     rng = np.random.default_rng([2, seed])
-    sizes = rng.uniform(0.02, 0.05, 4)
+    sizes, dead = rng.uniform(0.02, 0.05, 4), rng.integers(20, ROWS - 20, 4)
 
     def change(i: int, response: Levels, offset: Levels) -> None:
         response[:, -1] *= 1.0 - sizes[i]
+        response[dead[i], -1] = 0.0
 
     # the column's own pixels differ from the mean of all: that is what its error is made of
     return found(given(rng, (20000.0,) * 4, change), "tearing", (-100 * sizes).tolist())
@@ -121,7 +122,7 @@ _WHAT = f"four channels of {ROWS} × {COLUMNS}, noise {NOISE} ADU, {GAIN} e⁻/A
 
 CASES: tuple[Case, ...] = (
     Case("gates", "dnl", f"code widths of 5 % rms, 4 flats of {_WHAT}", dnl, 200, 20, pull=0.2),
-    Case("gates", "tearing", f"2 … 5 % in the last column, 4 flats of {_WHAT}", tearing, 200, 15, pull=0.2),
+    Case("gates", "tearing", f"2 … 5 % in the last column and a dead pixel there, 4 flats of {_WHAT}", tearing, 200, 15, pull=0.2),
     Case("gates", "overscan_slope", f"an ADU or less over the rows, 3 flats of {_WHAT}", slope, 200, 15, pull=0.2),
     Case("gates", "overscan_change", f"an ADU or less, 3 flats and 3 bias frames of {_WHAT}", shift, 200, 15, pull=0.2),
 )  # fmt: skip

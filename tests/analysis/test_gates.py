@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from analysis.contract import FrameInput, Results
 from analysis.gates import PROCEDURE
 from analysis.gates.converter import bits_of, nonlinearity_of
+from analysis.gates.edges import without_single
 from analysis.histogram import histogram
 from analysis.in_memory import detector, digitised, frame_input, inputs, measured, value
 from builder.simulate.effects.converter import clamp, code_widths, converted, stuck
@@ -123,6 +124,30 @@ def test_an_edge_that_changes_along_the_column_is_torn() -> None:
     torn[ROWS // 2 :, -1] *= 0.85
     found = run([digitised(levels(rng, 20000.0, torn)) for _ in range(3)], camera())
     assert value(found, "torn_edges").value == 1
+
+
+def test_single_pixels_at_the_edge_are_no_tear() -> None:
+    """Dead, bright and without a number: each in one of the heights at which the ratio is taken."""
+    rng = np.random.default_rng(9)
+    flawed = pattern(rng)
+    flawed[14, -1], flawed[ROWS // 2, 0], flawed[int(0.95 * ROWS), -2] = 0.0, 3.0, 0.0
+    found = run([digitised(levels(rng, 20000.0, flawed)) for _ in range(3)], camera())
+    assert value(found, "torn_edges").value == 0
+    tear = value(found, "tearing")
+    assert tear.value is not None and tear.uncertainty is not None
+    assert abs(tear.value) < 4.5 * tear.uncertainty
+
+
+def test_means_of_columns_leave_out_single_pixels_alone() -> None:
+    values = np.random.default_rng(10).normal(1000.0, 5.0, (100, 40))
+    plain = values.mean(axis=0)
+    values[3, 0], values[4, 1], values[5, 1], values[:, 3] = 0.0, 9000.0, np.nan, np.nan
+    values[:30, 2] -= 200.0  # a third of a column is its own
+    found = without_single(values)
+    assert np.isnan(found[3])
+    assert np.abs(found[:2] - plain[:2]).max() < 5.0 * 5.0 * np.sqrt(2 / 100 / 98)
+    assert found[2] == pytest.approx(plain[2] - 60.0)
+    np.testing.assert_allclose(found[4:], plain[4:])
 
 
 def test_clean_flats_pass_all_gates() -> None:

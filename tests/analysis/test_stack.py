@@ -1,6 +1,6 @@
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -11,16 +11,19 @@ from numpy.typing import NDArray
 
 from analysis.contract import FrameInput
 from analysis.in_memory import ArrayPixels, detector, frame_input
+from analysis.pairs import Differences, difference_histogram
 from analysis.stack import (
     Stack,
     clipped_mean_stack,
     clipped_mean_stacks,
+    half_stacks,
+    in_halves,
     median_stack,
     median_stacks,
     reader,
 )
 from analysis.stack_network import sorting_network
-from campaign.geometry import Channel, Region, quadrants
+from campaign.geometry import Channel, Region, quadrants, single
 
 SHAPE = (23, 701)  # no multiple of any block
 WHOLE = Region(0, *SHAPE[:1], 0, SHAPE[1])
@@ -156,6 +159,31 @@ def test_a_failing_reader_is_heard() -> None:
 
     with pytest.raises(OSError, match="ends early"):
         clipped_mean_stack([*readers(cube(2)), broken], WHOLE)
+
+
+@pytest.mark.parametrize("n", [2, 5])
+def test_halves_are_the_stacks_of_every_other_frame_and_their_differences_are_counted_beside(
+    n: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("analysis.stack_bands._BAND_BYTES", n * SHAPE[1] * 2 * 5)
+    camera = detector(single(rows=SHAPE[0], columns=SHAPE[1]))
+    images = [np.rint(image).astype(np.uint16) for image in cube(n, seed=8)]
+    channel = camera.geometry.channels[0]
+    given = [reader(frame_input(image, camera, "bias", i), channel) for i, image in enumerate(images)]
+    offsets, factors = [float(i) for i in range(n)], [1.0 + 0.01 * i for i in range(n)]
+    counted = Differences(channel.image, in_halves(n))
+    found = half_stacks(
+        given, channel.image, sigma=3.0, noise=5.0, offsets=offsets, factors=factors, beside=(counted,)
+    )
+    for i, half in enumerate(found):
+        scaled = [
+            (v - np.float32(o)) * np.float32(f) for v, o, f in zip(images, offsets, factors, strict=True)
+        ]
+        identical(half, clipped_mean_stack(readers(np.array(scaled[i::2])), WHOLE, noise=5.0))
+    assert counted.complete
+    for i, (before, after) in enumerate(pairwise(images)):
+        plain, own = difference_histogram(after, before), counted.histogram(i)
+        assert own.low == plain.low and own.counts.tolist() == plain.counts.tolist()
 
 
 def identical(one: Stack, two: Stack) -> None:

@@ -162,6 +162,11 @@ def test_torn_edges_are_told_from_whole_ones(truth: Truth, rows: Rows) -> None:
     for name, (value, error) in of(rows, "gates.tearing").items():
         expected = -100.0 * truth["effects"]["tearing"].get(name, 0.0)
         assert abs(value - expected) < (3.9 if expected else 5.0) * error
+    # alike along the column, and H has a dead pixel in its last
+    with_count = [
+        r for r in rows if (r["procedure"], r["quantity"]) == ("gates", "torn_edges") and r["value"]
+    ]
+    assert len(with_count) == 4 and all(float(r["value"]) == 0 for r in with_count)
 
 
 def test_mean_gain_is_right_to_what_is_known_of_the_brighter_fatter_effect(truth: Truth, rows: Rows) -> None:
