@@ -11,7 +11,6 @@ belongs to both frames: that of *one* frame, as the paper's C_ij, is half of it 
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import sqrt
 from typing import Literal
@@ -32,6 +31,7 @@ _BLOCK = 32
 
 _SAMPLE = 10_000  # pixels that tell about where zero is, for sums in single precision
 _FINE = 512  # steps of rounding in a σ: whole numbers then reach to 11 σ, twice as far as procedures cut
+_FARTHEST = 32  # lags for which kernels leave room
 _COARSE = 16  # steps in a σ below which rounding would show: 1/12 step² is 3·10⁻⁴ of the variance
 
 
@@ -99,7 +99,6 @@ def covariances(
     left_out: Mask | None = None,
     *,
     lags: int = 8,
-    threads: int = 1,
     surface: bool = False,
     degree: int = 2,
     method: Method = "direct",
@@ -108,18 +107,18 @@ def covariances(
 
     What varies slowly over the image (a drifting illumination) must be taken out, for it covaries with itself: ``surface`` takes out one of
     ``degree``. Products with other pixels are of whole numbers: pixels are rounded to 1/512 of their scatter, which adds 3·10⁻⁷ to the sampling
-    error, and are summed exactly, whatever ``threads`` are. ``method`` "fourier" finds the same by transforms in double precision of the image
+    error, and are summed exactly. ``method`` "fourier" finds the same by transforms in double precision of the image
     set in zeros, several times as slow; it is also what serves where a pixel is hundreds of σ away.
 
-    Raises ValueError for no image, a mask of another shape, ``lags`` < 0, and when no pixel is left.
+    Raises ValueError for no image, a mask of another shape, ``lags`` below 0 or above 32, and when no pixel is left.
     """
-    if difference.ndim != 2 or lags < 0:
+    if difference.ndim != 2 or not 0 <= lags <= _FARTHEST:
         raise ValueError(f"no covariances to lag {lags} of an array of shape {difference.shape}")
     if left_out is not None and left_out.shape != difference.shape:
         raise ValueError(f"a mask of shape {left_out.shape} for {difference.shape} pixels")
     values = np.ascontiguousarray(difference, dtype=np.float32)
     lost = np.zeros(values.shape, np.bool_) if left_out is None else left_out.copy()
-    return _covariances(values, lost, lags, threads, degree if surface else 0, method)
+    return _covariances(values, lost, lags, degree if surface else 0, method)
 
 
 def pair_covariances(
@@ -129,7 +128,6 @@ def pair_covariances(
     *,
     sigma: float = 5.0,
     lags: int = 8,
-    threads: int = 1,
 ) -> tuple[PairStatistics, Covariances]:
     """Clipped statistics of a pair, and covariances of first − second less what the clip at ``sigma`` leaves out.
 
@@ -152,7 +150,7 @@ def pair_covariances(
             lost = ~(np.abs(difference - middle) <= reach)
         if left_out is not None:
             lost |= left_out
-    return found, _covariances(difference, lost, lags, threads)
+    return found, _covariances(difference, lost, lags)
 
 
 def grow(lost: Mask, outliers: Mask, reach: int) -> None:
@@ -170,45 +168,41 @@ def _covariances(
     difference: NDArray[np.float32],
     lost: Mask,
     lags: int,
-    threads: int,
     degree: int = 0,
     method: Method = "direct",
 ) -> Covariances:
     """``covariances`` of a contiguous difference; ``lost``, which is changed, need not yet hold what is not finite."""
     from analysis import covariance_kernels as kernels
 
-    rows, columns = difference.shape
     smooth, scatter = _smooth(difference, lost, degree)
     counts = np.empty((lags + 1, 2 * lags + 1), np.int64)
     kernels.count_pairs(lost, lags, counts)
     across, rows_of = (np.asarray(part, np.float32) for part in smooth.parts)
-    padded = np.zeros((rows + lags, -(-columns // kernels.RUN) * kernels.RUN + 2 * lags), np.int16)
-    step = scatter / _FINE
-    square, farthest = kernels.rounded(
-        difference, lost, lags, across, rows_of, np.float32(1.0 / step), padded
-    )
+    in_runs = -(-difference.shape[1] // kernels.RUN) * kernels.RUN
+    band = _zeros((kernels.BAND + lags, in_runs + 2 * kernels.MARGIN))
+    step, products = scatter / _FINE, np.empty((lags + 1, 2 * lags + 1), np.int64)
+    per_step = np.float32(1.0 / step)
+    square, farthest = kernels.products(difference, lost, across, rows_of, per_step, band, products)
     if farthest > kernels.MOST * step:  # light that is far from even: coarser steps reach farther
         step = float(farthest) / kernels.MOST
-        kernels.rounded(difference, lost, lags, across, rows_of, np.float32(1.0 / step), padded)
+        per_step = np.float32(1.0 / step)
+        kernels.products(difference, lost, across, rows_of, per_step, _zeros(band.shape), products)
     if method == "fourier" or step > scatter / _COARSE:
         powers = np.vander(across.astype(np.float64), rows_of.shape[1], increasing=True)
         plane = np.einsum("yk,xk->yx", rows_of.astype(np.float64), powers)
         sums = _by_transforms(np.where(lost, 0.0, difference - plane), lags)
         return Covariances(lags, smooth.mean, sums, counts, smooth.parameters)
-    products = np.empty((lags + 1, 2 * lags + 1), np.int64)
-
-    def do(i: int) -> None:
-        kernels.row_lag(padded, rows, lags, i, products[i])
-
-    if threads > 1:
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(do, range(lags + 1)))
-    else:
-        for i in range(lags + 1):
-            do(i)
     sums = products.astype(np.float64) * step**2
     sums[0, lags] = square
     return Covariances(lags, smooth.mean, sums, counts, smooth.parameters, step)
+
+
+def _zeros(shape: tuple[int, int]) -> NDArray[np.int16]:
+    """Zeros of whole numbers of 16 bits whose rows begin where the processor's cache lines do, for a number of columns that is a multiple of 32."""
+    size, line = shape[0] * shape[1], 64
+    held = np.zeros(2 * size + line, np.uint8)
+    first = -held.ctypes.data % line
+    return held[first : first + 2 * size].view(np.int16).reshape(shape)
 
 
 def _by_transforms(centred: NDArray[np.floating], lags: int) -> Floats:

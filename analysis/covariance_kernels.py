@@ -21,7 +21,12 @@ RUN = 64
 MOST = 5792
 """The largest whole number a pixel may be: RUN · MOST² stays below 2³¹."""
 
-_ROWS = 32  # rows that are summed in float32 before float64 takes over
+BAND = 32
+"""Rows that are worked on together, at least as many as the largest lag; their squares are summed in float32 before float64 takes over."""
+
+MARGIN = 32
+"""Zeros to spare at either side of a row, as many as the largest lag: 64 bytes, so that runs begin where cache lines do."""
+
 _HUGE = np.float32(3.0e38)
 
 
@@ -82,63 +87,86 @@ def survey(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def rounded(
-    difference: Floats, lost: Mask, lags: int, across: Floats, rows_of: Floats, per_step: np.float32, padded: NDArray[np.int16]
-) -> tuple[float, np.float32]:  # fmt: skip
-    """Write the difference less a surface, times ``per_step``, as whole numbers into zeros with ``lags`` to spare at the left.
+def _rounded(
+    difference: Floats, lost: Mask, y0: int, y1: int, across: Floats, rows_of: Floats, per_step: np.float32,
+    held: Floats, level: Floats, part: Floats, far: Floats, out: NDArray[np.int16],
+) -> None:  # fmt: skip
+    """Rows of the difference less a surface, times ``per_step``, as whole numbers into ``out`` from its column MARGIN on.
 
-    The surface of row y is a polynomial of ``across`` (columns,) with the coefficients ``rows_of[y]``, from the constant on. Lost pixels count as zero; those beyond MOST are cut
-    to it. Returns the sum of squares and the largest size, both before rounding and cutting, in the difference's unit.
+    Adds the columns' squares to ``part`` and keeps their largest size in ``far``, both before rounding and cutting at MOST, in the difference's unit.
     """
-    rows, columns = difference.shape
+    columns, degree, most = difference.shape[1], rows_of.shape[1] - 1, np.float32(MOST)
+    for y in range(y0, y1):
+        row, gone, to = difference[y], lost[y], out[y - y0, MARGIN : MARGIN + columns]
+        level[:] = rows_of[y, degree]
+        for k in range(degree - 1, -1, -1):
+            c = rows_of[y, k]
+            for x in range(columns):
+                level[x] = c + across[x] * level[x]
+        for x in range(columns):
+            held[x] = np.float32(0.0) if gone[x] else np.float32(row[x] - level[x])
+        for x in range(columns):
+            v = held[x]
+            part[x] += v * v
+        for x in range(columns):
+            v = abs(held[x])
+            far[x] = v if v > far[x] else far[x]
+        for x in range(columns):
+            to[x] = np.int16(np.rint(min(max(held[x] * per_step, -most), most)))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _row_lag(upper: NDArray[np.int16], lower: NDArray[np.int16], first: int, sums: NDArray[np.int64]) -> None:
+    """Add Σ upper(x) lower(x + j) of two rows to ``sums`` of j from the lag −n to n, from their element ``first`` on.
+
+    Between MARGINs of zeros rows have whole RUNs of columns.
+    """
+    lags = sums.size // 2
+    for x0 in range(MARGIN, upper.size - MARGIN, RUN):
+        p = upper[x0 : x0 + RUN]
+        for j in range(first, sums.size):
+            q = lower[x0 - lags + j : x0 - lags + j + RUN]
+            part = np.int32(0)
+            for x in range(RUN):
+                part = np.int32(part + np.int32(np.int32(p[x]) * np.int32(q[x])))
+            sums[j] += part
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def products(
+    difference: Floats, lost: Mask, across: Floats, rows_of: Floats, per_step: np.float32, band: NDArray[np.int16],
+    sums: NDArray[np.int64],
+) -> tuple[float, np.float32]:  # fmt: skip
+    """Σ d(y, x) d(y + i, x + j) into ``sums`` [i, lags + j], of shape (lags + 1, 2 lags + 1), d being whole numbers of steps.
+
+    d is the difference less a surface, times ``per_step``, rounded. The surface of row y is a polynomial of ``across`` (columns,) with the coefficients ``rows_of[y]``,
+    from the constant on. Lost pixels count as zero; those beyond MOST are cut to it. Returns the sum of squares and the largest size, both before rounding and cutting,
+    in the difference's unit. ``band``, all zeros, holds what is worked on: BAND + lags rows, the last ones those that the next band begins with, and
+    columns in whole RUNs between MARGINs. It stays in the processor's cache, in which each row meets the ``lags`` below it.
+    """
+    rows, columns, lags = difference.shape[0], difference.shape[1], sums.shape[0] - 1
     part, whole, far = np.zeros(columns, np.float32), np.zeros(columns), np.zeros(columns, np.float32)
-    held, level, most = np.empty(columns, np.float32), np.empty(columns, np.float32), np.float32(MOST)
-    degree = rows_of.shape[1] - 1
-    for y0 in range(0, rows, _ROWS):
+    held, level, ready = np.empty(columns, np.float32), np.empty(columns, np.float32), 0
+    sums[:] = 0
+    for y0 in range(0, rows, BAND):
+        here, needed = min(BAND, rows - y0), min(rows, y0 + BAND + lags)
         part[:] = np.float32(0.0)
-        for y in range(y0, min(y0 + _ROWS, rows)):
-            row, gone, out = difference[y], lost[y], padded[y, lags : lags + columns]
-            level[:] = rows_of[y, degree]
-            for k in range(degree - 1, -1, -1):
-                c = rows_of[y, k]
-                for x in range(columns):
-                    level[x] = c + across[x] * level[x]
-            for x in range(columns):
-                held[x] = np.float32(0.0) if gone[x] else np.float32(row[x] - level[x])
-            for x in range(columns):
-                v = held[x]
-                part[x] += v * v
-                far[x] = abs(v) if abs(v) > far[x] else far[x]
-            for x in range(columns):
-                out[x] = np.int16(np.rint(min(max(held[x] * per_step, -most), most)))
+        _rounded(difference, lost, ready, needed, across, rows_of, per_step, held, level, part, far, band[ready - y0 :])  # fmt: skip
         for x in range(columns):
             whole[x] += part[x]
+        ready = needed
+        for y in range(here):
+            for i in range(min(lags + 1, rows - y0 - y)):
+                # in the row itself the lags to the left are those to the right
+                _row_lag(band[y], band[y + i], 0 if i else lags, sums[i])
+        for i in range(lags):
+            band[i] = band[BAND + i]
+    for j in range(lags):
+        sums[0, j] = sums[0, 2 * lags - j]
     total = 0.0
     for x in range(columns):
         total += whole[x]
     return total, far.max()
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def row_lag(padded: NDArray[np.int16], rows: int, lags: int, i: int, sums: NDArray[np.int64]) -> None:
-    """Σ d(y, x) d(y + i, x + j) for all j in −lags … lags, into ``sums``.
-
-    ``padded`` has ``lags`` columns of zeros to spare at either side and as many rows below; between them whole RUNs of columns.
-    """
-    number = 2 * lags + 1
-    first = 0 if i else lags  # in the row itself the lags to the left are those to the right
-    sums[:] = 0
-    for y in range(rows):
-        for x0 in range(0, padded.shape[1] - 2 * lags, RUN):
-            p = padded[y, x0 + lags : x0 + lags + RUN]
-            for j in range(first, number):
-                q = padded[y + i, x0 + j : x0 + j + RUN]
-                part = np.int32(0)
-                for x in range(RUN):
-                    part = np.int32(part + np.int32(np.int32(p[x]) * np.int32(q[x])))
-                sums[j] += part
-    for j in range(first):
-        sums[j] = sums[number - 1 - j]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -168,10 +196,9 @@ def count_pairs(lost: Mask, lags: int, counts: NDArray[np.int64]) -> None:
 def warm() -> None:
     """Load or compile the kernels for the types that procedures use."""
     image, lost = np.zeros((2, 2), np.uint16), np.zeros((2, 2), np.bool_)
-    difference, padded = np.zeros((2, 2), np.float32), np.zeros((3, RUN + 2), np.int16)
+    difference, band = np.zeros((2, 2), np.float32), np.zeros((BAND + 1, RUN + 2 * MARGIN), np.int16)
     difference_of(image, image, lost, False, np.float32(0), np.float32(1), difference, lost)
     edges, blocks = np.array([0, 2]), np.zeros((3, 1, 1))
     survey(difference, lost, np.float32(0), edges, edges, blocks[0], blocks[1], blocks[2])
-    rounded(difference, lost, 1, np.zeros(2, np.float32), np.zeros((2, 3), np.float32), np.float32(1), padded)
-    row_lag(padded, 2, 1, 0, np.zeros(3, np.int64))
+    products(difference, lost, np.zeros(2, np.float32), np.zeros((2, 3), np.float32), np.float32(1), band, np.zeros((2, 3), np.int64))  # fmt: skip
     count_pairs(lost, 1, np.zeros((2, 3), np.int64))

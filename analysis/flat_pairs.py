@@ -330,7 +330,8 @@ class _Pair:
         reach = sigma / clip_factor(sigma)
         pixels, sum1, sum2 = tile_kernels.scatter(
             *self.images, *self.offsets, np.float32(weights[0]), np.float32(weights[1]), *self.tile,
-            np.float32(saturation), np.float32(unlike), reach, _ROUNDS, self.step, self.keep, self.difference,
+            np.float32(saturation), np.float32(unlike), reach, _ROUNDS, self.step,
+            self.images[0].dtype == np.uint16, self.keep, self.difference,
             freedom, squares, middles, rows, columns,
         )  # fmt: skip
         n = int(freedom.sum())

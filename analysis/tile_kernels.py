@@ -7,6 +7,8 @@ another's: compiled code is kept by the date of its own file, and would go on ca
 
 from __future__ import annotations
 
+from math import inf, sqrt
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -15,6 +17,7 @@ Image = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 Counts = NDArray[np.int64]
 Mask = NDArray[np.uint8]
+Codes = NDArray[np.uint16]
 Place = tuple[int, int, int, int]  # of a tile: rows from and to, columns from and to
 
 _HUGE = np.float32(3.0e38)
@@ -267,10 +270,124 @@ def _lines(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def _extents(image: NDArray[np.generic], y0: int, nx: int, low: Codes, high: Codes, rows_of: Doubles) -> None:
+    """Lowest and highest value of each column of a band of whole numbers of 16 bits, and the sum of each row of its tiles, shape (tiles, rows)."""
+    low[:], high[:] = np.uint16(65535), np.uint16(0)
+    for y in range(rows_of.shape[1]):
+        row = image[y0 + y, : low.size]
+        for x in range(low.size):
+            low[x] = min(low[x], row[x])
+        for x in range(low.size):
+            high[x] = max(high[x], row[x])
+        for k in range(rows_of.shape[0]):
+            part, some = row[k * nx : (k + 1) * nx], np.uint32(0)
+            for x in range(part.size):
+                some = np.uint32(some + np.uint32(part[x]))
+            rows_of[k, y] = some
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _sampled_plain(
+    first: NDArray[np.generic], second: NDArray[np.generic], offset1: np.float32, offset2: np.float32,
+    weight1: np.float32, weight2: np.float32, place: Place, step: int, held: Image,
+) -> tuple[np.float32, np.float32, int]:  # fmt: skip
+    """``_sampled`` of the weighted difference of two tiles of which every pixel is kept."""
+    y0, y1, x0, x1 = place
+    n = 0
+    for y in range(y0, y1, step):
+        a, b = first[y], second[y]
+        for x in range(x0, x1, step):
+            held[n] = weight1 * (np.float32(a[x]) - offset1) - weight2 * (np.float32(b[x]) - offset2)
+            n += 1
+    middle = middle_of(held, n)
+    for i in range(n):
+        held[i] = abs(held[i] - middle)
+    return middle, np.float32(middle_of(held, n) * _MAD_TO_SIGMA), n
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _band(
+    first: NDArray[np.generic], second: NDArray[np.generic], offset1: np.float32, offset2: np.float32,
+    weight1: np.float32, weight2: np.float32, y0: int, y1: int, difference: Image, keep: Mask, centres: Image,
+    one: Image, two: Image, far: Image,
+) -> None:  # fmt: skip
+    """The weighted difference of a band of rows, all of it kept.
+
+    Lanes become sums and squares of its columns less ``centres``, and their largest distances from them. Loops run over whole rows: over
+    those of a tile, to begin each would cost as much as it does.
+    """
+    one[:], two[:], far[:] = np.float32(0.0), np.float32(0.0), np.float32(0.0)
+    for y in range(y0, y1):
+        out = difference[y]
+        a, b = first[y, : out.size], second[y, : out.size]
+        for x in range(out.size):
+            out[x] = weight1 * (np.float32(a[x]) - offset1) - weight2 * (np.float32(b[x]) - offset2)
+        for x in range(out.size):
+            v = out[x] - centres[x]
+            one[x] += v
+            two[x] += v * v
+        for x in range(out.size):
+            v = abs(out[x] - centres[x])
+            far[x] = v if v > far[x] else far[x]
+        keep[y, :] = 1
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _bounds(
+    image: NDArray[np.generic], offset: np.float32, other: NDArray[np.generic], place: Place, most: np.float32, unlike: np.float32,
+    step: int, held: Image,
+) -> tuple[np.float32, np.float32]:  # fmt: skip
+    """Between what values, as read, pixels of a tile are no defects and not saturated: see ``scatter``."""
+    if unlike < 0.0:
+        return -_HUGE, most
+    middle, spread, n = _light(image, offset, other, place, most, step, held)
+    away = max(unlike * abs(middle), np.float32(6.0) * spread) if n else np.float32(0.0)
+    return offset + middle - away, min(offset + middle + away, most)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _start(spread: np.float32, n: int) -> float:
+    """The scatter with which clipping begins, from that of ``n`` values.
+
+    The median deviation of n values scatters by 1.17/√n, that of whole numbers is a whole number which may be low by half a
+    step: neither must cut what is good, for what is cut does not come back. Of constant tiles nothing is an outlier.
+    """
+    begun: float = (float(spread) + 0.5 * _MAD_TO_SIGMA) * (1.0 + 3.0 * 1.17 / sqrt(max(n, 1)))
+    return begun if spread > 0.0 else inf
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _clipped(
+    difference: Image, keep: Mask, place: Place, sigma: float, rounds: int, step: int, held: Image, one: Image, two: Image, far: Image
+) -> tuple[int, float, float]:  # fmt: skip
+    """Pixels left of a tile's kept ones when those beyond ``sigma`` of their scatter are dropped, their mean, and their squared deviations from it."""
+    nx = place[3] - place[2]
+    centre, spread, n = _sampled(difference, keep, place, step, held)
+    if n == 0:
+        centre, spread = np.float32(0.0), np.float32(0.0)
+    reach = _start(spread, n)
+    count, last, left, mean = 0, -1, 0.0, 0.0
+    for _ in range(rounds):
+        near = np.float32(sigma * reach)
+        if last >= 0 and far.max() + abs(mean - np.float64(centre)) <= near:
+            break  # nothing more is cut
+        centre = np.float32(mean) if last >= 0 else centre
+        count = _near(difference, keep, place, centre, near, one, two, far)
+        shift = folded_singles(one, nx) / max(count, 1)
+        mean = np.float64(centre) + shift
+        left = max(folded_singles(two, nx) - count * shift * shift, 0.0)
+        reach = np.sqrt(left / max(count - 1.0, 1.0))
+        if count == last:
+            break
+        last = count
+    return count, mean, left
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def scatter(
     first: NDArray[np.generic], second: NDArray[np.generic], offset1: np.float32, offset2: np.float32,
     weight1: np.float32, weight2: np.float32, ny: int, nx: int, most: np.float32, unlike: np.float32, sigma: float, rounds: int, step: int,
-    keep: Mask, difference: Image, freedom: Doubles, squares: Doubles, means: Doubles, rows: Doubles, columns: Doubles,
+    whole: bool, keep: Mask, difference: Image, freedom: Doubles, squares: Doubles, means: Doubles, rows: Doubles, columns: Doubles,
 ) -> tuple[int, float, float]:  # fmt: skip
     """The weighted difference of two images, clipped tile by tile at ``sigma`` of its own scatter.
 
@@ -279,65 +396,88 @@ def scatter(
     Tiles are of ``ny`` × ``nx`` pixels. Writes the difference, and to ``keep`` 1 for pixels used, both of the shape that the tiles cover; gives per tile the degrees of freedom,
     the squared deviations from the tile's mean, and that mean; and sum and number of the difference of each row and column, shapes (2, rows) and (2, columns).
     Returns the number of pixels kept and the sums of both images (less offsets) over them.
+
+    Most tiles of images of 16 bits (``whole``) lose no pixel, which their extremes tell: they go a shorter way, without a mask, to the same numbers.
     """
     held, lanes = np.empty(ny * nx, np.float32), np.empty((ny, nx), np.float32)
-    one, two, far = np.empty(nx, np.float32), np.empty(nx, np.float32), np.empty(nx, np.float32)
-    light1, light2, number = (
-        np.empty(nx, np.float32),
-        np.empty(nx, np.float32),
-        np.zeros(columns.shape[1], np.int32),
-    )
-    total, sum1, sum2, tile, six = 0, 0.0, 0.0, 0, np.float32(6.0)
+    one, two, far, light1, light2 = (
+        np.empty(nx, np.float32), np.empty(nx, np.float32), np.empty(nx, np.float32), np.empty(nx, np.float32), np.empty(nx, np.float32),
+    )  # fmt: skip
+    number, wide = np.zeros(columns.shape[1], np.int32), keep.shape[1]
+    centres, ones, twos, fars = np.empty(wide, np.float32), np.empty(wide, np.float32), np.empty(wide, np.float32), np.empty(wide, np.float32)  # fmt: skip
+    across = wide // nx
+    plain, starts = np.zeros(across, np.bool_), np.zeros(across)
+    rows1, rows2 = np.zeros((across, ny)), np.zeros((across, ny))
+    lows1, highs1, lows2, highs2 = np.empty(wide, np.uint16), np.empty(wide, np.uint16), np.empty(wide, np.uint16), np.empty(wide, np.uint16)  # fmt: skip
+    total, sum1, sum2, tile = 0, 0.0, 0.0, 0
     rows[:], columns[:] = 0.0, 0.0
     for y0 in range(0, keep.shape[0], ny):
         lanes[:] = np.float32(0.0)
-        for x0 in range(0, keep.shape[1], nx):
-            place = (y0, y0 + ny, x0, x0 + nx)
-            least1, most1, least2, most2 = -_HUGE, most, -_HUGE, most
-            if unlike >= 0.0:
-                middle, spread, n = _light(first, offset1, second, place, most, step, held)
-                away = max(unlike * abs(middle), six * spread) if n else np.float32(0.0)
-                least1, most1 = offset1 + middle - away, min(offset1 + middle + away, most)
-                middle, spread, _ = _light(second, offset2, first, place, most, step, held)
-                away = max(unlike * abs(middle), six * spread) if n else np.float32(0.0)
-                least2, most2 = offset2 + middle - away, min(offset2 + middle + away, most)
-            before = _subtract(
-                first, second, offset1, offset2, weight1, weight2, least1, most1, least2, most2, place,
-                difference, keep, light1, light2,
+        if whole:
+            _extents(first, y0, nx, lows1, highs1, rows1)
+            _extents(second, y0, nx, lows2, highs2, rows2)
+        for k in range(across if whole else 0):
+            x0, x1 = k * nx, (k + 1) * nx
+            place = (y0, y0 + ny, x0, x1)
+            low1, high1 = np.float32(lows1[x0:x1].min()), np.float32(highs1[x0:x1].max())
+            low2, high2 = np.float32(lows2[x0:x1].min()), np.float32(highs2[x0:x1].max())
+            plain[k] = high1 < most and high2 < most
+            # wherever between its extremes the median is
+            sure = high1 - low1 < unlike * (low1 - offset1) and high2 - low2 < unlike * (low2 - offset2)
+            if plain[k] and unlike >= 0.0 and not sure:
+                least1, most1 = _bounds(first, offset1, second, place, most, unlike, step, held)
+                least2, most2 = _bounds(second, offset2, first, place, most, unlike, step, held)
+                plain[k] = low1 > least1 and high1 < most1 and low2 > least2 and high2 < most2
+            centre, spread, n = np.float32(0.0), np.float32(0.0), 0
+            if plain[k]:
+                centre, spread, n = _sampled_plain(first, second, offset1, offset2, weight1, weight2, place, step, held)  # fmt: skip
+            centres[x0:x1] = centre
+            starts[k] = _start(spread, n)
+        if plain.any():
+            _band(
+                first, second, offset1, offset2, weight1, weight2, y0, y0 + ny, difference, keep, centres, ones, twos, fars,
             )  # fmt: skip
-            centre, start, n = _sampled(difference, keep, place, step, held)
-            if n == 0:
-                centre, start = np.float32(0.0), np.float32(0.0)
-            # the median deviation of n values scatters by 1.17/√n, that of whole numbers is a whole number which may
-            # be low by half a step: neither must cut what is good, for what is cut does not come back
-            reach = (np.float64(start) + 0.5 * _MAD_TO_SIGMA) * (1.0 + 3.0 * 1.17 / np.sqrt(max(n, 1)))
-            reach = reach if start > 0.0 else np.inf  # constant tiles: nothing is an outlier
-            count, last, left, mean = 0, -1, 0.0, 0.0
-            for _ in range(rounds):
-                near = np.float32(sigma * reach)
-                if last >= 0 and far.max() + abs(mean - np.float64(centre)) <= near:
-                    break  # nothing more is cut
-                centre = np.float32(mean) if last >= 0 else centre
-                count = _near(difference, keep, place, centre, near, one, two, far)
-                shift = folded_singles(one, nx) / max(count, 1)
-                mean = np.float64(centre) + shift
-                left = max(folded_singles(two, nx) - count * shift * shift, 0.0)
+        for k in range(across):
+            x0, x1 = k * nx, (k + 1) * nx
+            place, count, mean, left = (y0, y0 + ny, x0, x1), ny * nx, 0.0, 0.0
+            if plain[k]:
+                shift = folded_singles(ones[x0:x1], nx) / count
+                mean = np.float64(centres[x0]) + shift
+                left = max(folded_singles(twos[x0:x1], nx) - count * shift * shift, 0.0)
+                most_far = fars[x0:x1].max()
                 reach = np.sqrt(left / max(count - 1.0, 1.0))
-                if count == last:
-                    break
-                last = count
-            if count != before:
-                _sums(first, second, place, keep, light1, light2)
-            _lines(difference, keep, place, lanes, rows, columns, number)
-            squares[tile] = left
-            means[tile] = mean
-            freedom[tile] = max(count - 1.0, 0.0)
+                near, nearer = np.float32(sigma * starts[k]), np.float32(sigma * reach)
+                plain[k] = most_far <= near and most_far + abs(shift) <= nearer
+            if plain[k]:
+                for x in range(x0, x1):
+                    columns[0, x] += np.float64(ones[x]) + ny * np.float64(centres[x])
+                    number[x] += np.int32(ny)
+                for y in range(ny):
+                    rows[0, y0 + y] += np.float64(weight1) * (rows1[k, y] - nx * np.float64(offset1))
+                    rows[0, y0 + y] -= np.float64(weight2) * (rows2[k, y] - nx * np.float64(offset2))
+                    rows[1, y0 + y] += nx
+                sum1 += rows1[k].sum() - count * np.float64(offset1)
+                sum2 += rows2[k].sum() - count * np.float64(offset2)
+            else:
+                least1, most1 = _bounds(first, offset1, second, place, most, unlike, step, held)
+                least2, most2 = _bounds(second, offset2, first, place, most, unlike, step, held)
+                before = _subtract(
+                    first, second, offset1, offset2, weight1, weight2, least1, most1, least2, most2, place,
+                    difference, keep, light1, light2,
+                )  # fmt: skip
+                count, mean, left = _clipped(
+                    difference, keep, place, sigma, rounds, step, held, one, two, far
+                )
+                if count != before:
+                    _sums(first, second, place, keep, light1, light2)
+                _lines(difference, keep, place, lanes, rows, columns, number)
+                sum1 += folded_singles(light1, nx) - count * np.float64(offset1)
+                sum2 += folded_singles(light2, nx) - count * np.float64(offset2)
+            squares[tile], means[tile], freedom[tile] = left, mean, max(count - 1.0, 0.0)
             tile += 1
             total += count
-            sum1 += folded_singles(light1, nx) - count * np.float64(offset1)
-            sum2 += folded_singles(light2, nx) - count * np.float64(offset2)
         for y in range(ny):
-            rows[0, y0 + y] = folded_singles(lanes[y], nx)
+            rows[0, y0 + y] += folded_singles(lanes[y], nx)
     for x in range(number.size):
         columns[1, x] = number[x]
     return total, sum1, sum2

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analysis.contract import Results, TableProduct
 from analysis.figures import Mark, Panel, Plot, Series
@@ -120,27 +121,32 @@ def _matrix_table(curves: Sequence[Curve]) -> TableProduct:
 
 
 def _covariance_table(rows: Sequence[tuple[Curve, Point]], sigma: float) -> TableProduct:
-    held: dict[str, list[object]] = {
-        name: []
-        for name in (
-            "channel", "setting", "first", "second", "level", "used", "row_lag", "column_lag", "covariance",
-            "covariance_error",
-        )
-    }  # fmt: skip
+    matrices, errors, used = [], [], []
     for curve, point in rows:
         found = point.difference
         assert found is not None and found.covariances is not None
-        matrix, errors = found.covariances.of_one_frame(sigma), 0.5 * found.covariances.errors
-        used = point in curve.used
-        for i, j in np.ndindex(*matrix.shape):
-            line = (
-                curve.channel, curve.setting, point.first, point.second, found.level, used, i, j, float(matrix[i, j]),
-                float(errors[i, j]),
-            )  # fmt: skip
-            for name, value in zip(held, line, strict=True):
-                held[name].append(value)
+        matrices.append(found.covariances.of_one_frame(sigma))
+        errors.append(0.5 * found.covariances.errors)
+        used.append(point in curve.used)
+    side = len(matrices[0])
+    i, j = np.indices((side, side)).reshape(2, -1)
+
+    def each(values: list[str] | list[bool] | list[float]) -> NDArray[np.generic]:
+        return np.repeat(np.array(values), side**2)
+
     return TableProduct(
-        held,
+        {
+            "channel": each([c.channel for c, _ in rows]),
+            "setting": each([c.setting for c, _ in rows]),
+            "first": each([p.first for _, p in rows]),
+            "second": each([p.second for _, p in rows]),
+            "level": each([p.difference.level for _, p in rows if p.difference]),
+            "used": each(used),
+            "row_lag": np.tile(i, len(rows)),
+            "column_lag": np.tile(j, len(rows)),
+            "covariance": np.array(matrices).ravel(),
+            "covariance_error": np.array(errors).ravel(),
+        },
         {"level": "adu", "covariance": "adu2", "covariance_error": "adu2"},
         {
             "level": "harmonic mean of the two levels above the offset",
