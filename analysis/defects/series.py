@@ -18,7 +18,7 @@ from campaign.geometry import Channel, Region
 LEAST = 5
 """Frames from which the scatter of single pixels is told."""
 
-_BAND = 256
+_BAND = 32  # rows: the sums of so many stay in the cache
 _TRIMMED = 1e-3
 
 
