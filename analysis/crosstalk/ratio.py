@@ -35,9 +35,10 @@ class Sums:
 
 def first_guess(x: Floats, y: Floats) -> float:
     """Coefficient of which half the pixels speak for more, half for less: each weighted by its signal, which is the precision of its ratio."""
-    order = np.argsort(y / x, kind="stable")
+    ratio = y / x
+    order = np.argsort(ratio, kind="stable")
     weight = np.cumsum(x[order])
-    return float((y / x)[order][np.searchsorted(weight, 0.5 * weight[-1])])
+    return float(ratio[order[np.searchsorted(weight, 0.5 * weight[-1])]])
 
 
 def add(sums: Sums, seen: Victim, source: Aggressor, covariance: float) -> None:
@@ -71,13 +72,14 @@ def add(sums: Sums, seen: Victim, source: Aggressor, covariance: float) -> None:
     def per_square(weights: Floats) -> Floats:
         return np.asarray(np.bincount(square, weights, tiles), np.float64)
 
-    powers = (x, x * x)
+    of_two = x * x  # products, not powers: those cost ten times as much
+    powers = (x, of_two)
     cross = np.stack([np.stack([per_square(p * z) for z in at], 1) for p in powers], 2)  # (squares, 3, 2)
     levels = np.stack([per_square(off * z) for z in at], 1)[:, :, np.newaxis]
     lifted = solved(matrix, np.concatenate([cross, levels], axis=2))
     weight = 1.0 / seen.sigma[here] ** 2
     inner = np.einsum("tki,tkj->tij", cross, lifted)
-    second, third, fourth = per_square(x * x), per_square(x**3), per_square(x**4)
+    second, third, fourth = (per_square(p) for p in (of_two, of_two * x, of_two * of_two))
     normal = np.stack([np.stack([second, third], 1), np.stack([third, fourth], 1)], 1) - inner[:, :, :2]
     count = per_square(np.ones(x.size))
     right = np.stack([per_square(p * off) for p in powers], 1) - inner[:, :, 2]
@@ -90,5 +92,5 @@ def add(sums: Sums, seen: Victim, source: Aggressor, covariance: float) -> None:
     sums.n += x.size
     of_pixel = weight[square]
     place = np.clip(np.searchsorted(BINS, x * SCALE, side="right") - 1, 0, BINS.size - 2)
-    for line, values in enumerate((of_pixel * x * off, of_pixel * x * x, of_pixel * x * x * x)):
+    for line, values in enumerate((of_pixel * x * off, of_pixel * of_two, of_pixel * of_two * x)):
         sums.by_flux[line] += np.bincount(place, values, BINS.size - 1)

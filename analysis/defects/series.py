@@ -18,7 +18,7 @@ from campaign.geometry import Channel, Region
 LEAST = 5
 """Frames from which the scatter of single pixels is told."""
 
-_BAND = 256
+_BAND = 32  # rows: the sums of so many stay in the cache
 _TRIMMED = 1e-3
 
 
@@ -53,7 +53,7 @@ def scatter_of(
 
     Arrays of the image's shape, NaN for fewer than two values (three). Read in bands of rows, so memory does not grow with the frames.
     """
-    from analysis.defects import local_kernels
+    from analysis.defects import scatter_kernels
 
     shape, region = channel.image.shape, channel.image
     variance, share, count = (np.empty(shape, np.float32) for _ in range(3))
@@ -68,9 +68,9 @@ def scatter_of(
                 buffer = np.empty(part.shape, kind)
             values = frame.pixels.read(channel, part, buffer if fits else None)
             level = np.float32(frame.summaries[channel.name].mean)
-            local_kernels.add(values, level, first, number, total, squares, low, high)
+            scatter_kernels.add(values, level, first, number, total, squares, low, high)
         rows = slice(y, y + part.shape[0])
-        local_kernels.variances(number, total, squares, low, high, variance[rows], share[rows])
+        scatter_kernels.variances(number, total, squares, low, high, variance[rows], share[rows])
         count[rows] = number
     return variance, share, count
 

@@ -254,7 +254,12 @@ PROCEDURE = Procedure(
         "The level is what was planned, the PRNU within its limit.",
         "No flag says that the lamp drifted or flickered, or that the converter clamped.",
     ),
-    caveats=("A step of correction was asked for, and what it takes is not there.", "Dust and other structure finer than the cells of the spline counts as PRNU.",),
+    caveats=(
+        "A step of correction was asked for, and what it takes is not there.",
+        "Dust and other structure finer than the cells of the spline counts as PRNU.",
+        "PRNU falls as the level rises, where charge that a pixel has collected drives its borders in (brighter-fatter effect): "
+        "by the fraction |a₀₀| Q / 2 to first order, with a₀₀ [1/e⁻] of the brighter-fatter procedure and the charge Q [e⁻]. Compare it at equal levels.",
+    ),
     algorithm="""\
 Offsets are from the overscan, else from bias frames. Each flat is compared with the mean of the others, at equal level: rows or columns that scatter by more
 than pixel noise mean that the light flickered. Such flats, and clamped or saturated ones, are left out of the master; the flags stand beside the results.

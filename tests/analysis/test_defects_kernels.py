@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from analysis.defects import local_kernels
+from analysis.defects import local_kernels, scatter_kernels
 from analysis.defects.local import CLIP, between, local
 
 SHRINK = sqrt(1.0 - 2.0 * CLIP * exp(-0.5 * CLIP**2) / sqrt(2.0 * pi) / erf(CLIP / sqrt(2.0)))
@@ -128,9 +128,9 @@ def test_variances_and_what_is_left_without_the_farthest() -> None:
     frames[rng.random(frames.shape) < 0.5] = np.nan
     first, n, total, squares, low, high = np.zeros((6, 20, 30), np.float32)
     for values in frames:
-        local_kernels.add(values, np.float32(7.0), first, n, total, squares, low, high)
+        scatter_kernels.add(values, np.float32(7.0), first, n, total, squares, low, high)
     variance, share = np.empty((2, 20, 30), np.float32)
-    local_kernels.variances(n, total, squares, low, high, variance, share)
+    scatter_kernels.variances(n, total, squares, low, high, variance, share)
     for at in np.ndindex(20, 30):
         held = frames[(slice(None), *at)].astype(np.float64)
         held = held[np.isfinite(held)]

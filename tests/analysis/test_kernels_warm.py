@@ -12,7 +12,7 @@ import analysis
 from analysis.in_memory import measured
 from analysis.kernels_warm import warm
 
-names = ("crosstalk.square_kernels", "defects.local_kernels", "persistence.residual_kernels")
+names = ("crosstalk.square_kernels", "defects.local_kernels", "defects.scatter_kernels", "persistence.residual_kernels")
 warm(("crosstalk", "defects", "persistence", "of_a_module_of_the_campaign"))
 assert all(f"analysis.{n}" in sys.modules for n in names)
 assert not any(m.startswith("analysis.flat.") for m in sys.modules)
