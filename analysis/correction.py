@@ -145,9 +145,10 @@ def corrections(default: str, *offered: str) -> Parameter:
     )
 
 
-def takes(*steps: str) -> tuple[Take, ...]:
-    """What a procedure that offers these steps must declare as ``takes``; the same product once."""
-    return tuple(dict.fromkeys(take for step in steps for take in TAKES.get(step, ())))
+def takes(*steps: str, but: str = "") -> tuple[Take, ...]:
+    """What a procedure that offers these steps must declare as ``takes``; the same product once, none of the procedure ``but``, which may rest on this one."""
+    found = dict.fromkeys(take for step in steps for take in TAKES.get(step, ()))
+    return tuple(take for take in found if take.procedure != but)
 
 
 def wanted(inputs: Inputs, offered: Collection[str] = tuple(STEPS)) -> tuple[str, ...]:
