@@ -139,10 +139,8 @@ def corrections(default: str, *offered: str) -> Parameter:
 
     A procedure that offers few does with the moments of its pixels what the chain does with pixels, or takes offset and bias off by itself.
     """
-    what = f"steps of correction, of {', '.join(offered or STEPS)}; their order is always this"
-    return Parameter(
-        "corrections", default, what if len(offered) != 1 else f"{offered[0]}: {STEPS[offered[0]]}"
-    )
+    what = f"steps of correction: {', '.join(offered or STEPS)}; always in this order"
+    return Parameter("corrections", default, what)
 
 
 def takes(*steps: str, but: str = "") -> tuple[Take, ...]:

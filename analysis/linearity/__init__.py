@@ -154,7 +154,7 @@ PROCEDURE = Procedure(
     ),
     takes=takes(*_STEPS, but="flat"),
     parameters=(
-        corrections("offset bias", *_STEPS, "nonlinearity"),
+        corrections("offset bias", *_STEPS[:-1], "nonlinearity", _STEPS[-1]),
         Parameter("estimator", "spline", "the curve's form: spline, or polynomial"),
         Parameter("knots", 6, "knots of the spline, even in level; fewer where rungs are lacking", "", 2, 40),
         Parameter("degree", 4, "degree of the polynomial response: level against light", "", 2, 9),
