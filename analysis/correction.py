@@ -143,15 +143,14 @@ def corrections(default: str, *offered: str) -> Parameter:
 
     A procedure that offers few does with the moments of its pixels what the chain does with pixels, or takes offset and bias off by itself.
     """
-    what = f"steps of correction, of {', '.join(offered or STEPS)}; their order is always this"
-    return Parameter(
-        "corrections", default, what if len(offered) != 1 else f"{offered[0]}: {STEPS[offered[0]]}"
-    )
+    what = f"steps of correction: {', '.join(offered or STEPS)}; always in this order"
+    return Parameter("corrections", default, what)
 
 
-def takes(*steps: str) -> tuple[Take, ...]:
-    """What a procedure that offers these steps must declare as ``takes``; the same product once."""
-    return tuple(dict.fromkeys(take for step in steps for take in TAKES.get(step, ())))
+def takes(*steps: str, but: str = "") -> tuple[Take, ...]:
+    """What a procedure that offers these steps must declare as ``takes``; the same product once, none of the procedure ``but``, which may rest on this one."""
+    found = dict.fromkeys(take for step in steps for take in TAKES.get(step, ()))
+    return tuple(take for take in found if take.procedure != but)
 
 
 def wanted(inputs: Inputs, offered: Collection[str] = tuple(STEPS)) -> tuple[str, ...]:

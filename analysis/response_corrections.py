@@ -19,8 +19,8 @@ from campaign.geometry import Channel, Region
 
 OFFERED = ("nonlinearity", "defects")
 """Steps that may be asked for beyond the offset. In flats of one scene bias structure, dark signal and crosstalk are as good as the same, and far below the light; their response is what flats measure."""
-TAKES = takes(*OFFERED)
-"""What procedures that offer both declare."""
+TAKES = takes(*OFFERED, but="flat")
+"""What procedures that offer both declare: of defects the mask of all, which needs no other procedure, for the flats' own may rest on non-linearity."""
 
 
 @dataclass(frozen=True)

@@ -172,6 +172,7 @@ significant above the level that white noise exceeds with the chance false_alarm
         "B. Efron and C. Stein, 1981, Ann. Stat. 9, 586 (jackknife).",
     ),
     comments=(
+        "No step of correction is offered: without light there is nothing that one would change.",
         "Three frames are enough for every number; with fewer than five the flag few-frames says that errors rest on little.",
         "Noise that two consecutive frames share (pick-up locked to the read-out) is structure here, not read noise.",
         "Periods that have the same phase in every row and frame are column structure; in the spectrum are those whose phase changes from row to row or frame to frame.",

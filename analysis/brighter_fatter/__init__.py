@@ -22,6 +22,7 @@ from analysis.contract import (
 )
 from analysis.conversion import GAIN
 from analysis.paired_flats import PARAMETERS, bounds_of, channels_with_pairs
+from analysis.response_corrections import TAKES, correction_of
 
 
 def measure(inputs: Inputs, results: Results) -> None:
@@ -34,7 +35,8 @@ def measure(inputs: Inputs, results: Results) -> None:
     bounds = bounds_of(inputs)
     curves = []
     for setting, channel, pairs in channels_with_pairs(inputs, results, nothing):
-        curve = measure_curve(inputs, channel, setting, pairs, biases, bounds)
+        by = correction_of(inputs, results, channel, pairs[0])
+        curve = measure_curve(inputs, channel, setting, pairs, biases, bounds, by)
         hand_back(inputs, results, curve)
         curves.append(curve)
     hand_on(results, curves, [c.name for c in inputs.detector.geometry.channels], int(inputs.number("order")))
@@ -70,6 +72,7 @@ PROCEDURE = Procedure(
         Role("spot", ("point",), 0, "frames of point sources of different brightness on a dark field, for their widths against it", elsewhere=True),
     ),
     uses=(GAIN, FULL_WELL),
+    takes=TAKES,
     parameters=(
         Parameter("estimator", "astier", "of the coefficients of area: astier, guyonnet or coulton"),
         Parameter("lags", 8, "largest lag of covariances and kernel", "pixels", 2, 16),
@@ -192,6 +195,7 @@ which is μ/g (1 + y²/12 + …) for order 2. Errors are those of both halves.""
         "Lags are told as the paper does: a₁₀ is that of the neighbour in the same row, a₀₁ that of the neighbour in the same column, whatever corner is read.",
         "The coefficients are taken to be the same at all levels (b = 0): where charge clouds shift under the field, a poor fit says so.",
         "Flats whose light varies over a channel by the relative scatter s make the effect read high by the fraction s².",
+        "A converter that is not linear adds to a₀₀ what photon transfer says: with the step nonlinearity levels and covariances are corrected as there, the table's error is in the coefficients', and the kernel is for corrected frames, whose step comes before it in the chain. Let photon transfer, whose gain may be used, be corrected too.",
         "Where halves of the pairs have less than three exposure times the check rests on the kernel's own pairs and is flagged few-frames: its uncertainty is an upper bound.",
     ),
     measure=measure,

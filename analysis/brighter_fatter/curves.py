@@ -10,12 +10,14 @@ import numpy as np
 from analysis.brighter_fatter.area import AreaFit, fit_area
 from analysis.brighter_fatter.borders import Borders, borders_of
 from analysis.brighter_fatter.kernel import Kernel, kernel_of
-from analysis.brighter_fatter.points import Corrector, Point, in_window, measure_points
+from analysis.brighter_fatter.points import Corrector, Point, in_window, linear_points, measure_points
 from analysis.brighter_fatter.straightness import Straightness, straightness
 from analysis.contract import FrameInput, Inputs, Use
 from analysis.conversion import Conversion, conversion
 from analysis.flat_frames import electronic_noise, offsets_of
 from analysis.flat_pairs import Bounds
+from analysis.linearised import Linearised
+from analysis.response_corrections import NOT_CORRECTED, Correction
 from campaign.geometry import Channel
 
 Pairs = Sequence[tuple[FrameInput, FrameInput]]
@@ -36,7 +38,7 @@ class Curve:
     """What was found of one channel in one setting.
 
     ``points`` are all pairs, ``used`` those of the fit. ``gain`` is that of other procedures where the fit rests on it. What is None could
-    not be had; ``reason`` says why in code, ``failure`` in words, ``unchecked`` why there is no check.
+    not be had; ``reason`` says why in code, ``failure`` in words, ``unchecked`` why there is no check, ``corrected`` by which steps.
     """
 
     channel: str
@@ -52,6 +54,7 @@ class Curve:
     reason: str = ""
     failure: str = ""
     unchecked: str = ""
+    corrected: str = ""
 
     @property
     def carried(self) -> tuple[str, ...]:
@@ -73,8 +76,9 @@ def measure_curve(
     pairs: Pairs,
     biases: Sequence[FrameInput],
     bounds: Bounds,
+    by: Correction = NOT_CORRECTED,
 ) -> Curve:
-    """All that the pairs of a channel tell; see ``Curve`` for what could not be had. Raises what reading pixels raises."""
+    """All that the pairs of a channel, corrected ``by`` what is known of it, tell; see ``Curve`` for what could not be had. Raises what reading pixels raises."""
     frames = [f for pair in pairs for f in pair]
     offsets = offsets_of(frames, biases, channel)
     if offsets is None:
@@ -90,11 +94,12 @@ def measure_curve(
         why = f"an image of {channel.image.shape} pixels is too small for covariances"
         return Curve(channel.name, setting, (), reason="too-few-pixels", failure=why)
     bounds = replace(bounds, lags=lags, degree=degree)
-    points = measure_points(channel, pairs, offsets, bounds)
-    curve = Curve(channel.name, setting, points, known=conversion(inputs, channel))
+    raw = measure_points(channel, pairs, offsets, bounds, by.lost)
+    points = linear_points(raw, by.table)
+    curve = Curve(channel.name, setting, points, known=conversion(inputs, channel), corrected=by.words)
     curve = replace(curve, used=_used(inputs, channel, points))
-    floor = None if noise is None else noise.variance
-    curve = _fitted(curve, str(inputs.parameters["estimator"]), floor)
+    floor = None if noise is None else noise.variance * by.slope(0.0) ** 2
+    curve = _fitted(curve, str(inputs.parameters["estimator"]), floor, (raw, by.table))
     if curve.fit is None or curve.kernel is None:
         return curve
     place = {
@@ -106,7 +111,9 @@ def measure_curve(
     def again(point: Point, corrector: Corrector) -> tuple[Point, Point]:
         i, pair = place[point.first, point.second]
         zero = offsets.values[2 * i], offsets.values[2 * i + 1]
-        return in_window(channel, pair, zero, bounds, corrector, window)
+        made = in_window(channel, pair, zero, bounds, corrector, window, by.lost)
+        before, after = linear_points(made, by.table)
+        return before, after
 
     given = (curve.gain.gain, curve.gain.error) if curve.gain else None
     try:
@@ -148,8 +155,10 @@ def _turnoff(points: Sequence[Point]) -> float:
     return np.inf
 
 
-def _fitted(curve: Curve, estimator: str, floor: float | None) -> Curve:
-    """The curve with its fit, borders and kernel."""
+def _fitted(
+    curve: Curve, estimator: str, floor: float | None, by: tuple[Sequence[Point], Linearised | None]
+) -> Curve:
+    """The curve with its fit, borders and kernel; ``by`` are its points before the table they were corrected by, None for none."""
     if not curve.used:
         return _without_points(curve)
     levels = [p.level for p in curve.used]
@@ -165,13 +174,34 @@ def _fitted(curve: Curve, estimator: str, floor: float | None) -> Curve:
         )
     given = (curve.gain.gain, curve.gain.error) if curve.gain else None
     try:
-        fit = fit_area(curve.used, estimator, given, floor)
+        fit = _uncertain(fit_area(curve.used, estimator, given, floor), curve, given, floor, *by)
     except ValueError as why:
         return replace(curve, reason="bad-fit", failure=str(why))
     borders = borders_of(fit.area, fit.errors)
     # Guyonnet's coefficients of area are those of borders that follow a smooth law
     area = borders.area if estimator == "guyonnet" else fit.area
     return replace(curve, fit=fit, borders=borders, kernel=kernel_of(area, fit.covariance))
+
+
+def _uncertain(
+    fit: AreaFit,
+    curve: Curve,
+    given: tuple[float, float] | None,
+    floor: float | None,
+    raw: Sequence[Point],
+    table: Linearised | None,
+) -> AreaFit:
+    """The fit, its errors enlarged by those of the table: how it moves when the table is off by each part of its error. Raises as ``fit_area``."""
+    kept = {(p.first, p.second) for p in curve.used}
+    for off in [] if table is None else map(table.off_by, range(len(table.parts))):
+        points = [p for p in linear_points(raw, off) if (p.first, p.second) in kept and p.clean]
+        moved = fit_area(points, fit.estimator, given, floor)
+        area, gain = moved.area - fit.area, moved.gain - fit.gain
+        fit = replace(
+            fit, errors=np.hypot(fit.errors, area), covariance=fit.covariance + np.outer(area, area),
+            gain_error=float(np.hypot(fit.gain_error, gain)), gain_covariance=fit.gain_covariance + float(gain * area[0, 0]),
+        )  # fmt: skip
+    return fit
 
 
 def _without_points(curve: Curve) -> Curve:

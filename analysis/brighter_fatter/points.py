@@ -24,7 +24,9 @@ from analysis.flat_pairs import (
     checks_of_frame,
     flat_difference,
     read_pair,
+    without_pixels,
 )
+from analysis.linearised import Linearised
 from analysis.statistics import clip_factor
 from campaign.geometry import Channel, Region
 
@@ -68,14 +70,17 @@ def measure_points(
     pairs: Sequence[tuple[FrameInput, FrameInput]],
     offsets: Offsets,
     bounds: Bounds,
+    lost: Mask | None = None,
 ) -> tuple[Point, ...]:
-    """The points of pairs, whose frames' ``offsets`` are in order; ``bounds`` say to which lag. Raises what reading pixels raises."""
+    """The points of pairs without ``lost`` pixels, whose frames' ``offsets`` are in order; ``bounds`` say to which lag. Raises what reading pixels raises."""
     error = offsets.error if offsets.source == "overscan" else 0.0
     bounds = replace(bounds, grown=_GROWN)
     out = []
     for i, (first, second) in enumerate(pairs):
         names = (first.frame.exposure, second.frame.exposure, first.frame.exptime or 0.0)
         a, b = read_pair(first, second, channel, channel.image)
+        if lost is not None:
+            a, b = without_pixels((a, b), lost, bounds.saturation)
         zero = offsets.values[2 * i], offsets.values[2 * i + 1]
         try:
             checks = [c for f in (first, second) for c in checks_of_frame(f, channel, bounds)]
@@ -102,8 +107,9 @@ def in_window(
     bounds: Bounds,
     corrector: Corrector,
     window: int,
+    lost: Mask | None = None,
 ) -> tuple[Point, Point]:
-    """The point of a pair that passed its checks, of the central ``window`` rows and columns alone (0: of all), and that of the same pixels corrected.
+    """The point of a pair that passed its checks, of the central ``window`` rows and columns alone (0: of all) without ``lost`` pixels, and that of the same pixels corrected.
 
     What is nearer to the window's edges than ``bounds.lags`` is corrected by what lies beyond them, so is left out. Raises as ``measure_points``.
     """
@@ -111,6 +117,10 @@ def in_window(
     names = tuple(f.frame.exposure for f in pair)
     point = Point(names[0], names[1], pair[0].frame.exptime or 0.0)
     images = read_pair(*pair, channel, region)
+    if lost is not None:
+        y, x = region.y0 - channel.image.y0, region.x0 - channel.image.x0
+        part = lost[y : y + region.shape[0], x : x + region.shape[1]]
+        images = without_pixels(images, part, bounds.saturation)
     try:
         found = flat_difference(*images, offsets, bounds=replace(bounds, lags=0), checks=())
         before, after = _corrected(images, offsets, found, bounds, corrector, rim)
@@ -119,6 +129,21 @@ def in_window(
         return failed, failed
     point = replace(point, level=found.level)
     return tuple(replace(point, matrix=m, counts=n) for m, n in (before, after))  # type: ignore[return-value]
+
+
+def linear_points(points: Sequence[Point], table: Linearised | None) -> tuple[Point, ...]:
+    """The points of a converter that is linear, where there is a ``table``; those brighter than it tells of have no covariances."""
+    out = []
+    for point in points:
+        if table is None or point.matrix is None:
+            out.append(point)
+        elif not table.covers(point.level):
+            why = f"a level of {point.level:.5g} ADU is above the table of corrections"
+            out.append(replace(point, matrix=None, counts=None, failure=why, reason="not-reached"))
+        else:
+            level, slope = table.moments(point.level, float(point.matrix[0, 0]))
+            out.append(replace(point, level=level, matrix=point.matrix * slope**2))
+    return tuple(out)
 
 
 def _central(image: Region, window: int, lags: int) -> tuple[Region, int]:

@@ -121,6 +121,7 @@ def _coefficients(results: Results, curve: Curve) -> None:
         gain += f"; elsewhere {curve.known.gain:.5g} ± {curve.known.error:.2g}"
     if fit.chance < 1e-3:
         gain += "; errors enlarged by the square root of the reduced χ²"
+    gain = "; ".join(part for part in (curve.corrected, gain) if part)
     for name, at in (("a00", (0, 0)), ("a10", (0, 1)), ("a01", (1, 0))):
         value, error = float(fit.area[at]), float(fit.errors[at])
         zero = _zero(value, error)

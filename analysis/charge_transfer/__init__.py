@@ -172,6 +172,7 @@ The decay is fitted where the offset exceeds four errors, a trap from four level
         "A. Snyder et al., 2021, J. Astron. Telesc. Instrum. Syst. 7, 048002 (offset of the electronics, CTI and traps).",
     ),
     comments=(
+        "No step of correction is offered: what is read after the image and the last image pixel share their lines, hence the offset of each row; a converter that is not linear moves their ratio by the deviation between their levels (a per cent of the CTI at most, below its error), and channels that are lit alike hear of each other in the image and after it alike.",
         "Charge released later than the pixels after the image are read is not seen by edge response: CTI by slow traps comes out low.",
         "First-pixel response is had of the serial direction alone, and only with a prescan: no geometry tells of dark rows that are read before the image, so that parallel CTI has no value with this estimator.",
         "First-pixel response has few transfers (the prescan's) and rests on an even response of the first columns: pixels at the image's edge that are larger or smaller move it.",

@@ -335,6 +335,7 @@ Charge is that of the island and of all pixels beside it, so that charge that di
         "D. E. Groom, 2002, Experimental Astronomy 14, 45 (cosmic rays and other particles in CCDs).",
     ),
     comments=(
+        "No step of correction is offered but the mask of defects, which is always taken: offset, bias structure and dark signal cancel in differences of darks (of single frames the level around is taken off, and what recurs in a pixel is no hit), no flat divides what did not fall as light, and non-linearity moves charges by less than their spread.",
         "The rate is of particles that leave more than the threshold in one pixel: those below are not known, and the efficiency does not tell of them.",
         "Efficiency by planting what was found overstates that of hits near the threshold, of which the fainter ones were lost before.",
         "Charge of hits that saturate is a lower bound.",

@@ -230,6 +230,7 @@ What reaches a victim v by way of a third channel k is in the record of k, to wh
         "W. A. Fuller, Measurement Error Models, Wiley 1987, section 1.2 (what noise in common does to a slope).",
     ),
     comments=(
+        "Crosstalk is that of levels as read, so that it is taken off before they are made linear: the step nonlinearity makes no sense here.",
         "A coefficient is that of signals as they were recorded; what a channel hears of itself cannot be told.",
         "Sources that are lit in several channels at the same place of the readout are told apart by the stamp fit alone, and only if they differ.",
         "Saturated pixels of an aggressor are left out, because their signal is not known; the edges of saturated blobs count.",

@@ -177,6 +177,7 @@ Columns: with column_hot (column_dark) bad pixels, gaps filled; or with a mean, 
         "R. Lugannani & S. Rice, 1980, Adv. Appl. Prob. 12, 475 (saddle point approximation of tails).",
     ),
     comments=(
+        "No step of correction is offered: pixels are compared with those beside them at the same level, which corrections move together; and whoever takes the mask makes no circle.",
         "A pixel at the threshold is found with a chance of one half: completeness is a matter of how far above it a defect is.",
         "Pixels a few σ above others widen σ a little, and so raise the threshold: where they are 0.4 % of all, 0.7 % fewer warm ones are counted than without them.",
         "Pixels below the dark signal around them have no class; in flats they show as dark.",

@@ -84,6 +84,7 @@ Overscan: level against bias frames; straight line through its rows; values that
         "LSST DESC eotest, tearing and divisadero tasks (definitions of the edge ratios, cuts of 0.05).",
     ),
     comments=(
+        "No step of correction is offered: codes, clamps and edges are looked for in what the converter said.",
         "It does not say whether the flats are good ones: the flat procedure does. Levels, lamps and colours may be mixed, the more the better for the converter.",
         "Differential non-linearity needs histograms that are smooth by themselves: flats with noise of 5 ADU or more, and some hundred counts a code.",
         "Saturation of the pixels themselves (full well) spreads over many codes and is told by photon transfer, not here.",

@@ -36,7 +36,7 @@ ESTIMATORS = ("spline", "polynomial")
 _STEPS = ("offset", "rows", "crosstalk", "bias", "defects")
 """Steps of correction that are offered, and ``nonlinearity``, which takes the procedure's own table and serves to check it on frames that come with one.
 
-Dark signal, flat and the kernel of brighter-fatter may rest on this table themselves; the response of pixels is the same in all flats and cancels.
+Dark signal, flat, the flats' own mask and the kernel of brighter-fatter may rest on this table themselves; the response of pixels is the same in all flats and cancels.
 """
 
 
@@ -152,9 +152,9 @@ PROCEDURE = Procedure(
         Role("flat", ("flat",), 3, "flats of a ladder of exposure times; one time, repeated through the ladder, tells the lamp's drift"),
         Role("bias", ("bias",), 0, "bias frames: structure, and the offset where there is no overscan", elsewhere=True),
     ),
-    takes=takes(*_STEPS),
+    takes=takes(*_STEPS, but="flat"),
     parameters=(
-        corrections("offset bias", *_STEPS, "nonlinearity"),
+        corrections("offset bias", *_STEPS[:-1], "nonlinearity", _STEPS[-1]),
         Parameter("estimator", "spline", "the curve's form: spline, or polynomial"),
         Parameter("knots", 6, "knots of the spline, even in level; fewer where rungs are lacking", "", 2, 40),
         Parameter("degree", 4, "degree of the polynomial response: level against light", "", 2, 9),

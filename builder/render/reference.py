@@ -15,6 +15,7 @@ from analysis.contract import ALARMS, FLAGS, REASONS
 from analysis.correction import STEPS, TAKES
 from analysis.masks import BITS
 from analysis.masks import MEANINGS as OF_BITS
+from analysis.procedures import builtin
 from builder.acquired.presets import PRESETS, VAGUE, Preset, TypeRule
 from builder.expectations import UNJUDGED
 from builder.report import SHAPES, Verdict
@@ -67,7 +68,12 @@ _MODULES = (
 
 def reference_sources() -> list[Path]:
     """The modules whose declarations the pages are made of: while these are as they were, so are the pages."""
-    return [_ROOT / name for name in _MODULES]
+    analysis = _ROOT / "analysis"
+    parameters = [*analysis.glob("*/__init__.py"), *analysis.glob("*/declared.py")]
+    parameters += [
+        analysis / name for name in ("paired_flats.py", "procedures.py", "response_corrections.py")
+    ]
+    return [*(_ROOT / name for name in _MODULES), *sorted(parameters)]
 
 
 def reference_pages() -> dict[str, str]:
@@ -312,6 +318,16 @@ def _masks() -> list[str]:
         ]
         for name, what in STEPS.items()
     ]
+    offers = [
+        [
+            code(p.name),
+            code(str(x.default)) if x.default else "none",
+            plain(x.meaning.removeprefix("steps of correction: ")),
+        ]
+        for p in builtin()
+        for x in p.parameters
+        if x.name == "corrections"
+    ]
     return [
         "# Masks and corrections",
         "## Bits of masks",
@@ -323,6 +339,13 @@ def _masks() -> list[str]:
         "are always applied in this order, each frame is read once, and mask and saturation are carried along. A pixel for which a step "
         "has no value is masked as `uncorrected`; a step for which nothing was found is left out, and the result's log says so.",
         _table(("Step", "Takes off", "Product of"), chain),
+        "Products are taken only for steps that `corrections` names: a result depends on what it was corrected with, and is measured anew when that changes. "
+        "Procedures that would correct each other are told on the health page, and run without: leave a step out of one of them.",
+        "## Procedures that correct",
+        "Those whose default is none take offset (and bias structure) off by themselves, and offer what changes their numbers: photon transfer and gain stability correct "
+        "moments of pairs by the curve of the table, dark and flat their masters and levels. A value made with more than its default steps says so in its note. Bias and gates look at what the converter "
+        "says itself, defects at pixels beside their neighbours, of which no correction moves one alone; charge transfer at ratios that change by less than their errors; cosmic rays at differences of darks.",
+        _table(("Procedure", "Default", "Offers"), offers),
     ]
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from test_photon_transfer import LADDER, Camera, pull
 
+from analysis.brighter_fatter import PROCEDURE as BRIGHTER_FATTER
 from analysis.contract import (
     FrameInput,
     ImageProduct,
@@ -128,6 +129,17 @@ def test_gain_stability_is_freed_by_the_same_table() -> None:
     assert corrected.uncertainty is not None and corrected.uncertainty < 0.01 * CAMERA.gain
     assert unsure.value == corrected.value and (unsure.uncertainty or 0.0) > corrected.uncertainty
     assert "corrected: nonlinearity" in corrected.note and "corrected" not in raw.note
+
+
+def test_coefficients_of_area_are_freed_by_the_same_table() -> None:
+    raw, corrected, unsure = (
+        measured(BRIGHTER_FATTER, given(1, steps, table(error=error), BRIGHTER_FATTER))
+        for steps, error in (("", 0.0), ("nonlinearity", 0.0), ("nonlinearity", 150.0))
+    )
+    assert pull(value(raw, "a00"), CAMERA.a00) < -5.0 < -4.0 < pull(value(corrected, "a00"), CAMERA.a00) < 4.0
+    assert (value(unsure, "a00").uncertainty or 0.0) > 1.01 * (value(corrected, "a00").uncertainty or 0.0)
+    assert "corrected: nonlinearity" in value(corrected, "a00").note
+    assert "corrected" not in value(raw, "a00").note
 
 
 def test_a_pair_above_the_table_is_left_out_and_said_to_be() -> None:

@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from analysis.contract import Inputs, Measurement, Procedure, Quantity, Results, Role, Take, Use, Version
-from analysis.correction import corrections
+from analysis.correction import STEPS, corrections
+from analysis.procedures import builtin
 from builder.candidates import preference
 from builder.lenders import Lenders, near, same_temperature
 from builder.plan import circles, fill_roles, result_id, setting_of, waves
@@ -179,3 +180,15 @@ def test_a_result_is_another_when_anything_it_depends_on_is() -> None:
     ]
     assert len({base, *others}) == 7
     assert base == result_id(own.reference, reworded, detector, dict(reversed(parts.items())))
+
+
+def test_built_in_procedures_make_a_circle_only_where_linearity_asks_for_crosstalk() -> None:
+    """With every step asked for that each offers: crosstalk's matrix may rest on what rests on the table of non-linearity."""
+    held = {p.name: Known(p, Reference(p.name)) for p in builtin()}
+    every = {n: {"corrections": " ".join(STEPS)} for n in held}
+    (told,) = circles(held, every)
+    assert {"crosstalk", "linearity"} <= set(told.what.partition(":")[0].split(", "))
+    without = every | {"linearity": {"corrections": "offset rows bias defects"}}
+    assert not list(circles(held, without)) and not list(circles(held, {}))
+    # nor does crosstalk by default, which corrects nothing
+    assert not list(circles(held, every | {"crosstalk": {}}))

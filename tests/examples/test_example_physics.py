@@ -10,6 +10,7 @@ import csv
 import json
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from math import hypot, pi, sqrt
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,13 @@ from astropy.io import fits
 from astropy.table import Table
 from numpy.typing import NDArray
 
+from analysis import in_memory
+from analysis.contract import FrameInput
+from analysis.in_memory import frame_input, inputs, measured
 from analysis.masks import BITS
+from analysis.photon_transfer import PROCEDURE
 from analysis.procedures import builtin
+from builder.products import read_product
 from builder.simulate.effects.glow import amplifier_glow
 from builder.simulate.effects.non_linearity import polynomial
 from builder.simulate.gathered import released
@@ -85,16 +91,27 @@ def hours(truth: Truth, test: str) -> float:
     return float(sum(time + 30.0 for _, _, time, _ in truth["tests"][test]["exposures"][:-1])) / 3600.0
 
 
-def deviation(truth: Truth, name: str) -> float:
-    """Largest |N/(a F) − 1| [%] for the line without deviation on average, from a fiftieth of saturation to the top of PTC01."""
+def ratios(truth: Truth, name: str) -> NDArray[np.float64]:
+    """Levels over the light that made them, from a fiftieth of saturation to the top of PTC01."""
     bent = truth["effects"]["non_linearity"][name]
     gain = np.mean([channel(truth, n)["gain"] for n in "EFGH"])
     light = np.linspace(100.0, 60_000.0, 200_001)
     levels = polynomial(light, bent)
     top = float(polynomial(np.array([22.0 * 2500.0 * gain / channel(truth, name)["gain"]]), bent)[0])
     inside = (levels >= 0.02 * 65535) & (levels <= top)
-    ratio = levels[inside] / light[inside]
+    out: NDArray[np.float64] = levels[inside] / light[inside]
+    return out
+
+
+def deviation(truth: Truth, name: str) -> float:
+    """Largest |N/(a F) − 1| [%] for the line without deviation on average."""
+    ratio = ratios(truth, name)
     return 100.0 * float(np.abs(ratio / ratio.mean() - 1.0).max())
+
+
+def corrected_gain(truth: Truth, name: str) -> float:
+    """Electrons for one ADU of that line, to which levels are corrected; the gain is that of a converter without light."""
+    return float(channel(truth, name)["gain"]) / float(ratios(truth, name).mean())
 
 
 def glow(truth: Truth, name: str) -> float:
@@ -112,7 +129,7 @@ TRUE: dict[str, Callable[[Truth, str], float]] = {
     "bias.pattern_frequency": effect("pattern", "frequency"),
     "dark.dark_current_e": lambda t, c: channel(t, c)["dark_current"],
     "dark.glow": glow,
-    "photon_transfer.gain": lambda t, c: channel(t, c)["gain"],
+    "photon_transfer.gain": corrected_gain,
     "photon_transfer.a00": effect("brighter_fatter", "a00"),
     "gain_stability.level_drift": lambda t, c: 100.0 * t["effects"]["lamp"]["drift"][0],
     "gain_stability.gain_scatter": lambda t, c: 0.0,
@@ -174,10 +191,47 @@ def test_mean_gain_is_right_to_what_is_known_of_the_brighter_fatter_effect(truth
     fitted, times = of(rows, "photon_transfer.a00"), [e[2] for e in truth["tests"]["PTC01"]["exposures"]]
     pulls = []
     for name, (value, error) in of(rows, "gain_stability.gain_mean").items():
-        gain = channel(truth, name)["gain"]
+        gain = corrected_gain(truth, name)
         by_area = gain * fitted[name][1] * float(np.mean(times)) * 2500.0 * 3.3
         pulls.append((value - gain) / hypot(error, by_area))
     assert len(pulls) == 4 and sum(p**2 for p in pulls) < BEYOND
+
+
+def test_the_table_frees_photon_transfer_of_the_converters_bend(built_physics: Path, truth: Truth) -> None:
+    """The same flats with and without the step nonlinearity: a₀₀ and gain move by what the bend had done to them, within the error of the table.
+
+    With N = x (1 + k x/s) a variance C = x/g [1 + a₀₀ x] reads as one with 3 k/(s g) more of a₀₀; levels are corrected to the line of all levels, not to that at zero.
+    """
+    campaign, _ = load(built_physics)
+    assert campaign is not None
+    table = read_product(product(built_physics, "PTC01", "linearity_correction.ecsv"), "ecsv")
+    frames: dict[str, list[FrameInput]] = {"flat": [], "bias": []}
+    for test in ("BIAS01", "PTC01"):
+        for number, kind, time, _ in truth["tests"][test]["exposures"]:
+            image = fits.getdata(built_physics / f"frames/BENCH/{test}_{number:05d}.fits")
+            frames[kind].append(frame_input(image, campaign.detectors[0], kind, number, time))
+    found = {}
+    for steps in ("", "nonlinearity"):
+        asked = inputs(PROCEDURE, campaign.detectors[0], frames, model="exponential", corrections=steps)
+        results = measured(PROCEDURE, replace(asked, products={("linearity", "correction"): lambda: table}))
+        found[steps] = {q: [in_memory.value(results, q, n) for n in "EFGH"] for q in ("gain", "a00")}
+    for quantity in ("gain", "a00"):
+        pulls, sizes = [], []
+        for n, raw, corrected in zip(
+            "EFGH", *(found[s][quantity] for s in ("", "nonlinearity")), strict=True
+        ):
+            k = truth["effects"]["non_linearity"][n][0] / 65536.0
+            expected = {
+                "gain": corrected_gain(truth, n) - channel(truth, n)["gain"],
+                "a00": -3.0 * k / channel(truth, n)["gain"],
+            }
+            assert None not in (raw.value, corrected.value, raw.uncertainty, corrected.uncertainty)
+            of_table = sqrt(corrected.uncertainty**2 - raw.uncertainty**2)  # type: ignore[operator]
+            moved = corrected.value - raw.value  # type: ignore[operator]
+            pulls.append((moved - expected[quantity]) / of_table)
+            sizes.append(moved / of_table)
+        # of nothing to correct: χ² that chance exceeds once in twenty
+        assert sum(p**2 for p in pulls) < 9.5 < sum(p**2 for p in sizes), (quantity, pulls, sizes)
 
 
 def test_noise_of_channels_goes_together(truth: Truth, rows: Rows) -> None:
