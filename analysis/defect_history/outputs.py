@@ -23,7 +23,7 @@ from campaign.model import Detector
 _MARKED = 2000
 _NAMED = 6
 """Epochs that stand under the names of their tests; more are on an axis of time."""
-_CELL = 16
+_CELL = 32
 """Side of a cell of the matrix, in squares of the image: as images of detectors its picture is made of few."""
 _WRITTEN = 10
 """Epochs up to which the matrix names them, and has its numbers written in it."""
@@ -124,7 +124,8 @@ class Axis:
         dated = len(times) == len(epochs)
         begun = f"{times[0]:%Y-%m-%d %H:%M}" if dated else ""
         if len(epochs) <= _NAMED:
-            label = f"epoch, from {begun} to {times[-1]:%Y-%m-%d %H:%M}" if dated else "epoch"
+            between = f", from {begun} to {times[-1]:%Y-%m-%d %H:%M}" if len(epochs) > 1 else f", {begun}"
+            label = "epoch" + (between if dated else "")
             return Axis(label, numbers, names(epochs))
         if not dated:
             return Axis("number of the epoch", numbers)
