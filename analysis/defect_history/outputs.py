@@ -124,9 +124,8 @@ class Axis:
         dated = len(times) == len(epochs)
         begun = f"{times[0]:%Y-%m-%d %H:%M}" if dated else ""
         if len(epochs) <= _NAMED:
-            between = f", from {begun} to {times[-1]:%Y-%m-%d %H:%M}" if len(epochs) > 1 else f", {begun}"
-            label = "epoch" + (between if dated else "")
-            return Axis(label, numbers, names(epochs))
+            until = f", from {begun} to {times[-1]:%Y-%m-%d %H:%M}" if dated and len(epochs) > 1 else ""
+            return Axis(f"epoch{until}", numbers, names(epochs))
         if not dated:
             return Axis("number of the epoch", numbers)
         hours = [(t - times[0]).total_seconds() / 3600.0 for t in times]
