@@ -110,7 +110,7 @@ _PIXELS = f"{_ABOUT} pixels evenly within 10 σ of the threshold, in 4 channels 
 
 CASES = (
     Case("defect_history", "warm", f"three of five epochs; {_PIXELS}", half_of_five, runs=60, quick=6, pull=0.15),
-    Case("defect_history", "warm", f"any of four epochs; {_PIXELS}", any_of_four, runs=60, quick=6, pull=0.15),
+    Case("defect_history", "warm", f"any of four epochs; {_PIXELS}", any_of_four, runs=150, quick=6, pull=0.15),
     # flips are not quite as scattered as Poisson's numbers: 0.91 of their root
     Case("defect_history", "added", f"{_NEW} new, {_GONE} gone; {_PIXELS}", partial(changed, quantity="added"), runs=60, quick=6, pull=0.15, scatter=(0.8, 1.1)),
     Case("defect_history", "removed", f"{_NEW} new, {_GONE} gone; {_PIXELS}", partial(changed, quantity="removed"), runs=60, quick=6, pull=0.15, scatter=(0.8, 1.1)),

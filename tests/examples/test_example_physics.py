@@ -373,8 +373,11 @@ def test_defects_can_be_laid_over_a_frame(built_physics: Path, truth: Truth) -> 
     lines = path.read_text("ascii").splitlines()
     assert lines[0].startswith("# Region file format: DS9") and "# TEST = FLAT01" in lines
     boxes = {line.partition(" # ")[0] for line in lines[lines.index("image") + 1 :] if "tag={hot}" in line}
-    planted = {f"box({x + 1:g},{y + 1:g},1,1,0)" for n in "EFGH" for y, x, _ in channel(truth, n)["hot"]}
-    assert boxes == planted
+    planted, switching = (
+        {f"box({x + 1:g},{y + 1:g},1,1,0)" for n in "EFGH" for kind in kinds for y, x, _ in channel(truth, n)[kind]}
+        for kinds in (("hot", "annealed"), ("telegraph",))
+    )  # fmt: skip
+    assert boxes - switching == planted
     page = (built_physics / "build/site/blocks/BENCH/tests/FLAT01.html").read_text("utf-8")
     assert re.search(r'<a href="[^"]*CAM_defects_regions\.reg"[^>]* download', page)
 
