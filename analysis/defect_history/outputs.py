@@ -163,7 +163,7 @@ def _over_time(found: Sequence[Course]) -> Plot:
         panels.append(
             Panel(axis.label, "pixels", tuple(series), (Mark("none", y=0.0),), title, xnames=axis.names)
         )
-    return Plot(tuple(panels), columns=3)
+    return Plot(tuple(panels), columns=2)
 
 
 def _points(
