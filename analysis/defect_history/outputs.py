@@ -23,7 +23,7 @@ from campaign.model import Detector
 _MARKED = 2000
 _NAMED = 6
 """Epochs that stand under the names of their tests; more are on an axis of time."""
-_CELL = 16
+_CELL = 32
 """Side of a cell of the matrix, in squares of the image: as images of detectors its picture is made of few."""
 _WRITTEN = 10
 """Epochs up to which the matrix names them, and has its numbers written in it."""
@@ -124,8 +124,8 @@ class Axis:
         dated = len(times) == len(epochs)
         begun = f"{times[0]:%Y-%m-%d %H:%M}" if dated else ""
         if len(epochs) <= _NAMED:
-            label = f"epoch, from {begun} to {times[-1]:%Y-%m-%d %H:%M}" if dated else "epoch"
-            return Axis(label, numbers, names(epochs))
+            until = f", from {begun} to {times[-1]:%Y-%m-%d %H:%M}" if dated and len(epochs) > 1 else ""
+            return Axis(f"epoch{until}", numbers, names(epochs))
         if not dated:
             return Axis("number of the epoch", numbers)
         hours = [(t - times[0]).total_seconds() / 3600.0 for t in times]
@@ -163,7 +163,7 @@ def _over_time(found: Sequence[Course]) -> Plot:
         panels.append(
             Panel(axis.label, "pixels", tuple(series), (Mark("none", y=0.0),), title, xnames=axis.names)
         )
-    return Plot(tuple(panels), columns=3)
+    return Plot(tuple(panels), columns=2)
 
 
 def _points(

@@ -90,6 +90,11 @@ def test_the_mask_of_all_defects_goes_before_that_of_the_flats() -> None:
     frame = frame_input(exposed(500.0, 0.0).astype(np.float32), CAMERA, "flat", 9, 0.0)
     out = chain(replace(plain, products=both), CHANNEL).apply(frame)
     np.testing.assert_array_equal(out.mask, mask)
+    merged = np.zeros_like(mask)
+    merged[4, 4] = BITS["warm"]
+    all_three = {**both, ("defect_history", "mask"): lambda: ImageProduct({"A": merged}, "")}
+    out = chain(replace(plain, products=all_three), CHANNEL).apply(frame)
+    np.testing.assert_array_equal(out.mask, merged)  # that of several epochs before that of one
     lacking = {("defects", "mask"): lambda: ImageProduct({"B": mask}, "")}
     found = chain(replace(plain, products=lacking), CHANNEL)
     assert found.without == {"defects": "there is no mask of this channel"}

@@ -115,6 +115,15 @@ def test_a_product_that_nothing_hands_back() -> None:
     ]
 
 
+def test_a_product_of_nobody_knows_which_tests() -> None:
+    odd: Any = "some"
+    taking = unlike(takes=(Take("defects", "mask", " ", odd), Take("defects", "mask", "masks", "epochs")))
+    assert [f.what for f in faults(taking, KNOWN, PRODUCTS)] == [
+        "of which tests it takes defects.mask is 'some'",
+        "it does not say what it takes defects.mask for",
+    ]
+
+
 def test_a_figure_may_show_what_nothing_else_does() -> None:
     more = FigureSpec("more", "More", "Look.", (PanelSpec("All [ADU]"),), ("offset_overscan",))
     assert [f.part for f in faults(unlike(figures=(*BIAS.figures, more)), KNOWN)] == [

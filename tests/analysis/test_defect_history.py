@@ -228,6 +228,8 @@ def test_figures_tell_few_epochs_by_name_and_many_by_time(four: list[Mask]) -> N
     timed = history(many).figures["over_time"]
     assert isinstance(timed, Plot) and timed.panels[1].xlabel == "days since 2025-01-01 00:00"
     assert timed.panels[1].series[0].x[-1] == 11.0
+    timeless = history([replace(e, time="") for e in many[:3]]).figures["over_time"]
+    assert isinstance(timeless, Plot) and timeless.panels[0].xlabel == "epoch"
     unknown = history([replace(many[0], time=""), *many[1:]]).figures["changes"]
     assert isinstance(unknown, Plot) and unknown.panels[0].xlabel == "number of the epoch"
 

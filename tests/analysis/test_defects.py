@@ -316,6 +316,7 @@ def test_whoever_takes_the_mask_makes_no_circle() -> None:
     known["photon_transfer"] = Known(taking, Reference("photon_transfer"))
     order = {name: n for n, wave in enumerate(waves(known)) for name in wave}
     assert order["defects"] < order["photon_transfer"] < order["cosmic_rays"]
+    assert order["defects"] < order["defect_history"] < order["persistence"]  # the merged mask as well
 
 
 @pytest.mark.real

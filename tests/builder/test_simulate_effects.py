@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +11,16 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from builder.simulate import simulate, validate
-from builder.simulate.effects import pixel_area
+from builder.simulate.effects import defects, pixel_area
 from builder.simulate.effects.converter import paired_widths
 from builder.simulate.effects.crosstalk import as_read
 from builder.simulate.effects.deferred_charge import lagged, shifted_out
 from builder.simulate.effects.non_linearity import polynomial
+from builder.simulate.effects_settings import Defects
+from builder.simulate.truth import generator
 from campaign.geometry import Channel, quadrants
 from campaign.model import Block, Campaign, DataSpec, Detector
 
@@ -288,6 +291,35 @@ def test_more_defects_are_where_the_truth_says(tmp_path: Path) -> None:
             assert mean[y, x] == pytest.approx(
                 expected, abs=6 * np.sqrt((light / GAIN + 400 * (NOISE / GAIN) ** 2) / 6)
             )
+
+
+def test_pixels_change_when_the_truth_says(tmp_path: Path) -> None:
+    """Telegraph pixels by the exposure's number, whichever frames are made; late and annealed ones from their moment on."""
+    changing = {
+        "telegraph": 5, "switching": 0.3, "late": 2, "since": datetime(2025, 1, 15, 12), "annealed": 3,
+        "until": datetime(2025, 1, 15, 12), "excess": 500.0,
+    }  # fmt: skip
+    dark = {"block": "B", "type": "dark", "exptime": 10.0, "frames": 6}
+    plan = [{**dark, "test": "D1", "start": datetime(2025, 1, 15, 9)}, {**dark, "test": "D2", "start": datetime(2025, 1, 15, 12)}]  # fmt: skip
+    images = taken(tmp_path, plan, {"defects": changing})
+    told = json.loads((tmp_path / "frames/truth.json").read_text("utf-8"))["blocks"]["B"]["detectors"]["CAM"]
+    expected = defects.telegraph(generator(8, "B", "CAM", "E", "telegraph"), 13, 5, 0.3)[1:]
+    for channel in GEOMETRY.channels:
+        own = told[channel.name]
+
+        def hot(kind: str, own: Any = own) -> list[list[bool]]:
+            y, x = np.array([p[:2] for p in own[kind]], int).T
+            found: list[list[bool]] = (images[:, y, x] - OFFSET > 2500.0 / GAIN).tolist()
+            return found
+
+        assert hot("late") == [[False] * 2] * 6 + [[True] * 2] * 6
+        assert hot("annealed") == [[True] * 3] * 6 + [[False] * 3] * 6
+        states = np.array(hot("telegraph"))
+        assert 0 < np.count_nonzero(states[1:] != states[:-1]) < 55
+        if channel.name == "E":
+            assert np.array_equal(states, expected)
+    with pytest.raises(ValidationError, match="since when"):
+        Defects(late=1)
 
 
 def test_spots_at_random_places_differ_from_exposure_to_exposure(tmp_path: Path) -> None:

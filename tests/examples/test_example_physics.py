@@ -30,7 +30,7 @@ from analysis.procedures import builtin
 from builder.products import read_product
 from builder.simulate.effects.glow import amplifier_glow
 from builder.simulate.effects.non_linearity import polynomial
-from builder.simulate.gathered import released
+from builder.simulate.gathered import hot_now, released
 from builder.simulate.plan import exposures
 from builder.simulate.reading import read
 from builder.simulate.scene import scene
@@ -276,14 +276,67 @@ def test_planted_pixels_are_in_the_mask_with_their_class(built_physics: Path, tr
             bits = sum(BITS[k] for k in kinds)
             return {(int(y), int(x)) for y, x in zip(*np.nonzero(held & bits), strict=True)}
 
-        assert where("hot") == at([h for h in own["hot"] if h[2] > 5.0])
+        switching = at(own["telegraph"])  # on or off in each frame: see the merged mask
+        assert where("hot") - switching == at([h for h in own["hot"] if h[2] > 5.0]) | at(own["annealed"])
         assert where("noisy") == at(own["noisy"])
         # charge comes over the borders into a pixel that responds to nothing: dark, and not dead
         assert where("dark", "dead") == at(own["dead"])
         assert where("non-linear") == at(own["bent"]) | at(own["dead"])
         # what else is in it: particles, and G's torn column
         other = {p for p in where(*BITS) if name != "G" or p[1] not in (0, 1, SIDE - 2, SIDE - 1)}
+        other -= switching | at(own["annealed"])
         assert len(other - at(own["hot"]) - at(own["noisy"]) - at(own["dead"]) - at(own["bent"])) <= 8
+
+
+def test_the_merged_mask_and_what_came_and_went_are_as_planted(
+    built_physics: Path, truth: Truth, rows: Rows
+) -> None:
+    """Of pixels that changed for good all; of telegraph pixels those whose state was one in all darks of an epoch."""
+    campaign, _ = load(built_physics)
+    assert campaign is not None
+    settings, _ = read(campaign)
+    assert settings is not None
+    geometry, set_to = campaign.detectors[0].geometry, settings.truth_of("BENCH")
+    drawn = draw(settings.seed, "BENCH", "CAM", geometry, set_to)
+    darks = [e for e in exposures(campaign, settings)["BENCH"] if e.type == "dark"]
+    of_epoch = {
+        test: [
+            {p[:2] for p in hot_now(settings.seed, e, "CAM", set_to, drawn)} for e in darks if e.test == test
+        ]
+        for test in ("DARK01", "EPOCH02")
+    }
+    table = Table.read(product(built_physics, "EPOCH02", "defect_history_changed.ecsv"), format="ascii.ecsv")
+    courses = {(int(r["y"]), int(r["x"])): str(r["course"]) for r in table}
+    merged, before, after = (
+        planes(product(built_physics, test, f"{name}_mask.fits"))
+        for test, name in (("EPOCH02", "defect_history"), ("FLAT01", "defects"), ("EPOCH02", "defects"))
+    )
+    known = 0
+    for name in "EFGH":
+        own, image = channel(truth, name), geometry.channel(name).image
+        assert {courses[int(y), int(x)] for y, x, _ in own["late"]} == {"appeared"}
+        assert {courses[int(y), int(x)] for y, x, _ in own["annealed"]} == {"gone"}
+        for y, x, _ in own["telegraph"]:
+            was, is_now = ({(y, x) in hot for hot in of_epoch[test]} for test in ("DARK01", "EPOCH02"))
+            if len(was) == len(is_now) == 1:
+                course = {(False, True): "appeared", (True, False): "gone"}.get((was.pop(), is_now.pop()))
+                assert courses.get((int(y), int(x))) == course
+                known += 1
+        # half of two epochs is one: all that either has
+        assert np.array_equal(merged[name] != 0, (before[name] != 0) | (after[name] != 0))
+        for y, x, _ in [*own["hot"], *own["late"], *own["annealed"]]:
+            assert merged[name][int(y) - image.y0, int(x) - image.x0] & (BITS["hot"] | BITS["warm"])
+        new, gone = (of(rows, f"defect_history.{q}", "EPOCH02")[name][0] for q in ("added", "removed"))
+        assert new == sum(c == "appeared" for p, c in courses.items() if inside(p, image))
+        assert gone == sum(c == "gone" for p, c in courses.items() if inside(p, image))
+        assert of(rows, "defect_history.bad_area", "EPOCH02")[name][0] == pytest.approx(100.0 * np.mean(merged[name] != 0))  # fmt: skip
+    assert known >= 6
+    with fits.open(product(built_physics, "EPOCH02", "defect_history_mask.fits")) as held:
+        assert held[0].header["EPOCH1"] == "BENCH/FLAT01 2025-01-15T10:11:34+00:00"
+
+
+def inside(place: tuple[int, int], box: Any) -> bool:
+    return bool(box.y0 <= place[0] < box.y1 and box.x0 <= place[1] < box.x1)
 
 
 def test_the_residual_is_what_traps_gave_off_in_the_saturated_pixels(built_physics: Path, rows: Rows) -> None:
@@ -340,6 +393,8 @@ def page_of(folder: Path, rows: Rows, procedure: str) -> str:
         ("corrected_flats", "linearity.correction", "linearity"),
         ("corrected_flats", "brighter_fatter.kernel", "brighter_fatter"),
         ("corrected_flats", "defects.mask", "defects"),
+        ("corrected_flats", "defect_history.mask", "defect_history"),
+        ("persistence", "defect_history.mask", "defect_history"),
         ("persistence", "defects.mask", "defects"),
         ("crosstalk", "defects.mask", "defects"),
         ("cosmic_rays", "defects.mask", "defects"),
@@ -367,7 +422,11 @@ def test_the_page_of_a_later_epoch_tells_what_became_of_each_class(built_physics
     for name in "EFGH":
         own = channel(truth, name)
         assert found[name, "dark"] == (len(own["dead"]), 0, 0, 1.0)
-        assert found[name, "hot"] == (len(own["hot"]), 0, 0, 1.0)
+        kept, added, removed, _ = found[name, "hot"]
+        # pixels that appeared and annealed; telegraph pixels may have done either
+        assert 0 <= kept - len(own["hot"]) <= len(own["telegraph"])
+        assert 0 <= added - len(own["late"]) <= len(own["telegraph"])
+        assert 0 <= removed - len(own["annealed"]) <= len(own["telegraph"])
 
 
 def test_defects_can_be_laid_over_a_frame(built_physics: Path, truth: Truth) -> None:
@@ -376,8 +435,11 @@ def test_defects_can_be_laid_over_a_frame(built_physics: Path, truth: Truth) -> 
     lines = path.read_text("ascii").splitlines()
     assert lines[0].startswith("# Region file format: DS9") and "# TEST = FLAT01" in lines
     boxes = {line.partition(" # ")[0] for line in lines[lines.index("image") + 1 :] if "tag={hot}" in line}
-    planted = {f"box({x + 1:g},{y + 1:g},1,1,0)" for n in "EFGH" for y, x, _ in channel(truth, n)["hot"]}
-    assert boxes == planted
+    planted, switching = (
+        {f"box({x + 1:g},{y + 1:g},1,1,0)" for n in "EFGH" for kind in kinds for y, x, _ in channel(truth, n)[kind]}
+        for kinds in (("hot", "annealed"), ("telegraph",))
+    )  # fmt: skip
+    assert boxes - switching == planted
     page = (built_physics / "build/site/blocks/BENCH/tests/FLAT01.html").read_text("utf-8")
     assert re.search(r'<a href="[^"]*CAM_defects_regions\.reg"[^>]* download', page)
 
