@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from math import hypot, pi, sqrt
@@ -455,3 +456,17 @@ def test_verdicts_tell_what_was_planted(rows: Rows) -> None:
     assert failing == {("FLAT01", "tearing", "G"), ("BIAS02", "read_noise_e", "F")}
     passing = {r["procedure"] for r in rows if r["verdict"] == "pass"}
     assert passing == {p.name for p in builtin()} - {"flat"}
+
+
+def test_pages_of_many_procedures_stay_light(built_physics: Path) -> None:
+    """A test of five procedures too is under 100 kB of HTML, and with the page of all its numbers every number is there."""
+    site = built_physics / "build/site"
+    pages = sorted(site.glob("blocks/BENCH/tests/*.html"))
+    assert {p.name: p.stat().st_size for p in pages if p.stat().st_size > 100_000} == {}
+    with (site / "data/measurements.csv").open(encoding="utf-8", newline="") as file:
+        held = Counter(row["test"] for row in csv.DictReader(file))
+    for page in pages:
+        numbers = site / f"blocks/BENCH/tests/{page.stem}/numbers.html"
+        whole = (numbers if numbers.exists() else page).read_text("utf-8")
+        assert whole.count('<td class="cell') == held[page.stem], page.stem
+        assert numbers.exists() == (held[page.stem] > 100)
