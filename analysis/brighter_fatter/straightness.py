@@ -16,7 +16,7 @@ Shot noise comes in while borders move, so that even a right correction, which i
 
     C̃′ = μ/g (exp 2y − 1)/2y / T(y)²,    which is μ/g [1 + y²/12 + …] for order 2, μ/g [1 + 5y²/12 + …] for order 1
 
-All of it beyond μ/g is taken off: at y = −0.5 the terms that are not written out are half of the first.
+All of it beyond μ/g is taken off: at y = −0.5 the terms that are not written out are a fifth of the first for order 1, a twentieth for order 2.
 """
 
 from __future__ import annotations
