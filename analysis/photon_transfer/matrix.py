@@ -1,27 +1,16 @@
-"""The whole covariance matrix: equation 20 of Astier et al. 2019 (A&A 629, A36), fitted to all lags of all pairs at once.
-
-With levels μ and covariances C_ij of one frame in ADU, gain g [e⁻/ADU], a, b [1/e⁻] and n [e⁻²]:
-
-    C_ij(μ) = (μ/g) [δ_ij + a_ij μg + 2/3 (a⊗a + ab)_ij (μg)² + 1/6 (2 a⊗a⊗a + 5 a⊗ab)_ij (μg)³] + n_ij/g²
-
-⊗ is the convolution over both signs of the lags, ab the product element by element. It is ab that is fitted, not b: where an a is near zero
-its b is anything. Indices are [rows, columns]: the paper's a_ij has i along the serial register.
-
-These are the first four powers of the solution of dC/dμ = δ + 2 (a + ab μ) ⊗ C (in electrons), C = Σ c_n μⁿ with c_1 = δ and n c_n = 2 a⊗c_{n−1} + 2 ab⊗c_{n−2}. Where
-2 |a₀₀| μ comes near 1 they do not suffice (at 1 the variance is 1.5 % low, the covariance of neighbours 9 % high): ten powers are taken.
-"""
+"""The fit of the whole covariance matrix: the law of ``law`` (Astier et al. 2019, A&A 629, A36, equation 20) to all lags of all pairs at once."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.photon_transfer.curve import CurveFit
+from analysis.photon_transfer.law import POWERS, UP, bends_of, orders_of, slopes_of
 from analysis.photon_transfer.sampling import sampling_covariance
 
 Floats = NDArray[np.float64]
@@ -29,11 +18,9 @@ Floats = NDArray[np.float64]
 LEAST_LEVELS = 5
 """Exposure times that the fit needs: the variance alone has four parameters."""
 
-_POWERS = 10  # of the charge: the next is below 10⁻⁵ of the variance where 2 |a₀₀| μ is 1.3
 _ROUNDS = 40
 _HALVINGS = 6
 _NEAR = 3  # lags of the law that weights know of
-_UP = np.arange(1, _POWERS + 1)
 _SETTLED = 0.02  # step, in σ of every parameter, below which the fit has come to rest
 _BENT = 0.4  # mean effect of products of noise on gain or a₀₀, in σ, beyond which the second order does not tell it all
 
@@ -72,7 +59,7 @@ class MatrixFit(CurveFit):
     def matrices(self, levels: Floats) -> Floats:
         """C_ij [ADU²] at levels [ADU]: the shape of the levels, and (lags + 1, lags + 1)."""
         x = np.asarray(levels, dtype=np.float64)[..., None] * self.gain
-        law = np.tensordot(x**_UP, _orders(self.area, self.area_slope), axes=1)
+        law = np.tensordot(x**UP, orders_of(self.area, self.area_slope), axes=1)
         out: Floats = (law + self.noise_matrix) / self.gain**2
         return out
 
@@ -176,9 +163,9 @@ def _parts(theta: Floats, side: int) -> tuple[float, Floats, Floats, Floats]:
 def _law(theta: Floats, t: Floats, side: int) -> tuple[Floats, Floats]:
     """The law and its derivative by t at each pair, shapes (pairs, elements)."""
     k, area, slope, floor = _parts(theta, side)
-    orders = k * _orders(area, slope).reshape(_POWERS, -1)
+    orders = k * orders_of(area, slope).reshape(POWERS, -1)
     x = t[:, None]
-    return x**_UP @ orders + floor.ravel(), (_UP * x ** (_UP - 1)) @ orders
+    return x**UP @ orders + floor.ravel(), (UP * x ** (UP - 1)) @ orders
 
 
 def _weights(theta: Floats, t: Floats, spread: Floats, products: Floats, side: int) -> Floats:
@@ -220,14 +207,16 @@ def _normal_equations(
     """JᵀWJ, JᵀW(C − law), χ², JᵀW ∂C/∂t and JᵀW (mean of the law over the parameters' ``covariance``, less the law), summed over the pairs."""
     size, many = theta.size, side * side
     k, area, slope, _ = _parts(theta, side)
-    orders = _orders(area, slope)
-    by_area, by_slope = _slopes(area, slope, orders)
+    orders = orders_of(area, slope)
+    by_area, by_slope = slopes_of(area, slope, orders)
     laws, rises = _law(theta, t, side)
     normal, right, offset, chi2 = np.zeros((size, size)), np.zeros(size), np.zeros(size), 0.0
-    bend, bends = np.zeros(size), _bends(theta, side, by_area, by_slope, covariance)
+    bend, bends = np.zeros(size), np.zeros((POWERS, many))
+    if covariance is not None:
+        bends = bends_of(k, area, slope, (by_area, by_slope), covariance)
     for x, law, rise, found, weight in zip(t, laws, rises, measured, weights, strict=True):
-        slopes, powers = np.empty((many, size)), x**_UP
-        slopes[:, 0] = powers @ orders.reshape(_POWERS, many)
+        slopes, powers = np.empty((many, size)), x**UP
+        slopes[:, 0] = powers @ orders.reshape(POWERS, many)
         slopes[:, 1 : 1 + many] = k * np.tensordot(powers, by_area, axes=1)
         slopes[:, 1 + many : 1 + 2 * many] = k * np.tensordot(powers, by_slope, axes=1)
         slopes[:, 1 + 2 * many :] = np.eye(many)
@@ -239,36 +228,6 @@ def _normal_equations(
         bend += weighted.T @ (powers @ bends)
         chi2 += float(left @ weight @ left)
     return normal, right, chi2, offset, bend
-
-
-def _bends(theta: Floats, side: int, by_area: Floats, by_slope: Floats, covariance: Floats | None) -> Floats:
-    """What scatter of the parameters adds on average to what stands beside each power of the level, to second order; shape (_POWERS, elements)."""
-    many = side * side
-    k, area, slope, _ = _parts(theta, side)
-    out = np.zeros((_POWERS, many))
-    if covariance is None:
-        return out
-    a, d = slice(1, 1 + many), slice(1 + many, 1 + 2 * many)
-    by, bent = _matrix_of(area), _matrix_of(slope)
-
-    def together(part: slice, n: int) -> Floats:
-        """The mean of δa⊗δc_n or of δab⊗δc_n."""
-        return scattered(
-            covariance[part, a] @ by_area[n - 1].T + covariance[part, d] @ by_slope[n - 1].T, side
-        )
-
-    for n in range(3, _POWERS + 1):
-        found = by @ out[n - 2] + bent @ out[n - 3] + together(a, n - 1) + together(d, n - 2)
-        out[n - 1] = (2.0 / n) * found
-    return k * out + by_area @ covariance[0, a] + by_slope @ covariance[0, d]
-
-
-def scattered(covariance: Floats, side: int) -> Floats:
-    """The mean of δx⊗δy, row by row, for elements of the given covariance: matrices of both signs, given for one, to lag ``side`` − 1."""
-    reach = _reach(side)
-    part = np.tensordot(reach, covariance.reshape(side, side, side, side), axes=((1, 2), (0, 2)))  # [i, l, n]
-    out: Floats = np.einsum("iln,jln->ij", part, reach).ravel()
-    return out
 
 
 def _told(
@@ -301,54 +260,3 @@ def _told(
         (floor * gain**2).reshape(side, side), square(errors, 2),
         (float(every @ area) * unit, sqrt(max(float(every @ of_area @ every), 0.0))),
     )  # fmt: skip
-
-
-def _orders(area: Floats, slope: Floats) -> Floats:
-    """c_n, what stands beside the powers of the charge from the first on; shape (_POWERS, lags + 1, lags + 1)."""
-    many, by, bent = area.size, _matrix_of(area), _matrix_of(slope)
-    out = np.zeros((_POWERS, many))
-    out[0, 0] = 1.0
-    for n in range(2, _POWERS + 1):
-        out[n - 1] = (2.0 / n) * (by @ out[n - 2] + (bent @ out[n - 3] if n > 2 else 0.0))
-    return out.reshape(_POWERS, *area.shape)
-
-
-def _slopes(area: Floats, slope: Floats, orders: Floats) -> tuple[Floats, Floats]:
-    """Derivatives of all orders by a and by ab, as matrices over all elements; shapes (_POWERS, elements, elements)."""
-    many, by, bent = area.size, _matrix_of(area), _matrix_of(slope)
-    by_area, by_slope = np.zeros((2, _POWERS, many, many))
-    for n in range(2, _POWERS + 1):
-        last = _matrix_of(orders[n - 2])
-        by_area[n - 1] = (2.0 / n) * (last + by @ by_area[n - 2])
-        by_slope[n - 1] = (2.0 / n) * (by @ by_slope[n - 2])
-        if n > 2:
-            by_area[n - 1] += (2.0 / n) * (bent @ by_area[n - 3])
-            by_slope[n - 1] += (2.0 / n) * (_matrix_of(orders[n - 3]) + bent @ by_slope[n - 3])
-    return by_area, by_slope
-
-
-def convolved(first: Floats, second: Floats) -> Floats:
-    """The convolution over both signs of two matrices given for one, cut off at their lags; shape (lags + 1, lags + 1)."""
-    side = first.shape[0]
-    out: Floats = (_matrix_of(first) @ second.ravel()).reshape(side, side)
-    return out
-
-
-def _matrix_of(first: Floats) -> Floats:
-    """The convolution with a matrix as a matrix itself, over all elements."""
-    side = first.shape[0]
-    reach = _reach(side)
-    part = np.tensordot(reach, first, axes=(1, 0))  # [i, m, l]
-    out: Floats = np.tensordot(part, reach, axes=(2, 1)).transpose(0, 2, 1, 3).reshape(side**2, side**2)
-    return out
-
-
-@cache
-def _reach(side: int) -> Floats:
-    """How many lags s of either sign have |s| = k and |i − s| = m, by [i, k, m]."""
-    out = np.zeros((side, side, side))
-    for i in range(side):
-        for s in range(-side + 1, side):
-            if abs(i - s) < side:
-                out[i, abs(s), abs(i - s)] += 1.0
-    return out

@@ -9,7 +9,8 @@ from scipy.signal import convolve2d
 
 from analysis.covariance import covariances
 from analysis.photon_transfer.curve import exponential
-from analysis.photon_transfer.matrix import CovariancePoint, MatrixFit, convolved, fit_matrix
+from analysis.photon_transfer.law import convolved
+from analysis.photon_transfer.matrix import CovariancePoint, MatrixFit, fit_matrix
 from analysis.photon_transfer.sampling import sampling_covariance
 from builder.simulate.effects import brighter_fatter as truth
 from builder.simulate.effects.pixel_area import area_matrix
