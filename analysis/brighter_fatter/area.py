@@ -26,7 +26,7 @@ from analysis.brighter_fatter.uncertainty import (
     power_of,
     response_of,
 )
-from analysis.photon_transfer.matrix import scattered
+from analysis.photon_transfer.law import scattered
 
 ESTIMATORS = ("astier", "guyonnet", "coulton")
 """What the parameter ``estimator`` may be; the first is the default."""

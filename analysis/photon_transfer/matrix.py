@@ -1,18 +1,9 @@
-"""The whole covariance matrix: equation 20 of Astier et al. 2019 (A&A 629, A36), fitted to all lags of all pairs at once.
-
-With levels μ and covariances C_ij of one frame in ADU, gain g [e⁻/ADU], a, b [1/e⁻] and n [e⁻²]:
-
-    C_ij(μ) = (μ/g) [δ_ij + a_ij μg + 2/3 (a⊗a + ab)_ij (μg)² + 1/6 (2 a⊗a⊗a + 5 a⊗ab)_ij (μg)³] + n_ij/g²
-
-⊗ is the convolution over both signs of the lags, ab the product element by element. It is ab that is fitted, not b: where an a is near zero
-its b is anything. Indices are [rows, columns]: the paper's a_ij has i along the serial register.
-"""
+"""The fit of the whole covariance matrix: the law of ``law`` (Astier et al. 2019, A&A 629, A36, equation 20) to all lags of all pairs at once."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from math import hypot, sqrt
 from typing import Self
 
@@ -20,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.photon_transfer.curve import CurveFit
+from analysis.photon_transfer.law import POWERS, UP, bends_of, orders_of, slopes_of
 from analysis.photon_transfer.sampling import sampling_covariance
 
 Floats = NDArray[np.float64]
@@ -50,8 +42,7 @@ class CovariancePoint:
 @dataclass(frozen=True)
 class MatrixFit(CurveFit):
     """A fitted law. ``area`` is a [1/e⁻], ``area_slope`` ab [1/e⁻²], ``noise_matrix`` n [e⁻²], with errors; shapes (lags + 1, lags + 1).
-    ``total_area`` is the sum of a over both
-       signs of all lags, and its error.
+    ``total_area`` is the sum of a over both signs of all lags, and its error.
     """
 
     area: Floats
@@ -82,11 +73,9 @@ class MatrixFit(CurveFit):
 
     def matrices(self, levels: Floats) -> Floats:
         """C_ij [ADU²] at levels [ADU]: the shape of the levels, and (lags + 1, lags + 1)."""
-        x = np.asarray(levels, dtype=np.float64)[..., None, None] * self.gain
-        first, second, third = _orders(self.area, self.area_slope)
-        unit = np.zeros_like(self.area)
-        unit[0, 0] = 1.0
-        out: Floats = (x * (unit + x * (first + x * (second + x * third))) + self.noise_matrix) / self.gain**2
+        x = np.asarray(levels, dtype=np.float64)[..., None] * self.gain
+        law = np.tensordot(x**UP, orders_of(self.area, self.area_slope), axes=1)
+        out: Floats = (law + self.noise_matrix) / self.gain**2
         return out
 
 
@@ -189,12 +178,9 @@ def _parts(theta: Floats, side: int) -> tuple[float, Floats, Floats, Floats]:
 def _law(theta: Floats, t: Floats, side: int) -> tuple[Floats, Floats]:
     """The law and its derivative by t at each pair, shapes (pairs, elements)."""
     k, area, slope, floor = _parts(theta, side)
-    first, second, third = (q.ravel() for q in _orders(area, slope))
-    unit = np.zeros(side * side)
-    unit[0] = 1.0
+    orders = k * orders_of(area, slope).reshape(POWERS, -1)
     x = t[:, None]
-    law = k * x * (unit + x * (first + x * (second + x * third))) + floor.ravel()
-    return law, k * (unit + x * (2 * first + x * (3 * second + x * 4 * third)))
+    return x**UP @ orders + floor.ravel(), (UP * x ** (UP - 1)) @ orders
 
 
 def _weights(theta: Floats, t: Floats, spread: Floats, products: Floats, side: int) -> Floats:
@@ -236,55 +222,27 @@ def _normal_equations(
     """JᵀWJ, JᵀW(C − law), χ², JᵀW ∂C/∂t and JᵀW (mean of the law over the parameters' ``covariance``, less the law), summed over the pairs."""
     size, many = theta.size, side * side
     k, area, slope, _ = _parts(theta, side)
-    first, second, third = (q.ravel() for q in _orders(area, slope))
-    by_area, by_slope = _slopes(area, slope)
+    orders = orders_of(area, slope)
+    by_area, by_slope = slopes_of(area, slope, orders)
     laws, rises = _law(theta, t, side)
-    unit, whole = np.zeros(many), np.eye(many)
-    unit[0] = 1.0
     normal, right, offset, chi2 = np.zeros((size, size)), np.zeros(size), np.zeros(size), 0.0
-    bend, bends = np.zeros(size), _bends(theta, side, by_area, by_slope, covariance)
+    bend, bends = np.zeros(size), np.zeros((POWERS, many))
+    if covariance is not None:
+        bends = bends_of(k, area, slope, (by_area, by_slope), covariance)
     for x, law, rise, found, weight in zip(t, laws, rises, measured, weights, strict=True):
-        slopes = np.empty((many, size))
-        slopes[:, 0] = x * (unit + x * (first + x * (second + x * third)))
-        slopes[:, 1 : 1 + many] = k * x**2 * (whole + x * by_area[0] + x**2 * by_area[1])
-        slopes[:, 1 + many : 1 + 2 * many] = k * x**3 * (2 / 3 * whole + x * by_slope)
-        slopes[:, 1 + 2 * many :] = whole
+        slopes, powers = np.empty((many, size)), x**UP
+        slopes[:, 0] = powers @ orders.reshape(POWERS, many)
+        slopes[:, 1 : 1 + many] = k * np.tensordot(powers, by_area, axes=1)
+        slopes[:, 1 + many : 1 + 2 * many] = k * np.tensordot(powers, by_slope, axes=1)
+        slopes[:, 1 + 2 * many :] = np.eye(many)
         weighted = weight @ slopes
         left = found - law
         normal += slopes.T @ weighted
         right += weighted.T @ left
         offset += weighted.T @ rise
-        bend += weighted.T @ (x**2 * (bends[0] + x * (bends[1] + x * bends[2])))
+        bend += weighted.T @ (powers @ bends)
         chi2 += float(left @ weight @ left)
     return normal, right, chi2, offset, bend
-
-
-def _bends(
-    theta: Floats, side: int, by_area: tuple[Floats, Floats], by_slope: Floats, covariance: Floats | None
-) -> tuple[Floats, Floats, Floats]:
-    """What scatter of the parameters adds on average to the law's second, third and fourth power of the level, to second order."""
-    many = side * side
-    if covariance is None:
-        return np.zeros(many), np.zeros(many), np.zeros(many)
-    area = theta[1 : 1 + many].reshape(side, side)
-    a, d = slice(1, 1 + many), slice(1 + many, 1 + 2 * many)
-    squares, cross = (scattered(covariance[a, of], side) for of in (a, d))
-    with_gain = covariance[0, a], covariance[0, d]
-    third = 2 / 3 * squares
-    fourth = convolved(area, squares.reshape(side, side)).ravel() + 5 / 6 * cross
-    return (
-        with_gain[0],
-        theta[0] * third + by_area[0] @ with_gain[0] + 2 / 3 * with_gain[1],
-        theta[0] * fourth + by_area[1] @ with_gain[0] + by_slope @ with_gain[1],
-    )
-
-
-def scattered(covariance: Floats, side: int) -> Floats:
-    """The mean of δx⊗δy, row by row, for elements of the given covariance: matrices of both signs, given for one, to lag ``side`` − 1."""
-    reach = _reach(side)
-    part = np.tensordot(reach, covariance.reshape(side, side, side, side), axes=((1, 2), (0, 2)))  # [i, l, n]
-    out: Floats = np.einsum("iln,jln->ij", part, reach).ravel()
-    return out
 
 
 def _told(
@@ -317,45 +275,3 @@ def _told(
         (floor * gain**2).reshape(side, side), square(errors, 2),
         (float(every @ area) * unit, sqrt(max(float(every @ of_area @ every), 0.0))),
     )  # fmt: skip
-
-
-def _orders(area: Floats, slope: Floats) -> tuple[Floats, Floats, Floats]:
-    """What stands beside the second, third and fourth power of the charge."""
-    twice = convolved(area, area)
-    third = (2.0 * convolved(area, twice) + 5.0 * convolved(area, slope)) / 6.0
-    return area, 2 / 3 * (twice + slope), third
-
-
-def _slopes(area: Floats, slope: Floats) -> tuple[tuple[Floats, Floats], Floats]:
-    """Derivatives of the third and fourth order by a, and of the fourth by ab (of the third it is 2/3), as matrices over all elements."""
-    by = _matrix_of(area)
-    twice = _matrix_of(convolved(area, area))
-    cubic = (2.0 * (twice + 2.0 * by @ by) + 5.0 * _matrix_of(slope)) / 6.0
-    return (4 / 3 * by, cubic), 5 / 6 * by
-
-
-def convolved(first: Floats, second: Floats) -> Floats:
-    """The convolution over both signs of two matrices given for one, cut off at their lags; shape (lags + 1, lags + 1)."""
-    side = first.shape[0]
-    out: Floats = (_matrix_of(first) @ second.ravel()).reshape(side, side)
-    return out
-
-
-def _matrix_of(first: Floats) -> Floats:
-    """The convolution with a matrix as a matrix itself, over all elements."""
-    side = first.shape[0]
-    reach = _reach(side)
-    part = np.tensordot(reach, first, axes=(1, 0))  # [i, m, l]
-    out: Floats = np.tensordot(part, reach, axes=(2, 1)).transpose(0, 2, 1, 3).reshape(side**2, side**2)
-    return out
-
-
-@cache
-def _reach(side: int) -> Floats:
-    """How many lags s of either sign have |s| = k and |i − s| = m, by [i, k, m]."""
-    out = np.zeros((side, side, side))
-    for i in range(side):
-        for s in range(-side + 1, side):
-            if abs(i - s) < side:
-                out[i, abs(s), abs(i - s)] += 1.0
-    return out
