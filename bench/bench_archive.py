@@ -29,7 +29,7 @@ from builder.archive.digests import digest_file
 from builder.archive.edition import Edition, Key, Number, edition_of
 from builder.archive.moved import PresentNumbers, moved_since
 from builder.archive.versions import find
-from builder.exports import COLUMNS
+from builder.measurement_tables import COLUMNS
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 CALBOOK = [sys.executable, "-c", "from builder.cli import main; main()"]

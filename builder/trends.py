@@ -140,7 +140,7 @@ def _measured(
                     note = m.note or (m.reason.replace("-", " ") if m.reason else "")
                     spots.append(
                         Spot(
-                            at, m.value, _error(m.uncertainty), *test_names, j.page, "", j.verdict, bound, m.flags,
+                            at, m.value, _error(m.uncertainty), *test_names, j.page, "", j.verdict.value, bound, m.flags,
                             excluded(outcome, j), version, note,
                         )
                     )  # fmt: skip

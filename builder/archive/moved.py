@@ -23,7 +23,7 @@ from builder.archive.edition import COLUMNS, Edition, Key, Number
 from builder.archive.errors import ArchiveError
 from builder.archive.versions import Version
 from builder.digests import digest
-from builder.exports import measurement_rows
+from builder.measurement_tables import measurement_rows
 from builder.published import MovedNumber
 from builder.render.addresses import MEASUREMENTS_CSV
 from builder.render.format import number as shown
@@ -51,7 +51,7 @@ class PresentNumbers:
     @cached_property
     def numbers(self) -> dict[Key, Number]:
         """As ``measurements.csv`` will have them."""
-        from builder.exports import COLUMNS as EXPORTED
+        from builder.measurement_tables import COLUMNS as EXPORTED
 
         pick = itemgetter(*(EXPORTED.index(name) for name in COLUMNS))
         texts = (

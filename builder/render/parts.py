@@ -45,6 +45,7 @@ def code_digest() -> str:
         builder / f"{name}.py"
         for name in (
             "exports",
+            "measurement_tables",
             "report",
             "published",
             "digests",

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from builder import exports
+from builder import exports, measurement_tables
 from builder.archive.on_site import VERSIONS_SCRIPT, versions_script
 from builder.digests import digest
 from builder.engine import Engine
@@ -200,10 +200,10 @@ def _begin_exports(
         return before[0] == own and site.keep(path, before[1])
 
     if not (as_it_was(addresses.MEASUREMENTS_CSV, key) and as_it_was(addresses.MEASUREMENTS_PARQUET, key)):
-        rows = list(exports.measurement_rows(report))
-        tables = partial(exports.measurement_files, rows)
+        rows = list(measurement_tables.measurement_rows(report))
+        tables = partial(measurement_tables.measurement_files, rows)
         if engine is not None and len(rows) <= MOST_UNDER_WAY:
-            tables = engine.begin(exports.measurement_files, rows)
+            tables = engine.begin(measurement_tables.measurement_files, rows)
     makers: dict[str, tuple[str, Callable[[], bytes]]] = {
         addresses.CAMPAIGN_JSON: (whole, lambda: exports.campaign_json(report)),
         addresses.SUBJECTS_JSON: (

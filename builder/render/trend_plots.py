@@ -10,6 +10,7 @@ from datetime import datetime
 from functools import cached_property, lru_cache
 from io import StringIO
 from math import isfinite
+from typing import TYPE_CHECKING
 
 from analysis.series import date_of
 from builder.digests import digest
@@ -17,10 +18,12 @@ from builder.draw import INTERACTIVE_POINTS, channel_index
 from builder.draw_frame import HEIGHT, WIDTH, by_label, frame
 from builder.draw_trend import BAND, limits_apart, trend_svg
 from builder.render import addresses as a
-from builder.render.book import Book
-from builder.report import DrawnFigure
 from builder.trend_series import Bound, Followed, Group, Spot, moving
 from campaign.names import slug
+
+if TYPE_CHECKING:  # workers draw plots, and need no more of a report than that
+    from builder.render.book import Book
+    from builder.report import DrawnFigure
 
 COLUMNS = (
     "time", "value", "uncertainty", "unit", "detector", "channel", "setting", "device", "block", "test", "verdict", "limit_id", "limit_low",
@@ -79,6 +82,8 @@ class TrendPlot:
 
     def figure(self) -> DrawnFigure:
         """It as a figure of a page."""
+        from builder.report import DrawnFigure
+
         what = " ".join(dict.fromkeys(one.key.channel for one in self.held if one.key.channel))
         alt = f"{self.group[1].replace('_', ' ')} of {self.title} over time"
         alt += f", channels {what}" if what else ""

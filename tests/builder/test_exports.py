@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from builder.exports import COLUMNS, Row, measurements_csv, measurements_parquet
+from builder.measurement_tables import COLUMNS, Row, measurements_csv, measurements_parquet
 
 CHECKOUT = Path(__file__).parents[2]
 NUMBERS = {"value", "uncertainty", "limit_low", "limit_high"}
@@ -136,7 +136,7 @@ def test_pandas_reads_the_same_from_both() -> None:
 
 def test_writing_does_not_load_pandas() -> None:
     code = (
-        "import sys; from builder.exports import COLUMNS, measurements_parquet\n"
+        "import sys; from builder.measurement_tables import COLUMNS, measurements_parquet\n"
         "measurements_parquet([(None,) * len(COLUMNS)]); print('pandas' in sys.modules)"
     )
     ran = subprocess.run(

@@ -18,7 +18,7 @@ from builder.acquired.presets import PRESETS
 from builder.archive.on_site import VERSIONS_SCRIPT
 from builder.cli import app
 from builder.expectations import UNJUDGED
-from builder.exports import COLUMNS
+from builder.measurement_tables import COLUMNS
 from builder.render import addresses
 from builder.render.checked import CHECKED
 from builder.render.prose import Prose, build_prose

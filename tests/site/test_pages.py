@@ -12,7 +12,7 @@ import pytest
 from page_reader import Read, read
 from report_fixture import ATTRIBUTE, HOSTILE_FILE, NOW, SCRIPT, make_report
 
-from builder.exports import COLUMNS, measurement_rows
+from builder.measurement_tables import COLUMNS, measurement_rows
 from builder.render import addresses
 from builder.render.book import Book
 from builder.render.page import Page

@@ -1,0 +1,92 @@
+"""The numbers of a report as tables, CSV and Parquet, for people and programs beyond the site.
+
+A worker may make them: nothing is loaded here that only a report needs.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from builder.report import Report
+
+COLUMNS = (
+    "block", "session", "test", "procedure", "quantity", "detector", "channel", "setting", "value", "uncertainty",
+    "unit", "n", "flags", "verdict", "limit_low", "limit_high", "limit_id", "measured_at", "result_id", "caveats",
+)  # fmt: skip
+"""The columns of measurements.csv, in order. Permanent: programs rely on them; new ones come last.
+
+``caveats`` holds the ids of the open caveats that touch the number, with '; ' between them.
+"""
+
+
+Row = tuple[str | float | int | None, ...]
+
+
+def measurement_rows(report: Report) -> Iterator[Row]:
+    """A row of COLUMNS for each measurement; a value that could not be had is None, and its reason is among the flags."""
+    for test in report.tests():
+        for outcome in test.outcomes:
+            for judged in outcome.measurements:
+                m, limit = judged.measurement, judged.limit
+                flags = [*m.flags, *([f"reason:{m.reason}"] if m.reason else [])]
+                if judged.unjudged:
+                    flags.append(f"unjudged:{judged.unjudged}")
+                yield (
+                    outcome.block, test.test.session, outcome.test, outcome.procedure.name, m.quantity,
+                    outcome.detector, m.channel, m.setting, m.value, m.uncertainty, m.unit, m.n,
+                    " ".join(flags), judged.verdict.value, *((judged.low, judged.high, limit.id) if limit else (None,) * 3),
+                    outcome.measured_at, judged.id, "; ".join(c.id for c in judged.caveats),
+                )  # fmt: skip
+
+
+def measurement_files(rows: Sequence[Row]) -> tuple[bytes, bytes]:
+    """measurements.csv and measurements.parquet."""
+    return measurements_csv(rows), measurements_parquet(rows)
+
+
+def measurements_csv(rows: Iterable[Row]) -> bytes:
+    """measurements.csv: exact values (the shortest text that reads back to the same number), empty for none."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(rows)
+    return out.getvalue().encode()
+
+
+def measurements_parquet(rows: Sequence[Row]) -> bytes:
+    """The same rows as Parquet, with the types that the CSV cannot carry."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    numbers = dict.fromkeys(("value", "uncertainty", "limit_low", "limit_high"), "float64") | {"n": "int64"}
+    columns = zip(*rows, strict=True) if rows else [()] * len(COLUMNS)
+    arrays = [_column(list(held), numbers.get(name)) for name, held in zip(COLUMNS, columns, strict=True)]
+    out = io.BytesIO()
+    pq.write_table(pa.Table.from_arrays(arrays, names=list(COLUMNS)), out)
+    return out.getvalue()
+
+
+def _column(values: list[Any], number: str | None) -> Any:
+    """An Arrow array of numbers of that type or of text, from its buffers: pyarrow's own way loads pandas first."""
+    import numpy as np
+    import pyarrow as pa
+
+    mask = None
+    if None in values:
+        there = np.fromiter((v is not None for v in values), np.bool_, len(values))
+        mask = pa.py_buffer(np.packbits(there, bitorder="little"))
+        values = [(0 if number else "") if v is None else v for v in values]
+    if number:
+        held = np.array(values, number)
+        kind = pa.float64() if number == "float64" else pa.int64()
+        return pa.Array.from_buffers(kind, len(values), [mask, pa.py_buffer(held)])
+    text = "".join(values)
+    lengths = map(len, values) if text.isascii() else (len(v.encode()) for v in values)
+    ends = np.zeros(len(values) + 1, np.int64)
+    np.cumsum(list(lengths), out=ends[1:])
+    buffers = [mask, pa.py_buffer(ends), pa.py_buffer(text.encode())]
+    return pa.Array.from_buffers(pa.large_string(), len(values), buffers)
