@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import sqrt
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,24 +30,24 @@ _BLOCK = 32
 """Side [pixels] of the blocks whose means a surface is fitted to."""
 
 _SAMPLE = 10_000  # pixels that tell about where zero is, for sums in single precision
-_FINE = 512  # steps of rounding in a σ: whole numbers then reach to 11 σ, twice as far as procedures cut
+_FINE = 512  # steps of rounding in a σ: whole numbers then reach to 8 σ, farther than procedures cut
 _FARTHEST = 32  # lags for which kernels leave room
 _COARSE = 16  # steps in a σ below which rounding would show: 1/12 step² is 3·10⁻⁴ of the variance
 
 
 @dataclass(frozen=True)
 class Covariances:
-    """Covariance sums to ``lags`` rows and columns, of both signs of the mixed lag.
+    """Covariance sums to ``lags`` rows and columns.
 
-    ``sums`` [ADU²] and ``counts`` have the shape (lags + 1, 2 lags + 1); element [i, lags + j] belongs to the pixel i rows and
-    j columns on, j from −lags to lags. In row 0 both signs are the same pairs. ``mean`` [ADU] was subtracted, or a surface of
+    ``sums`` [ADU²] and ``pairs``, how many different pairs of pixels they are of, have the shape (lags + 1, lags + 1); element [i, j] belongs to the pixels i rows and
+    j columns on, to the right and to the left. ``mean`` [ADU] was subtracted, or a surface of
     ``parameters`` coefficients of which it is the mean. For products with others pixels were rounded to multiples of ``step`` [ADU]; 0: they were not.
     """
 
     lags: int
     mean: float
     sums: Floats
-    counts: NDArray[np.int64]
+    pairs: NDArray[np.int64]
     parameters: int = 1
     step: float = 0.0
 
@@ -55,13 +55,7 @@ class Covariances:
     def matrix(self) -> Floats:
         """C(i, j) [ADU²] for i and j from 0, shape (lags + 1, lags + 1), both signs of j pooled; NaN without pairs."""
         with np.errstate(invalid="ignore", divide="ignore"):
-            out: Floats = self._pooled(self.sums) / self.pairs
-        return out
-
-    @property
-    def pairs(self) -> NDArray[np.int64]:
-        """How many different pairs of pixels each element of ``matrix`` rests on."""
-        out: NDArray[np.int64] = self._pooled(self.counts).astype(np.int64)
+            out: Floats = self.sums / self.pairs
         return out
 
     @property
@@ -86,12 +80,6 @@ class Covariances:
         every[0], every[:, 0], every[0, 0] = 2.0, 2.0, 1.0
         out += self.parameters * float((every * out).sum()) / float(self.pairs[0, 0])
         return 0.5 * out
-
-    def _pooled(self, held: Floats | NDArray[np.int64]) -> Floats:
-        right, left = held[:, self.lags :].astype(np.float64), held[:, self.lags :: -1].astype(np.float64)
-        return np.concatenate(
-            [right[:1], np.hstack([right[1:, :1], right[1:, 1:] + left[1:, 1:]])]
-        )  # column 0 and row 0 have one sign
 
 
 def covariances(
@@ -180,7 +168,8 @@ def _covariances(
     across, rows_of = (np.asarray(part, np.float32) for part in smooth.parts)
     in_runs = -(-difference.shape[1] // kernels.RUN) * kernels.RUN
     band = _zeros((kernels.BAND + lags, in_runs + 2 * kernels.MARGIN))
-    step, products = scatter / _FINE, np.empty((lags + 1, 2 * lags + 1), np.int64)
+    pairs = _pooled(counts)
+    step, products = scatter / _FINE, np.empty((lags + 1, lags + 1), np.int64)
     per_step = np.float32(1.0 / step)
     square, farthest = kernels.products(difference, lost, across, rows_of, per_step, band, products)
     if farthest > kernels.MOST * step:  # light that is far from even: coarser steps reach farther
@@ -190,11 +179,19 @@ def _covariances(
     if method == "fourier" or step > scatter / _COARSE:
         powers = np.vander(across.astype(np.float64), rows_of.shape[1], increasing=True)
         plane = np.einsum("yk,xk->yx", rows_of.astype(np.float64), powers)
-        sums = _by_transforms(np.where(lost, 0.0, difference - plane), lags)
-        return Covariances(lags, smooth.mean, sums, counts, smooth.parameters)
+        sums = _pooled(_by_transforms(np.where(lost, 0.0, difference - plane), lags))
+        return Covariances(lags, smooth.mean, sums, pairs, smooth.parameters)
     sums = products.astype(np.float64) * step**2
-    sums[0, lags] = square
-    return Covariances(lags, smooth.mean, sums, counts, smooth.parameters, step)
+    sums[0, 0] = square
+    return Covariances(lags, smooth.mean, sums, pairs, smooth.parameters, step)
+
+
+def _pooled(held: NDArray[Any]) -> NDArray[Any]:
+    """Sums or counts of both signs of j, of shape (lags + 1, 2 lags + 1), added where they are of different pairs; in row 0 they are of the same."""
+    lags = held.shape[0] - 1
+    out = held[:, lags:].copy()
+    out[1:, 1:] += held[1:, lags - 1 :: -1] if lags else 0
+    return out
 
 
 def _zeros(shape: tuple[int, int]) -> NDArray[np.int16]:

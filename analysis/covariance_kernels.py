@@ -18,8 +18,8 @@ Mask = NDArray[np.bool_]
 RUN = 64
 """Pixels of a row whose products are summed in 32 bits: known when compiling, for that is what makes them fast."""
 
-MOST = 5792
-"""The largest whole number a pixel may be: RUN · MOST² stays below 2³¹."""
+MOST = 4095
+"""The largest whole number a pixel may be: 2 RUN · MOST² stays below 2³¹, for both signs of a lag are added before they are multiplied."""
 
 BAND = 32
 """Rows that are worked on together, at least as many as the largest lag; their squares are summed in float32 before float64 takes over."""
@@ -116,20 +116,27 @@ def _rounded(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _row_lag(upper: NDArray[np.int16], lower: NDArray[np.int16], first: int, sums: NDArray[np.int64]) -> None:
-    """Add Σ upper(x) lower(x + j) of two rows to ``sums`` of j from the lag −n to n, from their element ``first`` on.
+def _row_lags(
+    band: NDArray[np.int16], y: int, below: int, both: NDArray[np.int16], sums: NDArray[np.int64]
+) -> None:
+    """Add Σ (d(y, x + j) + d(y, x − j)) d(y + i, x) to ``sums`` [i, j], for the ``below`` rows from the y-th of the band on; of j = 0 Σ d(y, x) d(y + i, x).
 
-    Between MARGINs of zeros rows have whole RUNs of columns.
+    What is left and right of a pixel is added once, in ``both`` (lags + 1, RUN), for all rows that it is multiplied with. Between MARGINs of zeros rows have whole RUNs of columns.
     """
-    lags = sums.size // 2
-    for x0 in range(MARGIN, upper.size - MARGIN, RUN):
-        p = upper[x0 : x0 + RUN]
-        for j in range(first, sums.size):
-            q = lower[x0 - lags + j : x0 - lags + j + RUN]
-            part = np.int32(0)
+    row, lags = band[y], sums.shape[0] - 1
+    for x0 in range(MARGIN, row.size - MARGIN, RUN):
+        both[0, :] = row[x0 : x0 + RUN]
+        for j in range(1, lags + 1):
+            left, right, to = row[x0 - j : x0 - j + RUN], row[x0 + j : x0 + j + RUN], both[j]
             for x in range(RUN):
-                part = np.int32(part + np.int32(np.int32(p[x]) * np.int32(q[x])))
-            sums[j] += part
+                to[x] = left[x] + right[x]
+        for i in range(below):
+            p = band[y + i, x0 : x0 + RUN]
+            for j in range(lags + 1):
+                q, part = both[j], np.int32(0)
+                for x in range(RUN):
+                    part = np.int32(part + np.int32(np.int32(p[x]) * np.int32(q[x])))
+                sums[i, j] += part
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -137,7 +144,7 @@ def products(
     difference: Floats, lost: Mask, across: Floats, rows_of: Floats, per_step: np.float32, band: NDArray[np.int16],
     sums: NDArray[np.int64],
 ) -> tuple[float, np.float32]:  # fmt: skip
-    """Σ d(y, x) d(y + i, x + j) into ``sums`` [i, lags + j], of shape (lags + 1, 2 lags + 1), d being whole numbers of steps.
+    """Σ d(y, x) d(y + i, x ± j) into ``sums`` [i, j], of shape (lags + 1, lags + 1), d being whole numbers of steps; both signs where they are different pairs.
 
     d is the difference less a surface, times ``per_step``, rounded. The surface of row y is a polynomial of ``across`` (columns,) with the coefficients ``rows_of[y]``,
     from the constant on. Lost pixels count as zero; those beyond MOST are cut to it. Returns the sum of squares and the largest size, both before rounding and cutting,
@@ -145,6 +152,7 @@ def products(
     columns in whole RUNs between MARGINs. It stays in the processor's cache, in which each row meets the ``lags`` below it.
     """
     rows, columns, lags = difference.shape[0], difference.shape[1], sums.shape[0] - 1
+    both = np.empty((lags + 1, RUN), np.int16)
     part, whole, far = np.zeros(columns, np.float32), np.zeros(columns), np.zeros(columns, np.float32)
     held, level, ready = np.empty(columns, np.float32), np.empty(columns, np.float32), 0
     sums[:] = 0
@@ -156,13 +164,11 @@ def products(
             whole[x] += part[x]
         ready = needed
         for y in range(here):
-            for i in range(min(lags + 1, rows - y0 - y)):
-                # in the row itself the lags to the left are those to the right
-                _row_lag(band[y], band[y + i], 0 if i else lags, sums[i])
+            _row_lags(band, y, min(lags + 1, rows - y0 - y), both, sums)
         for i in range(lags):
             band[i] = band[BAND + i]
-    for j in range(lags):
-        sums[0, j] = sums[0, 2 * lags - j]
+    for j in range(1, lags + 1):
+        sums[0, j] //= 2  # in the row itself the pairs to the left are those to the right
     total = 0.0
     for x in range(columns):
         total += whole[x]
@@ -171,7 +177,7 @@ def products(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def count_pairs(lost: Mask, lags: int, counts: NDArray[np.int64]) -> None:
-    """How many pairs of pixels both have, for each lag: all there are, less those that lost pixels take away."""
+    """How many pairs of pixels both have, for each lag [i, lags + j]: all there are, less those that lost pixels take away."""
     rows, columns = lost.shape
     for i in range(lags + 1):
         for j in range(-lags, lags + 1):
@@ -200,5 +206,5 @@ def warm() -> None:
     difference_of(image, image, lost, False, np.float32(0), np.float32(1), difference, lost)
     edges, blocks = np.array([0, 2]), np.zeros((3, 1, 1))
     survey(difference, lost, np.float32(0), edges, edges, blocks[0], blocks[1], blocks[2])
-    products(difference, lost, np.zeros(2, np.float32), np.zeros((2, 3), np.float32), np.float32(1), band, np.zeros((2, 3), np.int64))  # fmt: skip
+    products(difference, lost, np.zeros(2, np.float32), np.zeros((2, 3), np.float32), np.float32(1), band, np.zeros((2, 2), np.int64))  # fmt: skip
     count_pairs(lost, 1, np.zeros((2, 3), np.int64))

@@ -11,6 +11,7 @@ twice in a process of its own; the second time counts, when everything is compil
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -32,10 +33,15 @@ from analysis.summary import details_from
 from bench.table import Row, show
 from builder.acquired.pixels import FilePixels
 from builder.details import details_bytes, details_from_bytes
+from builder.engine import THREADS
 from builder.memory import Peak
 
 REACH = 3.0
 """Times the reading of its frames that a procedure may take."""
+
+
+AS_A_WORKER = {**os.environ, **dict.fromkeys(THREADS, "1")}
+"""One thread, as the workers of a build have: there are as many of them as processors."""
 
 
 def on_disk(given: Inputs, folder: Path) -> Inputs:
@@ -108,7 +114,7 @@ def run(quick: bool, names: tuple[str, ...] = ()) -> list[Row]:
             name,
             *(["--quick"] if quick else []),
         ]
-        said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        said = subprocess.run(command, check=True, capture_output=True, text=True, env=AS_A_WORKER).stdout
         found = json.loads(said.strip().splitlines()[-1])
         note = f"{found['frames']:.0f} frames, first {found['first']:.2f} s, {found['memory']:.0f} MB more memory; wanted ≤ {REACH:g} times"
         rows.append(

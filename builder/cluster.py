@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from builder import VERSION
+from builder.engine import THREADS
 
 CONNECT = 10.0
 """Seconds in which a scheduler has to answer, and to have a first worker."""
@@ -34,8 +35,6 @@ PATIENCE = 60.0
 
 LIBRARIES = ("astropy", "matplotlib", "numba", "numpy", "pillow", "scipy")
 """Libraries whose version may change a result or a figure."""
-
-THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
 class ClusterError(Exception):

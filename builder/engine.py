@@ -44,6 +44,10 @@ BREATH = 1.0
 """Seconds between two looks at whether a cluster is still there."""
 
 
+THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+"""Variables that tell numerical libraries how many threads to start."""
+
+
 def default_workers() -> int:
     """As many workers as the processors this process may use."""
     return max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
@@ -55,7 +59,7 @@ def one_thread_each() -> None:
     Workers that each start threads for every processor fight for them; and sums by several threads depend on
     how many there are, which one result for the same inputs forbids.
     """
-    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+    for name in THREADS:
         os.environ.setdefault(name, "1")
 
 
