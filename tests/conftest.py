@@ -11,8 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import hypothesis
-import pytest
+from builder.engine import one_thread_each
+
+one_thread_each()  # before numpy is loaded: tests run beside each other, as workers do
+
+import hypothesis  # noqa: E402
+import pytest  # noqa: E402
 
 hypothesis.settings.register_profile("calbook", deadline=None)  # no test fails by the clock
 hypothesis.settings.load_profile("calbook")

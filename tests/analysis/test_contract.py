@@ -6,6 +6,7 @@ from functools import cache
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from analysis.contract import (
     ALARMS,
@@ -32,11 +33,18 @@ LEVELS = {
     "bias": [0.0] * 6,
     "dark": [40.0] * 6,
     "flat": [float(v) for v in (2, 2, 3, 3, 5, 5, 12, 12, 20, 20, 30, 30, 30, 30)],
+    "point": [5.0, 5.0, 12.0, 12.0, 20.0, 20.0],
 }
 
 
 def camera() -> Detector:
     return detector(GEOMETRY)
+
+
+def spots(shape: tuple[int, int]) -> NDArray[np.float64]:
+    """Point sources twenty pixels apart, of brightness 1 and a width of 1.5 pixels."""
+    y, x = ((np.arange(n) % 20 - 10.0) ** 2 for n in shape)
+    return np.asarray(np.exp(-0.5 * (y[:, None] + x) / 1.5**2))
 
 
 def frames(kind: str, fault: str = "") -> list[FrameInput]:
@@ -45,10 +53,11 @@ def frames(kind: str, fault: str = "") -> list[FrameInput]:
     out = []
     for i, level in enumerate(LEVELS[kind]):
         image = rng.normal(1000.0, 3.0, GEOMETRY.shape)
-        signal = 1000.0 * level if kind == "flat" else level
+        signal = level if kind in ("bias", "dark") else 1000.0 * level
         for channel in GEOMETRY.channels:
-            image[channel.image.slices] += rng.poisson(signal, channel.image.shape)
-        exptime = {"bias": 0.0, "dark": 100.0 * (1 + i // 2), "flat": max(level, 1.0)}[kind]
+            shape = spots(channel.image.shape) if kind == "point" else 1.0
+            image[channel.image.slices] += rng.poisson(signal * shape, channel.image.shape)
+        exptime = {"bias": 0.0, "dark": 100.0 * (1 + i // 2)}.get(kind, max(level, 1.0))
         stored: np.ndarray = digitised(image)  # type: ignore[type-arg]
         if fault == "saturated":
             stored = np.full_like(stored, 65535)
