@@ -76,7 +76,13 @@ def edges_of(frames: Sequence[FrameInput], offsets: Sequence[float], channel: Ch
         for b, (low, high) in enumerate(bands):
             region = _rows(channel, low, high)
             values = in_order_of_reading(frame.pixels.read(channel, region), channel).astype(np.float64)
-            means = without_single(values) - offset
+            with np.errstate(invalid="ignore", divide="ignore"):
+                good = np.isfinite(values)
+                means = np.where(good, values, 0.0).sum(axis=0) / good.sum(axis=0)
+            # a column between others counts little alone: those near the edges are looked at pixel by pixel
+            for near in (slice(0, inner), slice(columns - inner, columns)):
+                means[near] = without_single(values[:, near])
+            means -= offset
             level = np.nanmedian(means[inner:-inner]) if np.isfinite(means).any() else np.nan
             if not level > 0:
                 return None
