@@ -16,7 +16,7 @@ import platform
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import Executor, Future
+from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -26,6 +26,7 @@ from typing import Any
 
 from builder import VERSION
 from builder.engine import THREADS
+from builder.workers import KILLED, WorkerLost
 
 CONNECT = 10.0
 """Seconds in which a scheduler has to answer, and to have a first worker."""
@@ -72,11 +73,28 @@ class Cluster:
         except BaseException:
             self.close()
             raise
-        self.executor: Executor = self._client.get_executor(pure=False)
 
     def submit(self, function: Callable[[bytes], bytes], packed: bytes) -> Future[bytes]:
-        """Hand out a packed call."""
-        return self.executor.submit(agreed, function, packed, self._packed_terms)
+        """Hand out a packed call. What is wrong with the way there or back is WorkerLost, else the call's own error."""
+        held = self._client.submit(agreed, function, packed, self._packed_terms, pure=False)
+        ours: Future[bytes] = Future()
+        ours.add_done_callback(lambda f: held.cancel() if f.cancelled() else None)
+        self._client.loop.add_callback(self._deliver, held, ours)
+        return ours
+
+    async def _deliver(self, held: Any, ours: Future[bytes]) -> None:
+        # Dask's own executor takes a result for an error when the worker dies while the result is under way.
+        found: bytes | BaseException
+        try:
+            found = await self._client.gather(held, asynchronous=True)
+        except BaseException as error:
+            own = held.status == "error" and not isinstance(error, import_module("distributed").KilledWorker)
+            found = error if own else WorkerLost(KILLED)
+        with suppress(InvalidStateError):  # nobody waits for it any more
+            if isinstance(found, BaseException):
+                ours.set_exception(found)
+            else:
+                ours.set_result(found)
 
     def width(self) -> int:
         """How many workers there are, at least 1; asked anew every two seconds, for they come and go."""
@@ -102,11 +120,6 @@ class Cluster:
                 f"The Dask scheduler at {self.address} has had no worker for {PATIENCE:.0f} s. What was finished is "
                 "kept: start workers, and the same command goes on from here."
             )
-
-    def killed(self, error: BaseException) -> bool:
-        """Whether an error says that the worker of a call died (more often than Dask tries again)."""
-        killed: type[BaseException] = import_module("distributed").KilledWorker
-        return isinstance(error, killed)
 
     def explain(self, error: BaseException) -> None:
         """Raises ClusterError when an error is the cluster's, not the work's."""

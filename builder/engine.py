@@ -103,7 +103,6 @@ class Engine:
             from builder.cluster import Cluster
 
             self._cluster = Cluster(scheduler, warm, shared)
-            self._executor = self._cluster.executor
 
     def __enter__(self) -> Engine:
         return self
@@ -118,9 +117,14 @@ class Engine:
         if self._cluster is not None:
             self._cluster.close()
 
+    @property
+    def _elsewhere(self) -> bool:
+        """Whether workers stand ready that are not this engine's own."""
+        return self._executor is not None or self._cluster is not None
+
     def start(self) -> None:
         """Start the local workers now, so that they are warm when work comes; does not wait for them."""
-        if self._executor is None and self._pool is None and self.workers > 1:
+        if not self._elsewhere and self._pool is None and self.workers > 1:
             with _uninterrupted():
                 self._pool = WorkerPool(self.workers, self._warm)
 
@@ -129,7 +133,7 @@ class Engine:
 
         That worker is ``beside``. Nothing is done where workers stand ready, or there is one processor.
         """
-        if self._executor is None and self._pool is None and self._beside is None and self.workers > 1:
+        if not self._elsewhere and self._pool is None and self._beside is None and self.workers > 1:
             with _uninterrupted():
                 self._beside = WorkerPool(1, warm)
                 self.beside = Engine(1, executor=self._beside)
@@ -170,7 +174,7 @@ class Engine:
         """
         held = iter(items)
         first = list(islice(held, small))
-        here = self._executor is None and (self.workers == 1 or (len(first) < small and self._pool is None))
+        here = not self._elsewhere and (self.workers == 1 or (len(first) < small and self._pool is None))
         if here:
             for item in chain(first, held):
                 try:
@@ -187,7 +191,7 @@ class Engine:
         Local workers see what this process sees, so without a cluster it is called here. Raises what the function
         raises, and ClusterError when the workers that were at it died.
         """
-        if self._executor is None:
+        if not self._elsewhere:
             return function(item)
         _, found = next(self._hand_out(function, iter([item]), 1))
         if isinstance(found, WorkerLost):
@@ -274,10 +278,8 @@ class Engine:
         """Whether an error tells of a worker's death. Raises ClusterError when the cluster itself is at fault."""
         if self._cluster is not None:
             self._cluster.explain(error)
-            if isinstance(error, CancelledError):
+            if isinstance(error, WorkerLost):
                 self._cluster.check()
-            elif self._cluster.killed(error):
-                return True
         return isinstance(error, BrokenExecutor | CancelledError)
 
     def _width(self) -> int:

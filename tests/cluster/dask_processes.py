@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,16 +19,20 @@ CHECKOUT = Path(__file__).parents[2]
 DASK = [sys.executable, "-m", "distributed.cli.dask_worker"]
 
 
-def started(command: list[str], cwd: Path, **more: str) -> subprocess.Popen[str]:
+def started(command: list[str], cwd: Path, **more: str) -> tuple[subprocess.Popen[str], Path]:
+    """A process, and the file that holds what it says: a pipe that nobody reads would stop it when full."""
     environ = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join((str(CHECKOUT), str(Path(__file__).parent))),
         **more,
     }
-    return subprocess.Popen(
-        command, cwd=cwd, text=True, env=environ, start_new_session=True,
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-    )  # fmt: skip
+    descriptor, said = tempfile.mkstemp(".log", "dask-", cwd)
+    with os.fdopen(descriptor, "w") as log:
+        run = subprocess.Popen(
+            command, cwd=cwd, text=True, env=environ, start_new_session=True,
+            stdout=subprocess.DEVNULL, stderr=log,
+        )  # fmt: skip
+    return run, Path(said)
 
 
 def ended(process: subprocess.Popen[str]) -> None:
@@ -38,24 +43,22 @@ def ended(process: subprocess.Popen[str]) -> None:
         except ProcessLookupError:
             break
         time.sleep(0.5)
-    process.communicate(timeout=20)
+    process.wait(timeout=20)
 
 
 @contextmanager
 def scheduler(folder: Path) -> Iterator[str]:
     """A scheduler on loopback, as a process of its own; gives its address."""
-    run = started(
+    run, said = started(
         [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard"],
         folder,
     )  # fmt: skip
     try:
-        assert run.stderr is not None
-        for line in run.stderr:
-            if found := re.search(r"Scheduler at:\s+(tcp://\S+)", line):
-                break
-        else:
-            pytest.fail("the scheduler did not start")
-        os.set_blocking(run.stderr.fileno(), False)
+        until = time.monotonic() + 60.0
+        while not (found := re.search(r"Scheduler at:\s+(tcp://\S+)\n", said.read_text())):
+            if run.poll() is not None or time.monotonic() > until:
+                pytest.fail(f"the scheduler did not start: {said.read_text()}")
+            time.sleep(0.05)
         yield found[1]
     finally:
         ended(run)
@@ -73,13 +76,10 @@ def workers(
 
     runs = [
         started([*within, *DASK, address, "--nthreads", "1", "--no-dashboard", "--local-directory", str(folder), *arguments],
-                folder, **more)
+                folder, **more)[0]
         for _ in range(count)
     ]  # fmt: skip
     try:
-        for run in runs:
-            assert run.stderr is not None
-            os.set_blocking(run.stderr.fileno(), False)  # nobody reads it; a full pipe would stop the worker
         with Client(address, set_as_default=False) as client:
             client.wait_for_workers(count, timeout=60)
             pids = list(client.run(os.getpid).values())

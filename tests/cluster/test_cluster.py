@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Timer
 
 import pytest
 
@@ -53,6 +54,16 @@ def fatal(n: int) -> int:
     if n == 3:
         os.kill(os.getpid(), signal.SIGKILL)
     return n
+
+
+def dies_as_it_answers(job: tuple[Path, int]) -> tuple[int, bytes]:
+    """Every sixth answer, the first time, is under way when its worker is killed."""
+    folder, n = job
+    mark = folder / str(n)
+    if n % 6 == 0 and not mark.exists():
+        mark.touch()
+        Timer(n / 6 * 0.001, os.kill, (os.getpid(), signal.SIGKILL)).start()
+    return n, bytes(3_000_000)
 
 
 def test_items_are_done_by_the_workers_on_one_thread_each(cluster: tuple[str, list[int]]) -> None:
@@ -108,6 +119,14 @@ def test_an_item_that_kills_its_workers_is_told(tmp_path: Path) -> None:
         found = dict(engine.run(fatal, range(8)))
     assert isinstance(found.pop(3), WorkerLost)
     assert found == {n: n for n in range(8) if n != 3}
+
+
+def test_a_worker_killed_while_its_answer_is_under_way_costs_nothing(tmp_path: Path) -> None:
+    jobs = [(tmp_path, n) for n in range(36)]
+    with scheduler(tmp_path) as address, workers(address, tmp_path, 4), Engine(1, address) as engine:
+        found = {job[1]: answer for job, answer in engine.run(dies_as_it_answers, jobs)}
+    assert len(list(tmp_path.glob("[0-9]*"))) == 6
+    assert found == {n: (n, bytes(3_000_000)) for n in range(36)}
 
 
 def test_what_is_asked_of_one_worker_is_answered_or_told(tmp_path: Path) -> None:
