@@ -90,6 +90,12 @@ class MatrixGroup:
             c.judged.verdict != Verdict.NOT_EVALUATED for row in self.rows for c in row.cells if c
         ) or bool(self.limits)
 
+    @cached_property
+    def absent(self) -> str:
+        """The reason that all its numbers share for not being there; '' where one is, or reasons differ."""
+        held = {c.judged.measurement.reason or "" for row in self.rows for c in row.cells if c}
+        return held.pop() if len(held) == 1 else ""
+
     def marked(self, stated: Collection[str]) -> bool:
         """Whether a caveat beyond those ``stated`` touches any of its numbers: all cells then leave room for the mark."""
         return any(c.id not in stated for row in self.rows for x in row.cells if x for c in x.judged.caveats)
@@ -208,8 +214,10 @@ def _group(
         if not settings and outcome.status != "done":
             settings[""] = {}
         drafts += [(outcome, setting, found) for setting, found in settings.items()]
-    shown = shown_aligned([j for _, _, found in drafts for j in found.values()])
     columns: tuple[str | None, ...] = channels if quantity.per == "channel" else (None,)
+    shown: dict[str, Shown | None] = {}
+    for column in columns:  # what stands in one column is to stand point under point
+        shown |= shown_aligned([found[column] for _, _, found in drafts if column in found])
     rows = tuple(
         MatrixRow(
             label(outcome),

@@ -9,6 +9,7 @@ from report_fixture import make_report
 
 from builder.render.environment import quantity_words, symbol
 from builder.render.matrix import Matrix, MatrixCell, MatrixGroup, MatrixRow, stated_once
+from builder.render.matrix import matrix as laid_out
 from builder.report import Judged, Outcome, Verdict
 from campaign.model import Caveat, Limit
 
@@ -92,3 +93,51 @@ def test_a_block_unfolds_what_a_limit_judges_or_needs_a_look() -> None:
     assert replace(held, groups=(quiet,)).unfolded == ()
     stopped = group(Verdict.ERROR, 3, stopped=True)
     assert replace(held, groups=(stopped, quiet)).unfolded == (stopped,)
+
+
+def test_a_quantity_without_any_number_says_why_where_all_share_the_reason() -> None:
+    def without(*reasons: str | None) -> MatrixGroup:
+        first = OUTCOME.measurements[0]
+        cells = tuple(
+            MatrixCell(replace(first, measurement=replace(first.measurement, reason=r)), None)
+            for r in reasons
+        )
+        return MatrixGroup(QUANTITY, (), (MatrixRow((("CCD1", ""),), OUTCOME, "", cells),))
+
+    assert without("not-reached", "not-reached").absent == "not-reached"
+    assert without("not-reached", None).absent == ""
+    assert without("not-reached", "saturated").absent == ""
+    assert without(None, None).absent == ""
+
+
+def test_numbers_are_aligned_under_each_other_not_with_their_neighbours() -> None:
+    values = {"E": (1.234, 5.6), "F": (0.5, 12.25)}
+    channels = ("E", "F")
+    quantity = replace(QUANTITY, name="q", per="channel")
+    procedure = replace(OUTCOME.procedure, quantities=(quantity,))
+
+    def outcome(n: int) -> Outcome:
+        first = OUTCOME.measurements[0]
+        held = tuple(
+            replace(
+                first,
+                id=f"{n}.{c}",
+                measurement=replace(
+                    first.measurement, quantity="q", channel=c, value=values[c][n], uncertainty=None
+                ),
+            )
+            for c in channels
+        )
+        return replace(OUTCOME, procedure=procedure, measurements=held)
+
+    def shown(*numbers: int) -> list[list[str]]:
+        made = laid_out(
+            make_report().campaign, procedure, [outcome(n) for n in numbers], lambda _: (("", ""),)
+        )
+        return [[c.shown.value for c in row.cells if c and c.shown] for row in made.groups[0].rows]
+
+    alone = shown(0)
+    assert "\u2007" not in "".join(alone[0])
+    both = shown(0, 1)
+    for one, other in zip(*both, strict=True):
+        assert len(one.partition(".")[2]) == len(other.partition(".")[2])
