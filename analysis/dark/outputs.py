@@ -17,6 +17,8 @@ from campaign.model import Detector
 
 _MARKED = 500
 _LISTED = 20_000
+_TAIL = 30.0
+"""Core's σ that the histogram of rates shows above it: in a range up to the hottest pixels of a small detector the core is one step."""
 
 
 def draw(results: Results, detector: Detector, found: Sequence[OfChannel]) -> None:
@@ -56,9 +58,9 @@ def _levels(found: Sequence[OfChannel]) -> Panel:
 
 
 def _rates(one: OfChannel, master: Master) -> Panel:
-    """Histogram of rates: fine steps over the core, and everything above it up to the hottest pixel."""
+    """Histogram of rates: the core in fine steps, and the tail as far as the core is still wide enough to be seen."""
     low, q16, q84, high = (float(q) for q in master.spread.quantiles([0.0005, 0.16, 0.84, 0.9995]))
-    high = max(high, one.threshold * 1.5, low + 1e-9)
+    high = max(min(high, q84 + _TAIL * (q84 - q16) / 2.0), one.threshold * 1.5, low + 1e-9)
     # no finer than a third of the core's σ: means of few frames of whole numbers leave holes in finer steps
     step = max((high - low) / 200.0, (q84 - q16) / 6.0)
     bins = max(int((high - low) / step), 1)

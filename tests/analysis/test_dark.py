@@ -6,6 +6,7 @@ import pytest
 
 from analysis.contract import FrameInput, ImageProduct, Measurement, Results, TableProduct
 from analysis.dark import PROCEDURE
+from analysis.figures import Plot
 from analysis.in_memory import detector, digitised, frame_input, inputs, measured, value
 from campaign.geometry import single, with_gains
 
@@ -91,6 +92,19 @@ def test_hot_pixels_are_counted_masked_and_listed() -> None:
     typical = value(results, "dark_current")
     assert typical.value is not None and typical.uncertainty is not None
     assert abs(typical.value - 0.05) < 5 * typical.uncertainty
+
+
+def test_hot_pixels_of_a_small_detector_leave_the_core_of_the_histogram_to_be_seen() -> None:
+    results = campaign(np.random.default_rng(3), [100.0] * 5, 5, hot=5.0)
+    figure = results.figures["rates"]
+    assert isinstance(figure, Plot)
+    (panel,) = figure.panels
+    counts = np.asarray(panel.series[0].y)
+    assert panel.title.endswith("10 hotter than shown")
+    assert 0 <= 48 * 48 - 10 - counts.sum() <= 2  # the range begins at the quantile 0.0005
+    assert (
+        counts > counts.max() / 2
+    ).sum() >= 5  # full width at half maximum: 2.35 σ in steps of σ/3 or more
 
 
 def test_threshold_in_electrons_and_electrons_per_second() -> None:
