@@ -95,7 +95,7 @@ PROCEDURE = Procedure(
             "quadratic with three, pairs with fewer",
         ),
         Parameter("lags", 8, "how far covariances are measured and fitted, in rows and in columns", "pixels", 1, 16),
-        Parameter("covariance_method", "direct", "direct (products of pixels) or fourier (transforms in double precision, slower): the same to a thousandth of the errors"),
+        Parameter("covariance_method", "direct", "direct (products of pixels) or fourier (transforms in double precision, slower): the same to two thousandths of the errors"),
         Parameter("least_pixels", 10_000, "good pixels that covariances need", "pixels", 1000),
         Parameter("pair_level", 0.0, "level of the cross-check by pairs; 0: a quarter of the highest", "ADU", 0.0),
         *PARAMETERS,
