@@ -16,8 +16,8 @@ from analysis.contract import (
 )
 from analysis.paired_flats import PARAMETERS, bounds_of, channels_with_pairs
 from analysis.photon_transfer.outputs import hand_on
-from analysis.photon_transfer.points import measure_curve
 from analysis.photon_transfer.quantities import QUANTITIES
+from analysis.photon_transfer.reduction import measure_curve
 from analysis.photon_transfer.results import hand_back, nothing
 from analysis.response_corrections import TAKES, correction_of
 
