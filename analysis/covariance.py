@@ -12,6 +12,7 @@ belongs to both frames: that of *one* frame, as the paper's C_ij, is half of it 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 from math import sqrt
 from typing import Any, Literal
 
@@ -146,10 +147,12 @@ def grow(lost: Mask, outliers: Mask, reach: int) -> None:
     held = np.flatnonzero(outliers.any(axis=1))
     y, x = np.nonzero(outliers[held])
     y = held[y]
-    for dy in range(-reach, reach + 1):
-        for dx in range(-reach, reach + 1):
-            v, u = np.clip(y + dy, 0, lost.shape[0] - 1), np.clip(x + dx, 0, lost.shape[1] - 1)
-            lost[v, u] = True
+    away = range(-reach, reach + 1)
+    rows, columns = (
+        [np.clip(at + d, 0, n - 1) for d in away] for at, n in zip((y, x), lost.shape, strict=True)
+    )
+    for v, u in product(rows, columns):
+        lost[v, u] = True
 
 
 def _covariances(
