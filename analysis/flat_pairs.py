@@ -18,17 +18,13 @@ from numpy.typing import NDArray
 
 from analysis.checks import Check, clamped, flicker_of_lines, lamp_drift, saturated, unpiled
 from analysis.contract import FrameInput
-from analysis.statistics import clip_factor
+from analysis.tile_scatter import Scatter, TiledPair
 from campaign.geometry import Channel, Region
 
 if TYPE_CHECKING:
     from analysis.covariance import Covariances
 
-_held = local()  # memory that one pair after the other uses, of each thread
-_ROUNDS = 4
-_OF_TILE = 256  # pixels of a tile that settle its median and where its clipping begins
-_OF_IMAGE = 20_000  # pixels that tell the ratio of two levels
-_NEVER = 3.0e38  # ADU: no pixel is saturated
+_held = local()  # memory that frames are read into, of each thread
 _UNLIKE = 0.5  # relative: a pixel this far from its tile's median is a defect, not a probe of the noise
 
 
@@ -135,7 +131,7 @@ def flat_difference(
     """
     bounds = bounds or Bounds()
     checks = checks_of_values((first, second), bounds) if checks is None else checks
-    pair = _Pair.of(first, second, offsets, bounds)
+    pair = TiledPair.of(first, second, offsets, bounds.tile)
     # what weighs is the ratio of the levels, which medians of some pixels tell well enough
     m1, m2 = _lit(*pair.middles(bounds.saturation))
     spread = pair.scatter((2 * m2 / (m1 + m2), 2 * m1 / (m1 + m2)), bounds.sigma, bounds.saturation, _UNLIKE)
@@ -175,7 +171,7 @@ def bias_difference(
     bounds = bounds or Bounds()
     if checks is None:
         checks = [clamped(image, fraction=bounds.pile_fraction) for image in (first, second)]
-    pair = _Pair.of(first, second, (0.0, 0.0), bounds)
+    pair = TiledPair.of(first, second, (0.0, 0.0), bounds.tile)
     spread = pair.scatter((1.0, 1.0), bounds.sigma)
     ruled = tuple(
         Check(c.flag, False, c.effect, c.chance, c.note, excess=c.excess) for c in _flickers(spread, bounds)
@@ -252,99 +248,6 @@ def _read(frame: FrameInput, channel: Channel, region: Region, place: int) -> ND
     return frame.pixels.read(channel, region, held[place])
 
 
-@dataclass(frozen=True)
-class _Scatter:
-    """Half the variance of a difference about its tiles' means, its error, degrees of freedom, pixels, and both images' means over them.
-
-    ``rows`` and ``columns`` are sum and number of the difference of each, shapes (2, rows) and (2, columns), ``squares`` the sum of its squares.
-    """
-
-    variance: float
-    error: float
-    n: int
-    pixels: int
-    means: tuple[float, float]
-    rows: NDArray[np.float64]
-    columns: NDArray[np.float64]
-    squares: float
-
-
-@dataclass(frozen=True)
-class _Pair:
-    """Two images as the kernels take them, cut into tiles; some edge pixels are left out. ``keep`` is 1 for pixels used."""
-
-    images: tuple[NDArray[np.generic], NDArray[np.generic]]
-    offsets: tuple[np.float32, np.float32]
-    tile: tuple[int, int]
-    step: int
-    keep: NDArray[np.uint8]
-    difference: NDArray[np.float32]
-
-    @classmethod
-    def of(
-        cls,
-        first: NDArray[np.generic],
-        second: NDArray[np.generic],
-        offsets: tuple[float, float],
-        bounds: Bounds,
-    ) -> _Pair:
-        """Cut into tiles of about the side that is asked for."""
-        whole = first.dtype == second.dtype == np.uint16
-        one, two = (np.ascontiguousarray(i, dtype=None if whole else np.float32) for i in (first, second))
-        down, across = (max(1, n // max(bounds.tile, 1)) for n in one.shape)
-        ny, nx = one.shape[0] // down, one.shape[1] // across
-        shape = (down * ny, across * nx)
-        step = max(2, int(sqrt(ny * nx / _OF_TILE)))
-        return cls(
-            (one, two), (np.float32(offsets[0]), np.float32(offsets[1])), (ny, nx), step,
-            *_buffers(shape),
-        )  # fmt: skip
-
-    def middles(self, saturation: float) -> tuple[float, float]:
-        """The levels [ADU] of both images: medians of some pixels that are usable in both. Raises ValueError when there is none."""
-        step = max(1, int(sqrt(self.keep.size / _OF_IMAGE)))
-        some = [np.asarray(image[::step, ::step], np.float32) for image in self.images]
-        good = np.logical_and(*(np.isfinite(part) & (part < saturation) for part in some))
-        if not good.any():
-            raise ValueError("no good pixels are left")
-        one, two = (
-            float(np.median(part[good]) - zero) for part, zero in zip(some, self.offsets, strict=True)
-        )
-        return one, two
-
-    def scatter(
-        self, weights: tuple[float, float], sigma: float, saturation: float = _NEVER, unlike: float = -1.0
-    ) -> _Scatter:
-        """Half the variance of the weighted difference about its tiles' means; ``keep`` becomes the pixels that are used.
-
-        Left out are pixels at ``saturation`` [ADU], those ``unlike`` their tile (below zero: none), and those beyond ``sigma``. Each tile has its own σ, for
-        the light need not be uniform. The deficit of clipping a normal distribution is made good. Raises ValueError when fewer than three
-        pixels are left.
-        """
-        from analysis import tile_kernels
-
-        tiles = self.keep.size // (self.tile[0] * self.tile[1])
-        freedom, squares, middles = np.zeros((3, tiles))
-        rows, columns = (np.zeros((2, n)) for n in self.keep.shape)
-        # the scatter of what a clip leaves is too small: without this each round would clip deeper than the one before
-        reach = sigma / clip_factor(sigma)
-        pixels, sum1, sum2 = tile_kernels.scatter(
-            *self.images, *self.offsets, np.float32(weights[0]), np.float32(weights[1]), *self.tile,
-            np.float32(saturation), np.float32(unlike), reach, _ROUNDS, self.step,
-            self.images[0].dtype == np.uint16, self.keep, self.difference,
-            freedom, squares, middles, rows, columns,
-        )  # fmt: skip
-        n = int(freedom.sum())
-        if n < 2:
-            raise ValueError("no good pixels are left" if pixels == 0 else "too few good pixels are left")
-        scale = 0.5 / clip_factor(sigma) ** 2
-        variances = squares / np.maximum(freedom, 1.0) * scale
-        error = sqrt(2.0 * float((freedom * variances**2).sum())) / n
-        means = (sum1 / pixels, sum2 / pixels)
-        about_zero = float((squares + (freedom + 1.0) * middles**2).sum())
-        return _Scatter(float(squares.sum()) * scale / n, error, n, pixels, means, rows, columns, about_zero)
-
-
 def _lit(one: float, two: float) -> tuple[float, float]:
     """The two levels. Raises NoLightError when one is not above zero."""
     if one + two <= 0 or one * two <= 0:
@@ -352,16 +255,7 @@ def _lit(one: float, two: float) -> tuple[float, float]:
     return one, two
 
 
-def _buffers(shape: tuple[int, int]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Memory for a pair's mask and difference: that of the thread's pair before, for fresh memory costs more than the arithmetic."""
-    found: tuple[NDArray[np.uint8], NDArray[np.float32]] | None = getattr(_held, "buffers", None)
-    if found is None or found[0].shape != shape:
-        found = np.empty(shape, np.uint8), np.empty(shape, np.float32)
-        _held.buffers = found
-    return found
-
-
-def _flickers(spread: _Scatter, bounds: Bounds) -> tuple[Check, Check]:
+def _flickers(spread: Scatter, bounds: Bounds) -> tuple[Check, Check]:
     """The flicker checks of rows and of columns; where there are too few to tell, nothing is claimed."""
     lines = (
         (1, spread.rows, bounds.row_background),

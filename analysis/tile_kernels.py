@@ -105,6 +105,15 @@ def middle_of(held: Image, n: int) -> np.float32:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def _middle_and_spread(held: Image, n: int) -> tuple[np.float32, np.float32]:
+    """Median and median absolute deviation (as σ) of the first ``n`` values, which are used up."""
+    middle = middle_of(held, n)
+    for i in range(n):
+        held[i] = abs(held[i] - middle)
+    return middle, np.float32(middle_of(held, n) * _MAD_TO_SIGMA)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def cell_means(image: Image, ys: Counts, xs: Counts, step: int, sigma: float) -> Doubles:
     """Mean of each cell between edges, of what lies within ``sigma`` robust σ of its median; NaN where nothing is finite.
 
@@ -152,10 +161,8 @@ def _light(
             v, w = np.float32(image[y, x]), np.float32(other[y, x])
             held[n] = v - offset
             n += 1 if (v > -_HUGE) & (v < most) & (w > -_HUGE) & (w < most) else 0
-    middle = middle_of(held, n)
-    for i in range(n):
-        held[i] = abs(held[i] - middle)
-    return middle, np.float32(middle_of(held, n) * _MAD_TO_SIGMA), n
+    middle, spread = _middle_and_spread(held, n)
+    return middle, spread, n
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -197,10 +204,8 @@ def _sampled(
         for x in range(x0, x1, step):
             held[n] = difference[y, x]
             n += 1 if keep[y, x] else 0
-    middle = middle_of(held, n)
-    for i in range(n):
-        held[i] = abs(held[i] - middle)
-    return middle, np.float32(middle_of(held, n) * _MAD_TO_SIGMA), n
+    middle, spread = _middle_and_spread(held, n)
+    return middle, spread, n
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -299,10 +304,8 @@ def _sampled_plain(
         for x in range(x0, x1, step):
             held[n] = weight1 * (np.float32(a[x]) - offset1) - weight2 * (np.float32(b[x]) - offset2)
             n += 1
-    middle = middle_of(held, n)
-    for i in range(n):
-        held[i] = abs(held[i] - middle)
-    return middle, np.float32(middle_of(held, n) * _MAD_TO_SIGMA), n
+    middle, spread = _middle_and_spread(held, n)
+    return middle, spread, n
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

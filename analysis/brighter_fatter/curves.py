@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from analysis.brighter_fatter.area import AreaFit, fit_area
+from analysis.brighter_fatter.area import fit_area
+from analysis.brighter_fatter.area_fit import AreaFit
 from analysis.brighter_fatter.borders import Borders, borders_of
 from analysis.brighter_fatter.kernel import Kernel, kernel_of
 from analysis.brighter_fatter.points import Corrector, Point, in_window, linear_points, measure_points

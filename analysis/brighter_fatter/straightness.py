@@ -28,7 +28,8 @@ from math import sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.brighter_fatter.area import AreaFit, fit_area, fit_first_order
+from analysis.brighter_fatter.area import fit_area, fit_first_order
+from analysis.brighter_fatter.area_fit import AreaFit
 from analysis.brighter_fatter.kernel import Kernel, kernel_of
 from analysis.brighter_fatter.points import Corrector, Point
 from analysis.brighter_fatter.quarter import Floats, transformed

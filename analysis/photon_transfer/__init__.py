@@ -16,8 +16,8 @@ from analysis.contract import (
 )
 from analysis.paired_flats import PARAMETERS, bounds_of, channels_with_pairs
 from analysis.photon_transfer.outputs import hand_on
-from analysis.photon_transfer.points import measure_curve
 from analysis.photon_transfer.quantities import QUANTITIES
+from analysis.photon_transfer.reduction import measure_curve
 from analysis.photon_transfer.results import hand_back, nothing
 from analysis.response_corrections import TAKES, correction_of
 
@@ -95,7 +95,7 @@ PROCEDURE = Procedure(
             "quadratic with three, pairs with fewer",
         ),
         Parameter("lags", 8, "how far covariances are measured and fitted, in rows and in columns", "pixels", 1, 16),
-        Parameter("covariance_method", "direct", "direct (products of pixels) or fourier (transforms in double precision, slower): the same to a thousandth of the errors"),
+        Parameter("covariance_method", "direct", "direct (products of pixels) or fourier (transforms in double precision, slower): the same to two thousandths of the errors"),
         Parameter("least_pixels", 10_000, "good pixels that covariances need", "pixels", 1000),
         Parameter("pair_level", 0.0, "level of the cross-check by pairs; 0: a quarter of the highest", "ADU", 0.0),
         *PARAMETERS,

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from analysis.brighter_fatter.area import (
     ESTIMATORS,
-    AreaFit,
-    covariance_law,
     fit_area,
     fit_first_order,
     kernel_sum,
 )
+from analysis.brighter_fatter.area_fit import AreaFit
+from analysis.brighter_fatter.area_law import covariance_law
 from analysis.brighter_fatter.borders import areas_of, borders_of
 from analysis.brighter_fatter.kernel import errors_of, kernel_of, solved, zero_sum
 from analysis.brighter_fatter.points import Point, covariances_of

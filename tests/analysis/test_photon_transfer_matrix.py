@@ -229,7 +229,7 @@ def test_both_ways_to_covariances_are_equal() -> None:
     # products of pixels that are rounded to steps scatter by √2 σ times step/√12; the variance is not rounded
     rounding = np.sqrt(2 / 12) * 90 * direct.step / np.sqrt(direct.pairs)
     off = (direct.matrix - fourier.matrix) / rounding
-    assert np.abs(off.ravel()[1:]).max() < 4.5 and direct.step == pytest.approx(90 / 512, rel=0.02)
+    assert np.abs(off.ravel()[1:]).max() < 4.5 and direct.step == pytest.approx(90 / 256, rel=0.02)
 
 
 def test_mirrors_and_units_change_nothing_but_the_unit() -> None:
