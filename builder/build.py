@@ -220,6 +220,7 @@ def build(options: Options, progress: Progress) -> Built:
             blocks = assembler.blocks()
             certification, found = decide(campaign, blocks)
             findings += found
+            followed, clashing = stages.trends(campaign, blocks, known, certification, store, engine)
             findings += idle(campaign, blocks)
             images = compared(campaign, blocks, store, engine)
             findings += [*late(campaign, blocks, today), *lacking(campaign, blocks, images)]
@@ -230,8 +231,8 @@ def build(options: Options, progress: Progress) -> Built:
             )
             verdicts = stages.verdicts(store, campaign, judged, build_id, campaign.decisions)
         with progress.stage("trend"):
-            trends, found = stages.trends(campaign, blocks, known, certification, store, engine)
-            findings += found
+            trends = followed()
+            findings += clashing
             progress.note("trend", f"{len(trends.series)} series")
         with progress.stage("render"):
             said = sayings(campaign)
