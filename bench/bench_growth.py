@@ -36,10 +36,11 @@ import os, resource, sys, time
 from pathlib import Path
 from datetime import UTC, datetime
 begun = time.perf_counter()
+from builder.memory import Peak, for_one_command
+for_one_command()
 from builder.engine import one_thread_each
 one_thread_each()
 from builder.build import Options, build
-from builder.memory import Peak
 from builder.progress import Progress
 done = build(Options(Path(sys.argv[1]), lambda: datetime.now(UTC), os.environ), Progress(quiet=True))
 taken = time.perf_counter() - begun

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from builder import stages
+from builder import beside, stages
 from builder.caveat_dates import as_of
 from builder.costs import Costs
 from builder.digests import digest
@@ -31,7 +31,7 @@ GUIDE = Path(__file__).resolve().parent.parent / "site_src" / "guide"
 
 
 MANY = 1000
-"""With fewer files, matching, measuring and judging are done before a worker beside the build would be warm."""
+"""With fewer known files, matching, measuring and judging are done before a worker beside the build would be warm."""
 
 
 class NotBuiltError(Exception):
@@ -134,6 +134,8 @@ def build(options: Options, progress: Progress) -> Built:
             return Built(
                 campaign.id, last, home, len(site.written), True, costs=costs(last.kept()), log=log.path
             )
+        if store.has_files(MANY):
+            engine.ahead(beside.warm)
         # what follows needs numpy, and more: a build that changes nothing never gets here
         from builder.acquired.match import match
         from builder.archive.on_site import published
@@ -154,7 +156,6 @@ def build(options: Options, progress: Progress) -> Built:
         from builder.render.site import linked, render
         from builder.report import BuildInfo, Report
         from builder.summaries import summarise
-        from builder.trend_found import warm as warm_for_trends
         from campaign.rows import read_tests
 
         with progress.stage("read"):
@@ -173,8 +174,6 @@ def build(options: Options, progress: Progress) -> Built:
             indexed, intake = stages.index(campaign, store, engine, options.verify, advance, log)
             findings += untold(indexed.findings, findings)
             told = f"{len(indexed.files)} files, {intake.read} read"
-            if intake.read and len(indexed.files) >= MANY:  # what was read will be new points of series
-                engine.ahead(warm_for_trends)
             progress.note("index", told + (f", {intake.hashed} as they were" if intake.hashed else ""))
         with progress.stage("match"):
             matching = match(campaign, tests, indexed.frames)
@@ -221,6 +220,7 @@ def build(options: Options, progress: Progress) -> Built:
             blocks = assembler.blocks()
             certification, found = decide(campaign, blocks)
             findings += found
+            followed, clashing = stages.trends(campaign, blocks, known, certification, store, engine)
             findings += idle(campaign, blocks)
             images = compared(campaign, blocks, store, engine)
             findings += [*late(campaign, blocks, today), *lacking(campaign, blocks, images)]
@@ -231,8 +231,8 @@ def build(options: Options, progress: Progress) -> Built:
             )
             verdicts = stages.verdicts(store, campaign, judged, build_id, campaign.decisions)
         with progress.stage("trend"):
-            trends, found = stages.trends(campaign, blocks, known, certification, store, engine)
-            findings += found
+            trends = followed()
+            findings += clashing
             progress.note("trend", f"{len(trends.series)} series")
         with progress.stage("render"):
             said = sayings(campaign)

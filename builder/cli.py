@@ -30,6 +30,7 @@ from builder.answers import (
 )
 from builder.archive.commands import register
 from builder.certify_command import register_certify
+from builder.memory import for_one_command
 
 app = typer.Typer(
     name="calbook",
@@ -391,6 +392,7 @@ def top(
 
 def main() -> None:
     """Entry point of the ``calbook`` command."""
+    for_one_command()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(
             stream, TextIOWrapper

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 
 from analysis.contract import ContractError, Measurement
@@ -60,8 +61,9 @@ def error_id(result_id: str, code: str) -> str:
     return hashlib.sha256(f"{result_id} {code}".encode()).hexdigest()[:20]
 
 
+@cache
 def code_digest() -> str:
-    """A digest of the analysis code, so that failures are tried again when it changes."""
+    """A digest of the analysis code that runs, so that failures are tried again when it changes."""
     import analysis
 
     digest = hashlib.sha256()

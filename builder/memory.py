@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import sys
 from collections.abc import Iterator
@@ -23,6 +24,12 @@ def seldom_searched() -> Iterator[None]:
         yield
     finally:
         gc.set_threshold(*before)
+
+
+def for_one_command() -> None:
+    """Search memory seldom from now until this process ends, and not then: its end gives all of it back at once."""
+    gc.set_threshold(UNSEARCHED, *gc.get_threshold()[1:])
+    atexit.register(gc.freeze)  # what is frozen is not searched when Python ends
 
 
 class Peak:

@@ -234,12 +234,12 @@ def trends(
     certification: Certification,
     opened: Store,
     engine: Engine,
-) -> tuple[Trends, list[Finding]]:
-    """Current results and the campaign's own tables over time; a finding for each table that cannot have pages."""
+) -> tuple[Callable[[], Trends], list[Finding]]:
+    """Current results and the campaign's own tables over time, begun; a finding for each table that cannot have pages."""
     from builder.caveats import excluded_by_caveat
     from builder.measure import code_digest
     from builder.trend_found import Kept
-    from builder.trends import follow
+    from builder.trends import begin_following
     from campaign.series_tables import clashes
 
     def excluded(outcome: Outcome, judged: Judged) -> str:
@@ -247,7 +247,8 @@ def trends(
 
     kept = Kept(opened.folder, code_digest())
     procedures = [k.procedure for k in known.values()]
-    return follow(campaign, blocks, procedures, kept, engine, excluded), clashes(campaign.series, list(known))
+    begun = begin_following(campaign, blocks, procedures, kept, engine, excluded)
+    return begun, clashes(campaign.series, list(known))
 
 
 def identity(made: Facts) -> str:

@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 
 from builder.digests import digest
-from builder.store_schema import KEPT, SCHEMA_VERSION, migrate
+from builder.store_copy import StoreCopy
+from builder.store_schema import SCHEMA_VERSION, migrate
 
 if TYPE_CHECKING:
     from analysis.contract import Measurement
@@ -241,19 +242,13 @@ class Store:
 
     def copy(self) -> bytes:
         """The database as one file, without the caches: what the site offers for download."""
-        copy = sqlite3.connect(":memory:", isolation_level=None)
-        try:
-            migrate(copy, 0)
-            copy.execute("ATTACH ? AS store", (str(self.path),))  # rows then never pass through Python
-            copy.execute("BEGIN")
-            for table in KEPT:
-                copy.execute(f"INSERT INTO main.{table} SELECT * FROM store.{table} ORDER BY rowid")
-            copy.execute("COMMIT")
-            return copy.serialize()
-        finally:
-            copy.close()
+        return StoreCopy(self.path).finish()
 
     # ── caches of files ───────────────────────────────────────────────────────────────────────────────
+
+    def has_files(self, many: int) -> bool:
+        """Whether so many files (at least one) were there when data directories were last looked at."""
+        return bool(self.db.execute("SELECT 1 FROM files LIMIT 1 OFFSET ?", (many - 1,)).fetchone())
 
     def cached(self, table: str) -> dict[str, str]:
         """A cache table ('files' or 'summaries') as key → JSON text."""

@@ -62,7 +62,13 @@ STEPS = (_FIRST, _CHEAP_REBUILDS, _CAVEATS, _LIMITS)
 
 SCHEMA_VERSION = len(STEPS)
 
-KEPT = ("builds", "results", "measurements", "shown", "verdicts", "pages", "caveats", "limits")
+SETTLED = ("results", "measurements", "shown", "verdicts", "limits")
+"""The tables that are history and complete before pages are drawn."""
+
+ENDING = ("builds", "pages", "caveats")
+"""Those of history that a build's end adds to."""
+
+KEPT = (*SETTLED, *ENDING)
 """The tables that are history; all others are caches, and not part of the copy that the site offers."""
 
 

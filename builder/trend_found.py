@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,25 @@ def find(asked: tuple[Series, Sequence[Event]]) -> Found:
     )  # fmt: skip
 
 
+def find_each(asked: Sequence[tuple[Series, Sequence[Event]]]) -> list[Found]:
+    """``find`` in several series."""
+    return [find(one) for one in asked]
+
+
+def _look(asked: Sequence[tuple[Series, Sequence[Event]]], engine: Engine | None) -> list[Found]:
+    """``find_each``, by the engine's workers where there are many."""
+    if engine is None:
+        return find_each(asked)
+    out: dict[int, Found] = {}
+    for one, found in engine.run(find, asked, TOGETHER, HERE):
+        if isinstance(found, WorkerLost):
+            found = find(one)
+        if isinstance(found, Exception):
+            raise found
+        out[id(one)] = found
+    return [out[id(one)] for one in asked]
+
+
 def warm() -> None:
     """Load what a search needs, compiled kernels above all: half a second before the first series, nothing after."""
     times = np.arange(20.0)
@@ -132,31 +152,30 @@ class Kept:
 
         Raises what the search raises, which no series that can be made should.
         """
+        return self.begin(asked, engine)()
+
+    def begin(
+        self, asked: Mapping[str, tuple[Series, Sequence[Event]]], engine: Engine | None
+    ) -> Callable[[], dict[str, Found]]:
+        """As ``find``, which what comes back ends: until then the engine's worker beside the build looks at a few new series."""
         out, new = {}, {}
         for digest, one in asked.items():
             try:
                 out[digest] = from_json(self._found[digest])
             except (KeyError, TypeError, ValueError):
                 new[digest] = one
-        if engine is None:
-            out |= {digest: find(one) for digest, one in new.items()}
+        if engine is not None and engine.beside is not None and 0 < len(new) < HERE:
+            look = engine.begin(find_each, list(new.values()))
         else:
-            places = {id(one): digest for digest, one in new.items()}
-            few = engine.beside if len(new) < HERE else None
-            for one, found in (few or engine).run(find, new.values(), TOGETHER, HERE):
-                if isinstance(found, WorkerLost):
-                    found = find(one)
-                if isinstance(found, Exception):
-                    raise found
-                out[places[id(one)]] = found
-        if new or self._found.keys() - out.keys():
-            self._write(
-                {
-                    digest: to_json(found) if digest in new else self._found[digest]
-                    for digest, found in out.items()
-                }
-            )
-        return {digest: out[digest] for digest in asked}
+            look = partial(_look, list(new.values()), engine)
+
+        def take() -> dict[str, Found]:
+            found = out | dict(zip(new, look(), strict=True))
+            if new or self._found.keys() - found.keys():
+                self._write({d: to_json(f) if d in new else self._found[d] for d, f in found.items()})
+            return {digest: found[digest] for digest in asked}
+
+        return take
 
     def _write(self, found: Mapping[str, Any]) -> None:
         self._found = dict(found)

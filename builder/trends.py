@@ -43,6 +43,18 @@ def follow(
     excluded: Callable[[Outcome, Judged], str] = lambda outcome, judged: "",
 ) -> Trends:
     """The series of a campaign. ``excluded`` tells why a value is shown but not used ('' where it is)."""
+    return begin_following(campaign, blocks, procedures, kept, engine, excluded)()
+
+
+def begin_following(
+    campaign: Campaign,
+    blocks: Sequence[BlockReport],
+    procedures: Iterable[Procedure],
+    kept: Kept,
+    engine: Engine | None = None,
+    excluded: Callable[[Outcome, Judged], str] = lambda outcome, judged: "",
+) -> Callable[[], Trends]:
+    """As ``follow``, which what comes back ends: until then the engine's worker beside the build looks at a few new series."""
     held: dict[Key, _Gathered] = {}
     undated = _measured(campaign, blocks, excluded, held)
     procedures = list(procedures)
@@ -64,13 +76,18 @@ def follow(
         shown = _digest(key, one.unit, name, columns)
         asked[name] = _series(key, one.spots), [Event(o.start, _event(o)) for o in over]
         ready.append((key, one, over, name, shown))
-    found = kept.find(asked, engine)
-    series = tuple(
-        Followed(key, one.unit, tuple(one.spots), found[name], over, shown)
-        for key, one, over, name, shown in ready
-    )
+    take = kept.begin(asked, engine)
     tables = tuple(t.name for t in campaign.series if t.name not in {p.name for p in procedures})
-    return Trends(series, tables, undated)
+
+    def finish() -> Trends:
+        found = take()
+        series = tuple(
+            Followed(key, one.unit, tuple(one.spots), found[name], over, shown)
+            for key, one, over, name, shown in ready
+        )
+        return Trends(series, tables, undated)
+
+    return finish
 
 
 def _digest(key: Key, unit: str, name: str, columns: Sequence[Sequence[Any]]) -> str:

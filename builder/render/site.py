@@ -38,6 +38,7 @@ from builder.render.search import (
 from builder.render.write import Site
 from builder.report import BuildInfo, Report
 from builder.store import Store
+from builder.store_copy import StoreCopy
 from campaign.model import Campaign
 
 DATABASE = "data/calbook.sqlite"
@@ -97,6 +98,7 @@ def render(
     before = {} if fresh else known
     write_exports = _begin_exports(facts, site, before, code, engine)
     write_trends = begin_trend_files(facts, site, before, code, engine)
+    copy = StoreCopy(store.path) if closing else None  # of a build that is recorded, so that its copy is new
     remember_compiled(store.folder / "templates")
     entries = store.searched()
     every = [*drafts(facts, prose.bodies, prose.description_html), Draft(SEARCH_PAGE, "", {}, search_page)]
@@ -141,7 +143,7 @@ def render(
     if pages.rows or gone or any(known.get(p) != row[:2] for p, row in made.items()):
         store.save_drawn(pages.rows | made, gone, pages.changed, report.info.build_id)
     if site.written or not site.keep(DATABASE):
-        site.write(DATABASE, store.copy())
+        site.write(DATABASE, copy.finish() if copy else store.copy())
     written = len(site.written)
     site.finish()
     return Rendered(written, drawn, facts.book.report.info, tuple(pages.undrawn))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -19,6 +21,14 @@ from builder.costs import (
 )
 from builder.memory import Peak
 
+ONE_COMMAND = """
+import atexit, gc
+from builder.memory import UNSEARCHED, for_one_command
+atexit.register(lambda: print(gc.get_threshold()[0] == UNSEARCHED, gc.get_freeze_count() >= 10_000))
+for_one_command()
+held = [[] for _ in range(10_000)]
+"""
+
 RESULTS = [
     ResultCost("bias", "B", "T1", "C1", 1.0, 100.0, "7"),
     ResultCost("bias", "B", "T1", "C2", 4.0, 150.0, "8"),
@@ -34,6 +44,11 @@ def test_procedures_are_summed_and_the_dearest_is_first() -> None:
         ProcedureCost("bias", 3, 7.5, 2.5, 4.0, 150.0),
     )
     assert by_procedure([]) == ()
+
+
+def test_memory_of_a_command_is_not_searched_at_its_end() -> None:
+    done = subprocess.run([sys.executable, "-c", ONE_COMMAND], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "True"]
 
 
 def test_tests_of_the_same_name_are_told_apart_and_the_slowest_come_first() -> None:

@@ -11,7 +11,8 @@ import pytest
 
 from analysis.contract import Measurement
 from builder.store import Store, StoredResult, StoreError, put_object, write_atomically
-from builder.store_schema import SCHEMA_VERSION, STEPS
+from builder.store_copy import StoreCopy
+from builder.store_schema import ENDING, KEPT, SCHEMA_VERSION, SETTLED, STEPS
 
 NOW = datetime(2020, 1, 1, tzinfo=UTC)
 PLACE = ("B", "T", "bias", "CCD1")
@@ -155,6 +156,30 @@ def test_the_copy_for_the_site_holds_the_history_and_no_caches(store: Store, tmp
     for table, count in {"results": 1, "measurements": 1, "pages": 1, "files": 0, "drawn": 0}.items():
         assert copy.execute(f"SELECT count(*) FROM {table}").fetchone() == (count,), table
     assert store.copy() == store.copy()
+
+
+def test_a_copy_begun_before_the_end_of_a_build_is_that_of_afterwards(store: Store) -> None:
+    """What a build ends with is added while the copy is under way, in the same transaction log."""
+    build = store.begin(NOW, "c", {})
+    store.add_result(result("r1"), build)
+    begun = StoreCopy(store.path)
+    store.say_caveats({"C1": "said"}, build)
+    store.save_drawn({"p.html": ("key", "digest", "[]")}, (), {"p.html": {"part": "x"}}, build)
+    store.finish(build, NOW, "whole", {}, (), {})
+    assert begun.finish() == store.copy()
+    assert set(SETTLED) | set(ENDING) == set(KEPT) and not set(SETTLED) & set(ENDING)
+
+
+def test_a_copy_of_what_is_no_database_says_so_at_its_end(tmp_path: Path) -> None:
+    (tmp_path / "calbook.sqlite").write_bytes(b"no database at all" * 1000)
+    with pytest.raises(sqlite3.DatabaseError, match="not a database"):
+        StoreCopy(tmp_path / "calbook.sqlite").finish()
+
+
+def test_whether_many_files_are_known_is_told_to_the_one(store: Store) -> None:
+    assert not store.has_files(1)
+    store.save_cached("files", {"frames/a.fits": "{}", "frames/b.fits": "{}"})
+    assert (store.has_files(2), store.has_files(3)) == (True, False)
 
 
 def test_objects_are_named_by_content(tmp_path: Path) -> None:
