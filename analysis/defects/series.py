@@ -48,7 +48,7 @@ def of_series(inputs: Inputs, channel: Channel, biases: Sequence[FrameInput]) ->
 
 def scatter_of(
     frames: Sequence[FrameInput], channel: Channel
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.uint16]]:
     """Of each pixel over frames, each less its own level: variance [ADU²], the share of it that is left without the value farthest from the mean, and how many values.
 
     Arrays of the image's shape, NaN for fewer than two values (three). Read in bands of rows, so memory does not grow with the frames.
@@ -56,7 +56,8 @@ def scatter_of(
     from analysis.defects import scatter_kernels
 
     shape, region = channel.image.shape, channel.image
-    variance, share, count = (np.empty(shape, np.float32) for _ in range(3))
+    variance, share = (np.empty(shape, np.float32) for _ in range(2))
+    count = np.empty(shape, np.uint16)
     for y in range(0, shape[0], _BAND):
         part = Region(region.y0 + y, min(region.y0 + y + _BAND, region.y1), region.x0, region.x1)
         first, number, total, squares, low, high = np.zeros((6, *part.shape), np.float32)
@@ -78,13 +79,12 @@ def scatter_of(
 def over_usual(
     variance: NDArray[np.float32], dof: int, side: int
 ) -> tuple[NDArray[np.float32], Local | None]:
-    """Each pixel's variance over that of those around it, and how its fourth root stands out of theirs; None where no pixel has a variance.
+    """Each pixel's variance over that of those around it, and how its fourth root, which is put in place of the variance, stands out of theirs; None where no pixel has a variance.
 
     Fourth roots of variances are nearly normal (D. M. Hawkins & R. A. J. Wixley, 1986, Am. Stat. 40, 296), so a mean without outliers is had of them;
     that of a χ² variable with k degrees of freedom over k is (2/k)^¼ Γ(k/2 + ¼) / Γ(k/2), exactly. Roots of roots are the same to the last bit everywhere.
     """
-    roots = np.sqrt(variance)
-    np.sqrt(roots, out=roots)
+    roots = np.sqrt(np.sqrt(variance, out=variance), out=variance)
     around = local(roots, side, 1e-3)
     if around is None:
         return roots, None
@@ -101,7 +101,7 @@ def _beyond_noise(
     out: Evidence,
     ratio: NDArray[np.float32],
     share: NDArray[np.float32],
-    count: NDArray[np.float32],
+    count: NDArray[np.uint16],
 ) -> None:
     """Pixels whose variance has as small a chance as the threshold in σ, is large enough, and is not one value's alone."""
     from scipy.special import chdtrc, chdtri, ndtri

@@ -119,7 +119,7 @@ def tile_sums(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _any_above(levels: NDArray[np.float32], least: np.float32) -> bool:
+def _any_above(levels: NDArray[np.float32], least: np.float32) -> np.bool_:
     """Whether any level is: in vector instructions, which the search for single pixels has not."""
     n = np.int32(0)
     for x in range(levels.size):
