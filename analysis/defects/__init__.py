@@ -14,9 +14,10 @@ from analysis.defects.channel import joined as of_channel
 from analysis.defects.darks import of_darks
 from analysis.defects.declared import FIGURES, PARAMETERS, PRODUCTS, QUANTITIES
 from analysis.defects.flats import of_flats
+from analysis.defects.found import Evidence
 from analysis.defects.outputs import draw, drawn_and_forgotten
 from analysis.defects.products import hand_on
-from analysis.defects.series import of_series
+from analysis.defects.series import Scatter, beside_biases, of_series
 from campaign.geometry import Channel
 
 
@@ -29,14 +30,14 @@ def measure(inputs: Inputs, results: Results) -> None:
             for f in inputs.frames.get("bias", ())
             if channel.name in f.summaries and f.summaries[channel.name].n > 1
         ]
-        structure = _structure(inputs, biases, channel)
+        structure, series = _of_biases(inputs, biases, channel)
         # the gain is the nominal one: a threshold needs no better, and the measured one rests on masks itself
         gain = channel.gain if channel.gain is not None and channel.gain > 0 else None
         one = of_channel(
             inputs, channel,
             of_darks(inputs, channel, structure, biases, gain),
             of_flats(inputs, channel, structure, biases),
-            of_series(inputs, channel, biases),
+            series,
         )  # fmt: skip
         _report(inputs, results, one, gain)
         found.append(drawn_and_forgotten(one))
@@ -45,12 +46,23 @@ def measure(inputs: Inputs, results: Results) -> None:
     hand_on(results, found)
 
 
-def _structure(inputs: Inputs, biases: Sequence[FrameInput], channel: Channel) -> NDArray[np.float32] | None:
-    """The structure of the bias [ADU], its mean taken off; None with fewer than two bias frames."""
+def _of_biases(
+    inputs: Inputs, biases: Sequence[FrameInput], channel: Channel
+) -> tuple[NDArray[np.float32] | None, Evidence]:
+    """What bias frames tell, each read once: ``_structure``, and the pixels that scatter (by darks, where bias frames are few)."""
+    seen = beside_biases(biases, channel)
+    structure = _structure(inputs, biases, channel, [] if seen is None else [seen])
+    return structure, of_series(inputs, channel, biases, seen)
+
+
+def _structure(
+    inputs: Inputs, biases: Sequence[FrameInput], channel: Channel, beside: Sequence[Scatter]
+) -> NDArray[np.float32] | None:
+    """The structure of the bias [ADU], its mean taken off; None with fewer than two bias frames. What is read for it is given to ``beside``."""
     if len(biases) < 2:
         return None
     # the very master that the bias procedure makes with its default clipping
-    structure = joined(*halves(inputs, biases, channel, 3.0)).mean
+    structure = joined(*halves(inputs, biases, channel, 3.0, beside)).mean
     lost = ~np.isfinite(structure)
     if lost.any():
         structure[lost] = 0.0

@@ -82,11 +82,16 @@ def of_darks(
     halves, noise = _halves(used, channel, gain)
     if structure is not None:
         share = float(np.mean([used.time / t for t in used.times]))
-        halves = [Half(h.mean - np.float32(share) * structure, h.count) for h in halves]
+        off = structure if share == 1.0 else np.float32(share) * structure
+        for half in halves:
+            np.subtract(half.mean, off, out=half.mean)
         if noise is not None:
             noise = hypot(noise, share * clipping_noise(biases, channel) / sqrt(len(biases)))
     master = halves[0] if len(halves) == 1 else joined(*halves)
-    rates = master.mean / np.float32(used.time)
+    level = float(np.mean([s.mean for s in summaries]))
+    with np.errstate(invalid="ignore"):
+        saturated = master.mean >= np.float32(inputs.detector.geometry.saturation - 0.5 - level)
+    rates = np.divide(master.mean, np.float32(used.time), out=master.mean)
     n = len(used.frames)
     side = int(inputs.number("side"))
     around = local(rates, side, _ROUNDING / used.time / sqrt(n))
@@ -94,10 +99,7 @@ def of_darks(
         return _nothing("too-few-pixels", "the master dark has no finite pixel")
     out = Evidence(n, image=rates, significance=around.significance, unit="ADU/s")
     out.no_value = ~np.isfinite(rates)
-    level = float(np.mean([s.mean for s in summaries]))
-    with np.errstate(invalid="ignore"):
-        raw = master.mean + np.float32(level)
-        out.saturated = raw >= np.float32(inputs.detector.geometry.saturation - 0.5)
+    out.saturated = saturated
     out.flags = ("few-frames",) if n < 3 else ()
     out.note = f"{n} darks of {'' if used.alike else 'up to '}{used.time:g} s"
     if n < 3:
@@ -242,7 +244,7 @@ def _changing(
         out.missing["unstable"] = ("too-few-pixels", "no pixel has a value in both halves")
         return
     sigma = inputs.number("sigma")
-    y, x = beyond_bounds(differing.significance, -sigma, sigma)
+    y, x = differing.beyond(-sigma, sigma)
     level, scatter = differing.at(y, x)
     off = change[y, x].astype(np.float64) - level
     kept = [np.maximum(h.count[y, x].astype(np.float64), 1.0) for h in halves]

@@ -191,7 +191,7 @@ def _bent(
         out.missing["non-linear"] = ("too-few-pixels", "no pixel has a value at both levels")
         return
     sigma, least = inputs.number("sigma"), inputs.number("non_linear")
-    y, x = beyond_bounds(differing.significance, -sigma, sigma)
+    y, x = differing.beyond(-sigma, sigma)
     level, scatter = differing.at(y, x)
     off = change[y, x].astype(np.float64) - level
     own = differing.sigma

@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 CLIP = 3.0
 """Pixels of a cell beyond this many σ of it do not say what is ordinary."""
 
+Lines = NDArray[np.int64]
+Shares = NDArray[np.float64]
+
 _SAMPLE = 25
 _NOISE_SAMPLE = 50_000
 
@@ -33,6 +36,21 @@ class Local:
     def significance(self) -> NDArray[np.float32]:
         """How each pixel stands out, (pixel − level) / σ, of the image's shape; NaN where a pixel has no value. Made when it is asked for first."""
         return _against(self, self.sigmas, self.image)
+
+    def beyond(self, low: float, high: float) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Rows and columns of the pixels that stand out by less than ``low`` or more than ``high`` [σ], in the order of rows: ``significance`` is not made for them."""
+        from analysis.defects import local_kernels
+
+        bounds = np.float32(low), np.float32(high)
+        at = local_kernels.standing_out(self.image, self.means, self.sigmas, *self._places, *bounds)
+        y, x = np.divmod(at.astype(np.intp), self.image.shape[1])
+        return y, x
+
+    @property
+    def _places(self) -> tuple[Lines, Lines, Shares, Lines, Lines, Shares]:
+        """Between which cells each row and each column lies, and where between them."""
+        ny, nx = self.image.shape
+        return *between(self.ys, ny), *between(self.xs, nx)
 
     def at(self, y: NDArray[np.intp], x: NDArray[np.intp]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Level and σ at some pixels."""
@@ -119,9 +137,7 @@ def between(
 
 def relative_to(image: NDArray[np.floating], around: Local) -> NDArray[np.float32]:
     """An image over the ordinary level around each pixel, which must be above zero; same shape, NaN where a pixel has no value."""
-    out = _against(around, np.maximum(around.means, 1e-30), image)
-    out += np.float32(1.0)
-    return out
+    return _against(around, np.maximum(around.means, 1e-30), image, 1.0)
 
 
 def above_level(image: NDArray[np.floating], around: Local) -> NDArray[np.float32]:
@@ -129,14 +145,15 @@ def above_level(image: NDArray[np.floating], around: Local) -> NDArray[np.float3
     return _against(around, np.ones_like(around.means), image)
 
 
-def _against(around: Local, scale: NDArray[np.float64], image: NDArray[np.floating]) -> NDArray[np.float32]:
-    """An image less the ordinary level around each pixel, over a ``scale`` by cell."""
+def _against(
+    around: Local, scale: NDArray[np.float64], image: NDArray[np.floating], more: float = 0.0
+) -> NDArray[np.float32]:
+    """An image less the ordinary level around each pixel, over a ``scale`` by cell, and ``more``."""
     from analysis.defects import local_kernels
 
     values = np.ascontiguousarray(image, dtype=np.float32)
     out = np.empty_like(values)
-    places = (*between(around.ys, values.shape[0]), *between(around.xs, values.shape[1]))
-    local_kernels.against(values, around.means, scale, *places, out)
+    local_kernels.against(values, around.means, scale, *around._places, np.float32(more), out)
     return out
 
 

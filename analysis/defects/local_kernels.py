@@ -138,7 +138,7 @@ def again(
             a, b, f = below[ys[i] + y], above[ys[i] + y], part[ys[i] + y]
             for j in range(level.size):
                 level[j] = means[a, j] + (means[b, j] - means[a, j]) * f
-            _row_against(image[ys[i] + y], level, noise, left, right, at, held, band[y])
+            _row_against(image[ys[i] + y], level, noise, left, right, at, held, np.float32(0.0), band[y])
         for j in range(xs.size - 1):
             more[i, j], sigmas[i, j] = _clipped(
                 band[:high], 1, xs[j], xs[j + 1], np.float32(0.0), starts[i, j], clip, shrink, 2, lanes
@@ -147,9 +147,9 @@ def again(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _row_against(
-    row: Image, level: Doubles, noise: Doubles, left: Edges, right: Edges, at: Image, held: Image, into: Image
+    row: Image, level: Doubles, noise: Doubles, left: Edges, right: Edges, at: Image, held: Image, more: np.float32, into: Image
 ) -> None:  # fmt: skip
-    """One row less its level, over its noise, both by cell along it; NaN where a pixel is not finite."""
+    """One row less its level, over its noise, both by cell along it, and ``more``; NaN where a pixel is not finite."""
     start = 0
     while start < row.size:  # columns between two centres, one after another
         c, d = left[start], right[start]
@@ -160,7 +160,7 @@ def _row_against(
         sigma, slope = np.float32(noise[c]), np.float32(noise[d] - noise[c])
         values, out, g, h = row[start:end], into[start:end], at[start:end], held[start:end]
         for x in range(end - start):
-            v = (values[x] - middle - rise * g[x]) / (sigma + slope * h[x])
+            v = (values[x] - middle - rise * g[x]) / (sigma + slope * h[x]) + more
             out[x] = v if abs(v) < _HUGE else np.float32(np.nan)
         start = end
 
@@ -168,9 +168,9 @@ def _row_against(
 @njit(cache=True, nogil=True, error_model="numpy")
 def against(
     image: Image, means: Doubles, sigmas: Doubles, below: Edges, above: Edges, part: Doubles,
-    left: Edges, right: Edges, share: Doubles, out: Image,
+    left: Edges, right: Edges, share: Doubles, more: np.float32, out: Image,
 ) -> None:  # fmt: skip
-    """Each pixel less the level that cells around it say, over their σ; NaN where a pixel is not finite.
+    """Each pixel less the level that cells around it say, over their σ, and ``more``; NaN where a pixel is not finite.
 
     A row lies ``part`` of the way from cells ``below`` to cells ``above``, a column ``share`` of it from ``left`` to ``right``. Levels
     go on straight beyond the outermost centres, σ stays what it is there.
@@ -178,12 +178,53 @@ def against(
     level, noise = np.empty(means.shape[1]), np.empty(means.shape[1])
     at, held = share.astype(np.float32), np.minimum(np.maximum(share, 0.0), 1.0).astype(np.float32)
     for y in range(image.shape[0]):
-        f, a, b = part[y], below[y], above[y]
-        inside = min(max(f, 0.0), 1.0)
-        for j in range(level.size):
-            level[j] = means[a, j] + (means[b, j] - means[a, j]) * f
-            noise[j] = sigmas[a, j] + (sigmas[b, j] - sigmas[a, j]) * inside
-        _row_against(image[y], level, noise, left, right, at, held, out[y])
+        _of_row(means, sigmas, below[y], above[y], part[y], level, noise)
+        _row_against(image[y], level, noise, left, right, at, held, more, out[y])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _of_row(
+    means: Doubles, sigmas: Doubles, a: int, b: int, f: float, level: Doubles, noise: Doubles
+) -> None:
+    """Level and σ by cell along a row that lies ``f`` of the way from cells ``a`` to cells ``b``."""
+    inside = min(max(f, 0.0), 1.0)
+    for j in range(level.size):
+        level[j] = means[a, j] + (means[b, j] - means[a, j]) * f
+        noise[j] = sigmas[a, j] + (sigmas[b, j] - sigmas[a, j]) * inside
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def standing_out(
+    image: Image, means: Doubles, sigmas: Doubles, below: Edges, above: Edges, part: Doubles,
+    left: Edges, right: Edges, share: Doubles, low: np.float32, high: np.float32,
+) -> Edges:  # fmt: skip
+    """Places, counted along rows, of the pixels that ``against`` puts below ``low`` or above ``high``, row by row: no image of it is made."""
+    level, noise = np.empty(means.shape[1]), np.empty(means.shape[1])
+    at, held = share.astype(np.float32), np.minimum(np.maximum(share, 0.0), 1.0).astype(np.float32)
+    rows, columns = image.shape
+    out, filled, row = np.empty(4 * columns, np.int64), 0, np.empty(columns, np.float32)
+    for y in range(rows):
+        _of_row(means, sigmas, below[y], above[y], part[y], level, noise)
+        _row_against(image[y], level, noise, left, right, at, held, np.float32(0.0), row)
+        if _number_outside(row, low, high) == 0:
+            continue
+        if filled + columns > out.size:
+            more = np.empty(2 * out.size, np.int64)
+            more[:filled] = out[:filled]
+            out = more
+        for x in range(columns):
+            if (row[x] < low) | (row[x] > high):
+                out[filled] = y * columns + x
+                filled += 1
+    return out[:filled].copy()
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _number_outside(row: Image, low: np.float32, high: np.float32) -> np.int32:
+    n = np.int32(0)
+    for x in range(row.size):
+        n = np.int32(n + np.int32(1 if (row[x] < low) | (row[x] > high) else 0))
+    return n
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -192,10 +233,7 @@ def outside(image: Image, low: np.float32, high: np.float32) -> Edges:
     rows, columns = image.shape
     numbers = np.zeros(rows + 1, np.int64)
     for y in range(rows):
-        row, n = image[y], np.int32(0)
-        for x in range(columns):
-            n = np.int32(n + np.int32(1 if (row[x] < low) | (row[x] > high) else 0))
-        numbers[y + 1] = numbers[y] + np.int64(n)
+        numbers[y + 1] = numbers[y] + np.int64(_number_outside(image[y], low, high))
     out = np.empty(numbers[rows], np.int64)
     for y in range(rows):
         at = numbers[y]
@@ -227,6 +265,7 @@ def warm() -> None:
     between = (place, place, share, place, place, share)
     cells(image, edges, edges, 1, 3.0, 1.0, means.copy(), means.copy())
     again(image, means, means, *between, edges, edges, 3.0, 1.0, means.copy(), means.copy())
-    against(image, means, means, *between, image.copy())
+    against(image, means, means, *between, one, image.copy())
+    standing_out(image, means, means, *between, one, one)
     outside(image, one, one)
     column_sums(image, one)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from math import exp, lgamma, sqrt
 
 import numpy as np
@@ -13,6 +14,8 @@ from analysis.defects.chance import beyond
 from analysis.defects.darks import darks_used
 from analysis.defects.found import Evidence, picked
 from analysis.defects.local import Local, beyond_bounds, local, relative_to
+from analysis.stack import in_halves, reader
+from analysis.stack_bands import fill
 from campaign.geometry import Channel, Region
 
 LEAST = 5
@@ -20,10 +23,79 @@ LEAST = 5
 
 _BAND = 32  # rows: the sums of so many stay in the cache
 _TRIMMED = 1e-3
+_SATURATED = 0.5  # share of saturated pixels from which a frame tells no scatter
 
 
-def of_series(inputs: Inputs, channel: Channel, biases: Sequence[FrameInput]) -> Evidence:
-    """Noisy pixels of a channel: by its bias frames if they are five or more, else by darks of one exposure time."""
+@dataclass
+class Scatter:
+    """The scatter of each pixel over ``frames``, each less its own level, from bands of them that are read for something else too.
+
+    Of the image's shape: ``variance`` [ADU²], the ``share`` of it that is left without the value farthest from the mean, and the ``count`` of values;
+    NaN for fewer than two values (three). ``given`` tells whether bands came: a taker of ``analysis.stack_bands``, of frames in the order of ``in_halves``.
+    """
+
+    frames: tuple[FrameInput, ...]
+    channel: Channel
+    given: bool = False
+    variance: NDArray[np.float32] = field(init=False)
+    share: NDArray[np.float32] = field(init=False)
+    count: NDArray[np.uint16] = field(init=False)
+
+    def __post_init__(self) -> None:
+        shape = self.channel.image.shape
+        self.variance, self.share = np.empty(shape, np.float32), np.empty(shape, np.float32)
+        self.count = np.empty(shape, np.uint16)
+
+    @property
+    def region(self) -> Region:
+        """The channel's image."""
+        return self.channel.image
+
+    @property
+    def in_order(self) -> list[FrameInput]:
+        """The frames in the order in which bands have them."""
+        return [self.frames[i] for i in in_halves(len(self.frames))]
+
+    def fill(self, band: NDArray[np.generic], y0: int, x0: int) -> None:
+        """Take a band (frames, rows, columns) whose first pixel is (y0, x0), some rows at a time: their sums stay in the cache."""
+        from analysis.defects import scatter_kernels
+
+        self.given = True
+        part = band[:, :, self.region.x0 - x0 : self.region.x1 - x0]
+        first, end = max(self.region.y0, y0), min(self.region.y1, y0 + band.shape[1])
+        for y in range(first, end, _BAND):
+            some = part[:, y - y0 : min(y + _BAND, end) - y0]
+            begun, number, total, squares, low, high = np.zeros((6, *some.shape[1:]), np.float32)
+            for values, frame in zip(some, self.in_order, strict=True):
+                level = np.float32(frame.summaries[self.channel.name].mean)
+                scatter_kernels.add(values, level, begun, number, total, squares, low, high)
+            rows = slice(y - self.region.y0, y - self.region.y0 + some.shape[1])
+            scatter_kernels.variances(
+                number, total, squares, low, high, self.variance[rows], self.share[rows]
+            )
+            self.count[rows] = number
+
+
+def scatter_of(frames: Sequence[FrameInput], channel: Channel) -> Scatter:
+    """The scatter of frames that are read for it, in bands of rows, so that memory does not grow with the frames."""
+    found = Scatter(tuple(frames), channel)
+    fill([reader(f, channel) for f in found.in_order], [found], 1)
+    return found
+
+
+def beside_biases(biases: Sequence[FrameInput], channel: Channel) -> Scatter | None:
+    """What is to be given the pixels of bias frames when they are read for their master; None where ``of_series`` will not ask for it."""
+    usable = len(biases) >= LEAST and not _most_saturated(biases, channel)
+    return Scatter(tuple(biases), channel) if usable else None
+
+
+def of_series(
+    inputs: Inputs, channel: Channel, biases: Sequence[FrameInput], seen: Scatter | None = None
+) -> Evidence:
+    """Noisy pixels of a channel: by its bias frames if they are five or more, else by darks of one exposure time.
+
+    ``seen`` is ``beside_biases`` after the master was made: where that was made before, the frames are read here.
+    """
     frames, kind = tuple(biases), "bias frames"
     if len(frames) < LEAST:
         darks = darks_used(inputs.frames.get("dark", ()), channel)
@@ -31,60 +103,34 @@ def of_series(inputs: Inputs, channel: Channel, biases: Sequence[FrameInput]) ->
             note = f"{LEAST} bias frames or darks of one time are needed"
             return Evidence(missing={"noisy": ("too-few-frames", note)})
         frames, kind = darks.frames, f"darks of {darks.time:g} s"
-    saturation = 0.5
-    if any(f.summaries[channel.name].saturated > saturation * f.summaries[channel.name].n for f in frames):
+    if _most_saturated(frames, channel):
         return Evidence(missing={"noisy": ("saturated", f"most pixels of the {kind} are saturated")})
-    variance, share, count = scatter_of(frames, channel)
+    scatter = seen if seen is not None and seen.given else scatter_of(frames, channel)
     n = len(frames)
-    ratio, around = over_usual(variance, n - 1, int(inputs.number("side")))
+    ratio, around = over_usual(scatter.variance, n - 1, int(inputs.number("side")))
     if around is None:
         return Evidence(missing={"noisy": ("too-few-pixels", f"the {kind} have no finite pixel in common")})
     out = Evidence(n, image=ratio, unit="variance over the usual")
-    out.no_value = count < 2
+    out.no_value = scatter.count < 2
     out.note = f"{n} {kind}"
-    _beyond_noise(inputs, out, ratio, share, count)
+    _beyond_noise(inputs, out, ratio, scatter.share, scatter.count)
     return out
 
 
-def scatter_of(
-    frames: Sequence[FrameInput], channel: Channel
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """Of each pixel over frames, each less its own level: variance [ADU²], the share of it that is left without the value farthest from the mean, and how many values.
-
-    Arrays of the image's shape, NaN for fewer than two values (three). Read in bands of rows, so memory does not grow with the frames.
-    """
-    from analysis.defects import scatter_kernels
-
-    shape, region = channel.image.shape, channel.image
-    variance, share, count = (np.empty(shape, np.float32) for _ in range(3))
-    for y in range(0, shape[0], _BAND):
-        part = Region(region.y0 + y, min(region.y0 + y + _BAND, region.y1), region.x0, region.x1)
-        first, number, total, squares, low, high = np.zeros((6, *part.shape), np.float32)
-        buffer: NDArray[np.generic] | None = None
-        for frame in frames:
-            kind = frame.pixels.dtype(channel)
-            fits = kind in (np.dtype(np.uint16), np.dtype(np.float32))
-            if fits and (buffer is None or buffer.dtype != kind):
-                buffer = np.empty(part.shape, kind)
-            values = frame.pixels.read(channel, part, buffer if fits else None)
-            level = np.float32(frame.summaries[channel.name].mean)
-            scatter_kernels.add(values, level, first, number, total, squares, low, high)
-        rows = slice(y, y + part.shape[0])
-        scatter_kernels.variances(number, total, squares, low, high, variance[rows], share[rows])
-        count[rows] = number
-    return variance, share, count
+def _most_saturated(frames: Sequence[FrameInput], channel: Channel) -> bool:
+    known = [f.summaries[channel.name] for f in frames]
+    return any(s.saturated > _SATURATED * s.n for s in known)
 
 
 def over_usual(
     variance: NDArray[np.float32], dof: int, side: int
 ) -> tuple[NDArray[np.float32], Local | None]:
-    """Each pixel's variance over that of those around it, and how its fourth root stands out of theirs; None where no pixel has a variance.
+    """Each pixel's variance over that of those around it, and how its fourth root, which is put in place of the variance, stands out of theirs; None where no pixel has a variance.
 
     Fourth roots of variances are nearly normal (D. M. Hawkins & R. A. J. Wixley, 1986, Am. Stat. 40, 296), so a mean without outliers is had of them;
     that of a χ² variable with k degrees of freedom over k is (2/k)^¼ Γ(k/2 + ¼) / Γ(k/2), exactly. Roots of roots are the same to the last bit everywhere.
     """
-    roots = np.sqrt(variance)
-    np.sqrt(roots, out=roots)
+    roots = np.sqrt(np.sqrt(variance, out=variance), out=variance)
     around = local(roots, side, 1e-3)
     if around is None:
         return roots, None
@@ -101,7 +147,7 @@ def _beyond_noise(
     out: Evidence,
     ratio: NDArray[np.float32],
     share: NDArray[np.float32],
-    count: NDArray[np.float32],
+    count: NDArray[np.uint16],
 ) -> None:
     """Pixels whose variance has as small a chance as the threshold in σ, is large enough, and is not one value's alone."""
     from scipy.special import chdtrc, chdtri, ndtri

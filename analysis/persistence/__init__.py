@@ -22,6 +22,7 @@ from analysis.correction import chain, corrections, takes, wanted
 from analysis.dark.level import sign_flags
 from analysis.persistence.darks import frames_seen, residuals_of
 from analysis.persistence.decay import LAWS, Fade, fade
+from analysis.persistence.memory import Planes
 from analysis.persistence.order import in_order
 from analysis.persistence.outputs import OfChannel, draw, hand_on
 from analysis.persistence.residual import STATISTICS
@@ -76,9 +77,10 @@ def measure(inputs: Inputs, results: Results) -> None:
     statistic = str(inputs.parameters["statistic"])
     if statistic not in STATISTICS:
         raise ContractError(f"statistic: {statistic!r} is none of {', '.join(STATISTICS)}")
-    found = []
+    found, memory = [], None
     for channel in inputs.detector.geometry.channels:
-        one = _channel(inputs, results, channel, statistic)
+        memory = Planes.of(channel.image.shape, memory)
+        one = _channel(inputs, results, channel, statistic, memory)
         if one is not None:
             found.append(one)
     draw(results, inputs.detector, found)
@@ -92,7 +94,9 @@ def _missing(
         results.missing(name, reason, channel=channel.name, note=note)
 
 
-def _channel(inputs: Inputs, results: Results, channel: Channel, statistic: str) -> OfChannel | None:
+def _channel(
+    inputs: Inputs, results: Results, channel: Channel, statistic: str, memory: Planes
+) -> OfChannel | None:
     """All quantities of a channel; None where nothing saturated or no dark tells."""
     darks = frames_seen(inputs.frames.get("dark", ()), channel.name)
     exposed = frames_seen(inputs.frames.get("exposed", ()), channel.name)
@@ -106,7 +110,7 @@ def _channel(inputs: Inputs, results: Results, channel: Channel, statistic: str)
         tell(f"{channel.name}: without the step {name}: {why}.")
     gain = None if found is None else found.gain
     noise = float(np.median([f.summaries[channel.name].std for f in darks]))
-    lit = saturated(exposed, steps, inputs.number("threshold"), noise, gain)
+    lit = saturated(exposed, steps, inputs.number("threshold"), noise, gain, memory)
     if lit is None:
         _missing(results, channel, "too-few-pixels", names=_ALL)
         return None
@@ -121,7 +125,7 @@ def _channel(inputs: Inputs, results: Results, channel: Channel, statistic: str)
         _missing(results, channel, "no-reference", note)
         return None
     one = residuals_of(
-        lit, order, steps, gain=gain, noise=noise, sigma=inputs.number("sigma"), statistic=statistic, levels=int(inputs.number("levels"))
+        lit, order, steps, memory, gain=gain, noise=noise, sigma=inputs.number("sigma"), statistic=statistic, levels=int(inputs.number("levels"))
     )  # fmt: skip
     if not isinstance(one, OfChannel):
         _missing(results, channel, *one)

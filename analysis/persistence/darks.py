@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.contract import FrameInput
-from analysis.correction import Chain, Corrected
+from analysis.correction import Chain
 from analysis.persistence.averages import by_level
 from analysis.persistence.background import Ground, background, ground_of
+from analysis.persistence.memory import Planes
 from analysis.persistence.order import Ordered, alike, since
 from analysis.persistence.outputs import OfChannel
 from analysis.persistence.reference import Reference, difference, reference
@@ -23,6 +24,7 @@ def residuals_of(
     lit: Saturated,
     order: Ordered,
     steps: Chain,
+    memory: Planes,
     *,
     gain: float | None,
     noise: float,
@@ -40,12 +42,13 @@ def residuals_of(
         return "too-few-frames", "no dark after the exposure to light"
     if not order.before:
         return "no-reference", "no dark before the exposure to light"
-    one = OfChannel(steps.channel, lit, float(lit.level[lit.mask].mean(dtype=np.float64)), steps=steps.words)
+    one = OfChannel(
+        steps.channel, lit.mask, float(lit.level[lit.mask].mean(dtype=np.float64)), steps=steps.words
+    )
     outside = background(lit.level, lit.mask, one.top)
     if not outside.any():
         return "saturated", "no pixel outside the mask is left to compare with"
     inside = np.flatnonzero(lit.mask)
-    used: Corrected | None = None
     waiting: _Waiting | None = None
     before: Reference | None = None
     made_for: float | None = None
@@ -69,11 +72,10 @@ def residuals_of(
         if before is None or not alike(made_for, frame.frame.exptime):
             made_for = frame.frame.exptime
             same = [f for f in order.before if alike(f.frame.exptime, made_for)]
-            before = reference(same, steps, noise=noise, shot=1.0 / (gain or 1.0), sigma=sigma)
+            before = reference(same, steps, memory, noise=noise, shot=1.0 / (gain or 1.0), sigma=sigma)
         if before is None:
             continue
-        used, offset_error = difference(frame, steps, before, used)
-        left = used.values
+        left, offset_error = difference(frame, steps, before, memory.frame)
         ground = ground_of(
             left, outside, lit.mask, hypot(offset_error, before.offset_error), sigma, statistic
         )

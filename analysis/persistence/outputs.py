@@ -14,7 +14,6 @@ from analysis.maps import map_of
 from analysis.masks import BITS
 from analysis.persistence.decay import Fade
 from analysis.persistence.residual import Residual
-from analysis.persistence.saturation import Saturated
 from analysis.statistics import robust_std
 from campaign.geometry import Channel
 from campaign.model import Detector
@@ -24,12 +23,12 @@ from campaign.model import Detector
 class OfChannel:
     """All that was found of one channel.
 
-    ``top`` is the mean level of the saturated pixels [ADU above the offset], ``residuals`` are in order of time, ``map`` [ADU] and
+    ``mask`` is of the saturated pixels, ``top`` their mean level [ADU above the offset], ``residuals`` are in order of time, ``map`` [ADU] and
     ``levels`` (level, residual, error, pixels) those of the first; ``fades`` by law, or a coded reason; ``steps`` are those of the chain, in words.
     """
 
     channel: Channel
-    lit: Saturated
+    mask: NDArray[np.bool_]
     top: float
     residuals: list[Residual] = field(default_factory=list)
     fades: dict[str, Fade | str] = field(default_factory=dict)
@@ -124,9 +123,9 @@ def hand_on(results: Results, found: Sequence[OfChannel]) -> None:
 
 def _mask(one: OfChannel) -> NDArray[np.generic]:
     some = one.map.ravel()[:: max(1, one.map.size // 20_000)]
-    out = one.lit.mask * np.int32(BITS["saturated"])
+    out = one.mask * np.int32(BITS["saturated"])
     if np.isfinite(some).any() and (sigma := robust_std(some)) > 0:
-        at = np.flatnonzero(one.lit.mask)
+        at = np.flatnonzero(one.mask)
         with np.errstate(invalid="ignore"):
             out.ravel()[at[one.map.ravel()[at] > np.float32(5.0 * sigma)]] |= BITS["persistent"]
     return out

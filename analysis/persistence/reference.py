@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from analysis.contract import FrameInput
 from analysis.correction import Chain, Corrected
+from analysis.persistence.memory import Planes
 
 
 @dataclass(frozen=True)
 class Reference:
-    """Mean of the darks before the light [ADU], NaN where none has a value; of ``frames`` frames, whose offsets are uncertain by ``offset_error``."""
+    """Mean of the darks before the light [ADU], NaN where none has a value, in the memory that ``reference`` was given; of ``frames`` frames, whose offsets are uncertain by ``offset_error``."""
 
     mean: NDArray[np.float32]
     frames: int
@@ -23,7 +24,7 @@ class Reference:
 
 
 def reference(
-    frames: Sequence[FrameInput], chain: Chain, *, noise: float, shot: float, sigma: float
+    frames: Sequence[FrameInput], chain: Chain, memory: Planes, *, noise: float, shot: float, sigma: float
 ) -> Reference | None:
     """The mean of frames, each read once; None where there are none.
 
@@ -34,12 +35,13 @@ def reference(
         return None
     from analysis.persistence import residual_kernels
 
-    shape = chain.channel.image.shape
-    total, count = np.zeros(shape, np.float32), np.zeros(shape, np.uint16)
-    highest = np.full(shape, -np.inf, np.float32)
-    offsets, out = 0.0, None
+    total, count, highest = memory.total, memory.count, memory.highest
+    total.fill(0.0)
+    count.fill(0)
+    highest.fill(-np.inf)
+    offsets = 0.0
     for frame in frames:
-        out = chain.apply(frame, out)
+        out = chain.apply(frame, memory.frame)
         residual_kernels.add(out.values, out.mask, total, highest, count)
         offsets += out.offset.error**2 if out.offset is not None else 0.0
     residual_kernels.unstruck(total, highest, count, np.float32(noise), np.float32(shot), np.float32(sigma))
@@ -47,11 +49,11 @@ def reference(
 
 
 def difference(
-    frame: FrameInput, chain: Chain, before: Reference, into: Corrected | None = None
-) -> tuple[Corrected, float]:
-    """A dark less the reference [ADU], its values NaN where either has none; and the error of its offset. ``into`` as of ``Chain.apply``."""
+    frame: FrameInput, chain: Chain, before: Reference, into: Corrected
+) -> tuple[NDArray[np.float32], float]:
+    """A dark less the reference [ADU], NaN where either has no value; and the error of its offset. ``into`` as of ``Chain.apply``."""
     from analysis.persistence import residual_kernels
 
     out = chain.apply(frame, into)
     residual_kernels.less(out.values, out.mask, before.mean)
-    return out, out.offset.error if out.offset is not None else 0.0
+    return out.values, out.offset.error if out.offset is not None else 0.0

@@ -16,6 +16,7 @@ Bools = NDArray[np.bool_]
 Mask = NDArray[np.int32]
 
 _NAN = np.float32(np.nan)
+_BLOCK = 64  # columns that are passed over together where none was exposed
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -118,6 +119,15 @@ def tile_sums(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def _any_above(levels: NDArray[np.float32], least: np.float32) -> np.bool_:
+    """Whether any level is: in vector instructions, which the search for single pixels has not."""
+    n = np.int32(0)
+    for x in range(levels.size):
+        n = np.int32(n + np.int32(1 if levels[x] > least else 0))
+    return n > np.int32(0)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def some_of_bins(values: Image, level: Image, least: np.float32, scale: np.float32, out: Image) -> Counts:
     """Values of pixels by bin of ``level`` (as of ``by_bin``) into ``out``, shape (bins, an even number); returns how many of each.
 
@@ -130,20 +140,23 @@ def some_of_bins(values: Image, level: Image, least: np.float32, scale: np.float
         np.ones(last + 1, np.int64),
     )
     for y in range(values.shape[0]):
-        row, exposed = values[y], level[y]
-        for x in range(row.size):
-            v, at = row[x], exposed[x]
-            if at > least and v == v:
-                k = min(int(at * scale), last)
-                if seen[k] & (step[k] - 1) == 0:
-                    if filled[k] == room:
-                        for i in range(room // 2):
-                            out[k, i] = out[k, 2 * i]
-                        filled[k], step[k] = room // 2, 2 * step[k]
+        for start in range(0, values.shape[1], _BLOCK):
+            row, exposed = values[y, start : start + _BLOCK], level[y, start : start + _BLOCK]
+            if not _any_above(exposed, least):
+                continue
+            for x in range(row.size):
+                v, at = row[x], exposed[x]
+                if at > least and v == v:
+                    k = min(int(at * scale), last)
                     if seen[k] & (step[k] - 1) == 0:
-                        out[k, filled[k]] = v
-                        filled[k] += 1
-                seen[k] += 1
+                        if filled[k] == room:
+                            for i in range(room // 2):
+                                out[k, i] = out[k, 2 * i]
+                            filled[k], step[k] = room // 2, 2 * step[k]
+                        if seen[k] & (step[k] - 1) == 0:
+                            out[k, filled[k]] = v
+                            filled[k] += 1
+                    seen[k] += 1
     return filled
 
 
@@ -158,18 +171,21 @@ def by_bin(
     last = low.size - 1
     out = np.zeros((5, low.size))
     for y in range(values.shape[0]):
-        row, exposed = values[y], level[y]
-        for x in range(row.size):
-            v, at = row[x], exposed[x]
-            if at > least and v == v:
-                k = min(int(at * scale), last)
-                out[3, k] += np.float64(at)
-                out[4, k] += 1.0
-                if low[k] <= v <= high[k]:
-                    d = np.float64(v - centre[k])
-                    out[0, k] += 1.0
-                    out[1, k] += d
-                    out[2, k] += d * d
+        for start in range(0, values.shape[1], _BLOCK):
+            row, exposed = values[y, start : start + _BLOCK], level[y, start : start + _BLOCK]
+            if not _any_above(exposed, least):
+                continue
+            for x in range(row.size):
+                v, at = row[x], exposed[x]
+                if at > least and v == v:
+                    k = min(int(at * scale), last)
+                    out[3, k] += np.float64(at)
+                    out[4, k] += 1.0
+                    if low[k] <= v <= high[k]:
+                        d = np.float64(v - centre[k])
+                        out[0, k] += 1.0
+                        out[1, k] += d
+                        out[2, k] += d * d
     return out
 
 

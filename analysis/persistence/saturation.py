@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from analysis.contract import FrameInput
 from analysis.correction import Chain
 from analysis.masks import BITS
+from analysis.persistence.memory import Planes
 
 _NO_VALUE = BITS["no-value"] | BITS["uncorrected"]
 
@@ -20,7 +21,7 @@ _NO_VALUE = BITS["no-value"] | BITS["uncorrected"]
 class Saturated:
     """The saturated pixels of one channel, shape of its image.
 
-    ``level`` [ADU above the offset] is the highest that each pixel reached, 0 where it never had a value; ``fraction`` ± ``error`` the share of
+    ``level`` [ADU above the offset] is the highest that each pixel reached, 0 where it never had a value, and lies in the memory that ``saturated`` was given; ``fraction`` ± ``error`` the share of
     ``n`` pixels with a value that are in ``mask``; ``last`` the last frame that saturated any of them.
     """
 
@@ -33,7 +34,12 @@ class Saturated:
 
 
 def saturated(
-    exposed: Sequence[FrameInput], chain: Chain, threshold: float, noise: float, gain: float | None
+    exposed: Sequence[FrameInput],
+    chain: Chain,
+    threshold: float,
+    noise: float,
+    gain: float | None,
+    memory: Planes,
 ) -> Saturated | None:
     """The pixels that any exposure saturated; None where no pixel of any has a value.
 
@@ -45,24 +51,24 @@ def saturated(
     """
     from analysis.persistence import residual_kernels
 
-    shape = chain.channel.image.shape
-    mask, valid = np.zeros(shape, bool), np.zeros(shape, bool)
-    level = np.zeros(shape, np.float32)
+    mask, valid, level = np.zeros(chain.channel.image.shape, bool), memory.valid, memory.level
+    valid.fill(False)
+    level.fill(0.0)
     last: FrameInput | None = None
-    bound, out = chain.saturation, None
+    bound = chain.saturation
     least = np.float32(threshold if threshold > 0 else np.inf)
     for frame in exposed:
-        out = chain.apply(frame, out)
+        out = chain.apply(frame, memory.frame)
         if residual_kernels.expose(
             out.values, out.mask, np.int32(_NO_VALUE), np.int32(BITS["saturated"]), least, level, mask, valid
         ):
             last = frame
             offset = out.offset.value if out.offset is not None else 0.0
             bound = min(chain.saturation - offset, threshold if threshold > 0 else np.inf)
-    n = int(valid.sum())
+    n = int(np.count_nonzero(valid))
     if not n:
         return None
-    count = int(mask.sum())
+    count = int(np.count_nonzero(mask))
     sigma = sqrt(noise**2 + max(bound, 0.0) / (gain or 1.0))
     band = max(3.0 * sigma, 0.05 * bound)  # wide enough that few pixels per ADU are counted well
     under = ~mask & valid & (level >= np.float32(bound - band))

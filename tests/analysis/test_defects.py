@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from analysis.contract import FrameInput, ImageProduct, RegionProduct, Results, TableProduct, Take
+from analysis.bias.master import halves
+from analysis.contract import FrameInput, ImageProduct, Made, RegionProduct, Results, TableProduct, Take
 from analysis.defects import PROCEDURE
+from analysis.defects.series import beside_biases, scatter_of
 from analysis.in_memory import detector, digitised, frame_input, inputs, measured, value
 from analysis.masks import BITS, MEANINGS
 from analysis.procedures import builtin
@@ -345,3 +349,28 @@ def test_real_frames_have_the_hot_pixels_that_the_dark_procedure_finds() -> None
     assert warm is not None and 100 < warm < 200_000
     assert area is not None and 0.01 < area < 20
     assert "few-frames" in value(results, "hot").flags
+
+
+def test_noisy_pixels_are_the_same_whether_or_not_the_bias_frames_are_read_for_their_master() -> None:
+    """Where a master was made before no pixel is read for it, and the series reads its frames itself: the same to the last bit."""
+    eye, rng = camera(), np.random.default_rng(23)
+    biases = frames(eye, rng, "bias", 5, 0.0, 0.0)
+    given = inputs(PROCEDURE, eye, {"bias": biases, "dark": frames(eye, rng, "dark", 3, 5.0, 100.0, 50)})
+    shelf: dict[str, NDArray[np.generic]] = {}
+
+    def kept(name: Made, make: Callable[[], NDArray[np.generic]]) -> NDArray[np.generic]:
+        key = f"{name.what} {name.channel.name}"
+        if key not in shelf:
+            shelf[key] = make()
+        return shelf[key]
+
+    first, second = (measured(PROCEDURE, replace(given, shelf=kept)) for _ in range(2))
+    assert shelf and first.measurements == second.measurements
+    channel = given.detector.geometry.channels[0]
+    beside = beside_biases(biases, channel)
+    assert beside is not None and not beside.given
+    halves(given, biases, channel, 3.0, [beside])
+    alone = scatter_of(biases, channel)
+    assert beside.given
+    for name in ("variance", "share", "count"):
+        assert np.array_equal(getattr(beside, name), getattr(alone, name), equal_nan=True)

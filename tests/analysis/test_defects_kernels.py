@@ -83,8 +83,8 @@ def test_the_second_look_is_at_what_is_left_of_the_slope(shape: tuple[int, int])
     rows = means[a] + (means[b] - means[a]) * f[:, np.newaxis]
     left = values - (rows[:, c] + (rows[:, d] - rows[:, c]) * g)
     out = np.empty_like(values)
-    local_kernels.against(values, means, np.ones_like(means), *places, out)
-    np.testing.assert_allclose(out, left, atol=1e-4)
+    local_kernels.against(values, means, np.ones_like(means), *places, np.float32(1.0), out)
+    np.testing.assert_allclose(out, left + 1.0, atol=1e-4)
     for i in range(3):
         for j in range(3):
             cell = left[ys[i] : ys[i + 1], xs[j] : xs[j + 1]].astype(np.float64)
@@ -120,6 +120,17 @@ def test_places_and_column_sums_are_those_of_whole_arrays(shape: tuple[int, int]
     np.testing.assert_allclose(
         local_kernels.column_sums(values, np.float32(3.0)), sums, rtol=1e-12, atol=1e-9
     )
+
+
+@pytest.mark.parametrize("low, high", [(-2.0, 2.0), (-np.inf, 3.0), (-0.01, 0.01), (9e9, np.inf)])
+def test_what_stands_out_is_the_same_without_an_image_of_it(low: float, high: float) -> None:
+    """From nearly none to nearly all: more than memory was taken for at first."""
+    found = local(scene(SHAPES[-1]), 8)
+    assert found is not None
+    y, x = found.beyond(low, high)
+    with np.errstate(invalid="ignore"):
+        expected = np.nonzero((found.significance < low) | (found.significance > high))
+    assert np.array_equal(y, expected[0]) and np.array_equal(x, expected[1])
 
 
 def test_variances_and_what_is_left_without_the_farthest() -> None:
