@@ -62,6 +62,10 @@ PROCEDURE = Procedure(
             "Pairs are dealt to kernel and check by turns in order of exposure time, so that a ladder of single pairs is checked on pairs the kernel was not made of. Pixels are corrected "
             "in a smaller window, and all of the channel's are carried through the law of the correction: errors of the check are those of all pixels, a quarter of what they were. The correction itself needs half the convolutions, and is the more right the more charge there is: third order within 1/72 of B(L, B(L, B(L, L))), not 1/24. Widths of point sources against their peaks are measured where there are frames of them.",
         ),
+        Version(
+            "1.3", "2026-11-22",
+            "Pixels are rounded to 1/256 of their scatter for products with others (1/512 before): covariances other than the variance move by a thousandth of their errors or so.",
+        ),
     ),
     roles=(
         Role("flat", ("flat",), 2, "flats in pairs of equal exposure time, in the order they were taken"),
