@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, TypeVar
 
 from analysis.contract import Measurement, Procedure
@@ -35,6 +35,7 @@ from builder.store import StoredResult
 from builder.summaries import VERSION, Summarised, frame_key
 from campaign.findings import Finding
 from campaign.frames import Frame, FrameFile
+from campaign.frozen import dataclass
 from campaign.model import Block, Campaign, Caveat
 from campaign.names import slug
 from campaign.record import Snapshot, Test

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ from builder.render.write import Site
 from builder.store import PARTS
 from builder.summary import Summary
 from campaign.findings import Finding, untold, worst_first
+from campaign.frozen import dataclass
 from campaign.lint import check_caveats, check_quantities, lint
 from campaign.load import load
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from math import inf
 
 from analysis.contract import ALARMS, Measurement
+from campaign.frozen import dataclass
 
 Candidate = tuple[str, str, Measurement]
 """(test that made it, measurement id, measurement)."""

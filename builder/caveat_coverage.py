@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from builder.report import Judged, Outcome, Report, TestReport
 from campaign.frames import Frame
+from campaign.frozen import dataclass
 from campaign.model import Caveat
 
 SEVERITIES = ("major", "minor", "info")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from campaign.frozen import dataclass
 from campaign.model import Campaign, Caveat
 
 FIELDS = ("text", "severity", "effect", "author", "date", "expires", "resolved", "resolution", "scope")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from campaign.certification import JUDGING, Decision, around, subject, why_excluded
+from campaign.frozen import dataclass
 
 if TYPE_CHECKING:
     from builder.report import Judged, Outcome

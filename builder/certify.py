@@ -6,7 +6,6 @@ import fcntl
 import os
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from campaign.certification_file import (
     read_file,
 )
 from campaign.checked import nearest
+from campaign.frozen import dataclass
 
 PATIENCE = 10.0
 """Seconds to wait for another command that writes to the same file."""

@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -27,6 +27,7 @@ from typing import Any
 from builder import VERSION
 from builder.engine import THREADS
 from builder.workers import KILLED, WorkerLost
+from campaign.frozen import dataclass
 
 CONNECT = 10.0
 """Seconds in which a scheduler has to answer, and to have a first worker."""

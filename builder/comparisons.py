@@ -11,12 +11,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
 from analysis.contract import REASONS, Measurement
 from builder.report import BlockReport, Judged, Outcome, TestReport
+from campaign.frozen import dataclass
 from campaign.model import Campaign
 from campaign.promises import place_of
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from typing import Any
+
+from campaign.frozen import dataclass
 
 SLOWEST = 10
 """So many tests are named on the page about the build."""

@@ -11,7 +11,6 @@ import csv
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from io import StringIO
 from typing import Any
 
@@ -19,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.figures import Figure, ImageMap, Plot, Series
+from campaign.frozen import dataclass
 
 INK, PAPER, MUTED, LINE, MARK = "#1b2127", "#ffffff", "#56606b", "#d9dfe5", "#7a3b00"
 CHANNELS = ("#0b62b0", "#b84700", "#00775a", "#9b2f86", "#735c00", "#007a94", "#5a6470", "#b3123b")

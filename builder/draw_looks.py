@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from analysis.figures import Panel, Series
 from builder.draw import CHANNELS, INK, MARKERS, SHADES, channel_index
 from builder.draw_axes import one_place, place_range
 from builder.draw_labels import LEFT_OUT, line_meaning
+from campaign.frozen import dataclass
 
 DRAWN_POINTS = 4000
 """Points of a series that are drawn; more are thinned evenly, keeping extremes. The CSV has them all."""

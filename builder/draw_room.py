@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import accumulate
 
 from matplotlib.axes import Axes
 
 from analysis.figures import SMALL_COLUMNS, Panel
 from builder.draw_axes import text_width, value_range, wrapped
+from campaign.frozen import dataclass
 
 TALL = 1.25
 """Height of the axes of a small multiple [inch]."""

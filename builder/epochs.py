@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from campaign.frames import Frame
+from campaign.frozen import dataclass
 from campaign.model import Campaign
 
 

@@ -8,7 +8,7 @@ zero is divided by nowhere.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cached_property
@@ -18,6 +18,7 @@ from typing import NamedTuple
 from analysis.contract import ALARMS, Measurement
 from builder.timeline import taken_at
 from campaign.frames import Frame
+from campaign.frozen import dataclass
 from campaign.model import Block, Limit, RelativeTo, Statistic, around
 from campaign.record import Test
 

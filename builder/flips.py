@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 from builder.expectations import Spot
 from builder.store import VerdictRow
 from campaign.certification import Decision
+from campaign.frozen import dataclass
 
 CLOSING = frozenset({"acknowledged", "accepted", "valid outlier"})
 """Decisions that close a failure."""

@@ -7,12 +7,12 @@ day that promises are held against is given.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, timedelta
 from functools import cached_property
 
 from builder.report import BlockReport, Outcome, TestReport, Verdict
 from campaign.findings import Finding
+from campaign.frozen import dataclass
 from campaign.model import Campaign
 from campaign.promises import promised
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date
 
 from analysis.contract import Measurement
@@ -24,6 +24,7 @@ from builder.store import StoredResult, StoredVerdict
 from campaign.certification import JUDGING, Decision, excluded, subject
 from campaign.findings import Finding
 from campaign.frames import Frame
+from campaign.frozen import dataclass
 from campaign.limit_lint import check_use
 from campaign.model import Campaign, Limit
 from campaign.record import Test

@@ -12,7 +12,7 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from socket import gethostname
 
@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.contract import Made
+from campaign.frozen import dataclass
 
 VERSION = "1"
 """Raise it when the way in which masters are kept changes."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -20,6 +20,7 @@ from builder.recover import touches
 from builder.run import Measured, measure
 from builder.store import Store, StoredResult
 from campaign.findings import Finding
+from campaign.frozen import dataclass
 from campaign.names import slug
 from campaign.record import Test
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -19,6 +19,7 @@ from builder.summaries import Summarised, frame_key
 from builder.summary_rows import FrameKey
 from campaign.findings import Finding
 from campaign.frames import Frame
+from campaign.frozen import dataclass
 from campaign.model import Campaign, Detector
 from campaign.record import Test
 

@@ -6,11 +6,11 @@ import hashlib
 import importlib.util
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 from analysis.contract import Procedure
 from campaign.findings import Finding
+from campaign.frozen import dataclass
 
 
 @dataclass(frozen=True)

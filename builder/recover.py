@@ -11,12 +11,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from blake3 import blake3
 
 from builder.store import PARTS, Store, object_names
+from campaign.frozen import dataclass
 
 UNSOUND = "unsound"
 """A file of this name in the store asks the next build to read every object."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from builder.report import (
     StoredProduct,
 )
 from builder.store import Store, put_object, write_atomically
+from campaign.frozen import dataclass
 from campaign.model import Campaign, Detector
 
 VERSION = "2"

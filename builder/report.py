@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date, datetime
 from enum import StrEnum
 from functools import cached_property
@@ -23,6 +23,7 @@ from builder.timeline import taken_at
 from builder.trend_series import Trends
 from campaign.findings import Finding
 from campaign.frames import Frame, FrameFile
+from campaign.frozen import dataclass
 from campaign.model import Block, Campaign, Caveat, Limit
 from campaign.record import Snapshot, Test
 

@@ -7,9 +7,9 @@ none. So each verdict is told with its coverage.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from builder.report import BlockReport, Judged, Outcome, TestReport, Verdict, worst
+from campaign.frozen import dataclass
 from campaign.model import Campaign
 
 JUDGING = frozenset({Verdict.PASS, Verdict.WARN, Verdict.FAIL})

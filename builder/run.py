@@ -6,7 +6,7 @@ import os
 import time
 import traceback
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from builder.memory import Peak
 from builder.plan import Task
 from builder.plugins import resolve
 from builder.store import put_object
+from campaign.frozen import dataclass
 
 TRANSIENT = (OSError, MemoryError)
 """Failures that may not happen again: such results are shown but not kept, so the next build tries again."""

@@ -14,7 +14,6 @@ import sqlite3
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -25,6 +24,7 @@ import orjson
 from builder.digests import digest
 from builder.store_copy import StoreCopy
 from builder.store_schema import SCHEMA_VERSION, migrate
+from campaign.frozen import dataclass
 
 if TYPE_CHECKING:
     from analysis.contract import Measurement

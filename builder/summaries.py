@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 
 import orjson
 
@@ -22,6 +22,7 @@ from builder.store import Store
 from builder.summary_rows import Channels, FrameKey, Previews, bad_pixels
 from campaign.findings import Finding
 from campaign.frames import Frame, FrameFile
+from campaign.frozen import dataclass
 from campaign.geometry import Geometry
 from campaign.model import Campaign, Detector
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -16,6 +16,7 @@ import numpy as np
 from analysis.series import Key, Series, display_range, gaps
 from analysis.trend import Event, Step, trend
 from builder.engine import Engine, WorkerLost
+from campaign.frozen import dataclass
 
 KEPT = "trends.json"
 """The file in the store that holds what was found, by the digest of what it was found in. A cache."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
 from analysis.series import Key
 from builder.trend_found import Found
+from campaign.frozen import dataclass
 
 
 class Bound(NamedTuple):

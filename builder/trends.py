@@ -7,7 +7,7 @@ where it came from, its verdict and the limit that it was judged by, so that pag
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, date, datetime, time
 from operator import itemgetter
 from typing import Any
@@ -23,6 +23,7 @@ from builder.judge import Place, judge
 from builder.report import BlockReport, Judged, Outcome
 from builder.trend_found import Kept
 from builder.trend_series import Bound, Followed, Overlay, Spot, Trends
+from campaign.frozen import dataclass
 from campaign.model import Campaign, Limit, Scope
 
 Known = dict[tuple[int, float | None, float | None], Bound]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -19,6 +18,7 @@ from builder.archive.versions import seen_versions
 from builder.digests import digest
 from builder.render.links import linked_files
 from campaign.findings import Finding
+from campaign.frozen import dataclass
 from campaign.model import Campaign
 from campaign.record import Snapshot
 

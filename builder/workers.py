@@ -24,11 +24,12 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
-from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
+
+from campaign.frozen import dataclass
 
 STILLBORN = 3
 """So many workers in a row that end before their first call: then the pool is broken, not the work."""

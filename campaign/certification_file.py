@@ -11,7 +11,6 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -19,6 +18,7 @@ from pydantic import ValidationError
 from campaign.certification import DECIDED, REASONED, REASONS, RULE, Decision
 from campaign.checked import nearest, suggestion
 from campaign.findings import Finding
+from campaign.frozen import dataclass
 
 NAME = "certification.csv"
 COLUMNS = ("date", "who", "decision", "subject", "result", "reason", "text")

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import types
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from difflib import get_close_matches
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
 from campaign.findings import Finding
+from campaign.frozen import dataclass
 from campaign.located import Node, Path
 from campaign.model import CertificationRule, GeometrySpec, Limit, ProcedureUse
 

@@ -7,9 +7,9 @@ becomes 1.1 and the answer "no" a truth value.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
+from campaign.frozen import dataclass
 from campaign.located import Node
 from campaign.toml_lines import FileSyntaxError
 

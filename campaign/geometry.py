@@ -6,8 +6,10 @@ Coordinates are zero-based, half open, in the order of the array that FITS reade
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
+
+from campaign.frozen import dataclass
 
 Corner = Literal["lower-left", "lower-right", "upper-left", "upper-right"]
 

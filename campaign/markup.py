@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from typing import TYPE_CHECKING, Any
+
+from campaign.frozen import dataclass
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt

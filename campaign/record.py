@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date as Date  # noqa: N812 - a field of that name would hide the type
 from datetime import datetime
+
+from campaign.frozen import dataclass
 
 CellValue = str | int | float | bool | datetime | Date | None
 

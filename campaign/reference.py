@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date as Date  # noqa: N812
 from datetime import datetime
 from typing import Any, Literal, get_args, get_origin
@@ -12,6 +11,7 @@ from pydantic import BaseModel
 
 from campaign.block_files import FrontMatter
 from campaign.checked import keys_of, model_of, options
+from campaign.frozen import dataclass
 from campaign.load import CaveatFile, LimitFile
 from campaign.model import CampaignFile
 

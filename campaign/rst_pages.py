@@ -8,8 +8,10 @@ recognised is placed; every other line stays with its section, so that nothing i
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date
+
+from campaign.frozen import dataclass
 
 _NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 MONTHS = {name: number for number, name in enumerate(_NAMES, start=1)}

@@ -7,7 +7,7 @@ only itself; a log without a usable header costs only itself.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
@@ -15,6 +15,7 @@ from builder.acquired.headers import HeaderMap, Said, read_value, with_number
 from builder.acquired.headervalues import exposure_name
 from builder.acquired.tally import Tally
 from campaign.findings import Finding
+from campaign.frozen import dataclass
 
 EXPOSURE = ("obsid", "expnum", "exposure")
 FILE = ("file_name", "filename", "file")

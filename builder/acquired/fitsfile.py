@@ -12,12 +12,12 @@ import re
 import stat
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal, Protocol
 
 from builder.acquired.cards import CARD, HeaderError, data_size, read_cards, whole
 from builder.acquired.unzip import DamagedStreamError, Unzipped
+from campaign.frozen import dataclass
 
 BLOCK = 2880
 MOST_BLOCKS = 1000  # a header longer than this has lost its END

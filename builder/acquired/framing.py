@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 from builder.acquired.blockfolders import BlockFolders
@@ -16,6 +16,7 @@ from builder.acquired.headervalues import exposure_name
 from builder.acquired.layout import Held, fits, held_images
 from builder.acquired.tally import Tally
 from campaign.frames import Frame, FrameFile
+from campaign.frozen import dataclass
 from campaign.model import Campaign, Detector
 
 STEM = "file name (stem)"

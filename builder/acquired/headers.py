@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -20,6 +20,7 @@ from builder.acquired.presets import PRESETS, TYPES, Preset
 from builder.acquired.tally import Tally
 from campaign.findings import Finding
 from campaign.frames import FieldValue
+from campaign.frozen import dataclass
 from campaign.model import Campaign
 
 TOLERANCE = 0.005

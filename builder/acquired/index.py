@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 import orjson
@@ -26,6 +26,7 @@ from builder.acquired.tally import Tally
 from builder.ready import Ready
 from campaign.findings import Finding
 from campaign.frames import Frame, FrameFile
+from campaign.frozen import dataclass
 from campaign.model import Campaign
 
 FORMAT = 1

@@ -8,10 +8,10 @@ image the detector that its header, its name or the campaign names.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from builder.acquired.fitsfile import Hdu
 from builder.acquired.headers import HeaderMap
+from campaign.frozen import dataclass
 from campaign.geometry import Geometry
 from campaign.model import Detector
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from fnmatch import fnmatchcase
 from operator import attrgetter
 from pathlib import Path
 
 from campaign.findings import Finding
 from campaign.frames import FrameFile
+from campaign.frozen import dataclass
 
 ENDINGS = (".fits", ".fit", ".fts")
 PACKED = (".gz", ".fz")

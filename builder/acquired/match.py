@@ -10,13 +10,14 @@ import re
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from builder.acquired.compare import check_test, is_pattern
 from builder.acquired.tally import Tally
 from campaign.findings import Finding
 from campaign.frames import Frame
+from campaign.frozen import dataclass
 from campaign.model import Campaign
 from campaign.record import Test
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
-from dataclasses import dataclass, field
+from dataclasses import field
 from io import BytesIO
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from builder.acquired.handles import Handle, opened, released
 from builder.acquired.plane import PixelsLost, Plane
 from builder.acquired.unzip import DamagedStreamError, unzip
 from campaign.frames import Frame, FrameFile
+from campaign.frozen import dataclass
 from campaign.geometry import Channel, Region
 
 BAND = 1 << 20

@@ -9,7 +9,9 @@ rules below, and the frame says which rule it was.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from campaign.frozen import dataclass
 
 TYPES = ("bias", "dark", "flat", "point", "other")
 VAGUE = "light"

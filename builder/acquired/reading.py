@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from builder.acquired.fitsfile import Structure
 from builder.acquired.framing import Holdings
 from campaign.frames import FrameFile
+from campaign.frozen import dataclass
 from campaign.model import Detector
 
 CHANGED = "it changed while it was read"

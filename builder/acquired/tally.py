@@ -5,9 +5,10 @@ Ten thousand frames with the same oddity are one fact for a reader, not ten thou
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from campaign.findings import Finding
+from campaign.frozen import dataclass
 
 PLACES = 3
 DETAILS = 3

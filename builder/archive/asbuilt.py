@@ -6,7 +6,6 @@ import csv
 import json
 import os
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from builder.archive.contents import opened, shown_results
 from builder.archive.errors import NotAsBuiltError
 from builder.render.addresses import CAMPAIGN_JSON, MEASUREMENTS_CSV
 from builder.render.write import JOURNAL, MANIFEST, PART
+from campaign.frozen import dataclass
 
 AGAIN = "Build the site again, then archive it."
 

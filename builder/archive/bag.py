@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from builder.archive.digests import Digest
 from builder.archive.errors import ArchiveError
+from campaign.frozen import dataclass
 
 DECLARATION = "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
 MANIFEST, TAGS, FAST, INFO, BAGIT = (

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 from builder.archive.bag import PAYLOAD
 from builder.archive.edition import Edition, edition_of, present
 from builder.archive.versions import read_version
+from campaign.frozen import dataclass
 from campaign.names import slug
 
 

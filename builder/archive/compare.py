@@ -16,11 +16,12 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from builder.archive.edition import Edition, Number
 from builder.archive.records import Change, caveats, findings, inputs, limits, procedures, record, versions_of
+from campaign.frozen import dataclass
 
 
 @dataclass(frozen=True)

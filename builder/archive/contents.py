@@ -12,12 +12,12 @@ import json
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from builder.archive.errors import ArchiveError, NotAsBuiltError
 from builder.render.addresses import CAMPAIGN_JSON
+from campaign.frozen import dataclass
 from campaign.model import Campaign
 from campaign.names import slug
 from campaign.record import Snapshot

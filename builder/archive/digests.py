@@ -11,11 +11,12 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from blake3 import blake3
+
+from campaign.frozen import dataclass
 
 PIECE = 1 << 20
 _T = TypeVar("_T")

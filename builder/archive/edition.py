@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +14,7 @@ from builder.archive.contents import Contents, present_contents, read_contents
 from builder.archive.errors import ArchiveError
 from builder.archive.versions import Version
 from builder.render.addresses import MEASUREMENTS_CSV
+from campaign.frozen import dataclass
 from campaign.load import load
 
 Key = tuple[str, str, str, str, str, str, str]

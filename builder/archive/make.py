@@ -12,7 +12,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,7 @@ from builder.archive.writer import Writer
 from builder.render.addresses import MEASUREMENTS_CSV
 from builder.render.write import MANIFEST
 from builder.store import Store
+from campaign.frozen import dataclass
 from campaign.load import load
 
 _FLUSHES = 16

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import cached_property
 from operator import itemgetter
 from pathlib import Path
@@ -28,6 +28,7 @@ from builder.published import MovedNumber
 from builder.render.addresses import MEASUREMENTS_CSV
 from builder.render.format import number as shown
 from builder.report import Outcome, Report
+from campaign.frozen import dataclass
 
 _VALUE, _UNCERTAINTY, _UNIT = (COLUMNS.index(name) for name in ("value", "uncertainty", "unit"))
 _FORMAT = 1

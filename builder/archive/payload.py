@@ -11,11 +11,12 @@ import os
 import platform
 import sysconfig
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from builder.archive.asbuilt import AsBuilt
 from builder.archive.versions import INDEX
+from campaign.frozen import dataclass
 from campaign.model import Campaign
 
 CHECKOUT = Path(__file__).resolve().parents[2]

@@ -14,7 +14,6 @@ import shlex
 import shutil
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 
@@ -23,6 +22,7 @@ from builder.archive.bag import PAYLOAD, read_bag
 from builder.archive.digests import copy, digest_file, each, flush
 from builder.archive.errors import ArchiveError, NotAsBuiltError
 from builder.archive.verify import verify_folder
+from campaign.frozen import dataclass
 
 LIST = ".calbook-published.json"
 """In each published site: its files with their BLAKE3, by which the next publication finds what did not change."""

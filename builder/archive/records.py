@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from builder.archive.edition import Edition
+from campaign.frozen import dataclass
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from builder.archive.contents import Contents, read_contents
 from builder.archive.errors import ArchiveError
 from builder.archive.verify import verify_folder
 from builder.archive.versions import Version
+from campaign.frozen import dataclass
 
 _PERIODS: dict[str, Callable[[datetime], tuple[int, ...]]] = {
     "day": lambda d: (d.year, d.month, d.day),

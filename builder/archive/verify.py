@@ -6,13 +6,13 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from builder.archive.bag import PAYLOAD, TAGS, Bag, read_bag, read_tags
 from builder.archive.digests import digest_file, each
 from builder.archive.errors import ArchiveError
 from builder.archive.versions import folders, home, indexed, read_version
+from campaign.frozen import dataclass
 
 
 @dataclass(frozen=True)

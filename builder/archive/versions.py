@@ -10,13 +10,13 @@ import json
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from builder.archive.bag import PAYLOAD, TAGS, seal_of
 from builder.archive.errors import ArchiveError
+from campaign.frozen import dataclass
 from campaign.names import slug
 
 FOLDER = "versions"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
 from typing import TypeVar
@@ -32,6 +32,7 @@ from builder.report import (
 from campaign.certification import frame_subject, subject
 from campaign.findings import Finding
 from campaign.frames import Frame
+from campaign.frozen import dataclass
 from campaign.model import Caveat, Limit, Source
 from campaign.record import Snapshot, Test
 

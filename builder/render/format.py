@@ -7,10 +7,11 @@ value to the same place. Nothing here reads a clock: ages are relative to a time
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from math import floor, isfinite, log10
 
+from campaign.frozen import dataclass
 from campaign.model import Limit
 
 FIGURE_SPACE = "\u2007"  # as wide as a digit

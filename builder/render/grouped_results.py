@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from analysis.contract import FLAGS, REASONS, Procedure
 from builder.render.format import Shown
 from builder.render.matrix import shown_aligned
 from builder.report import DrawnFigure, Judged, Outcome, StoredProduct, Verdict
+from campaign.frozen import dataclass
 from campaign.model import Caveat
 
 

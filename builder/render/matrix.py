@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 
 from analysis.contract import Procedure, Quantity
 from builder.render.format import Shown, aligned, number
 from builder.report import Judged, Outcome, Verdict
+from campaign.frozen import dataclass
 from campaign.model import Campaign, Caveat, Limit
 
 MOST_RESULTS = 100

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
 from html import escape
 from pathlib import Path
@@ -40,6 +39,7 @@ from builder.render.parts_trends import regressions_parts, trend_parts, trends_p
 from builder.render.parts_verdicts import verdicts_parts
 from builder.render.parts_versions import moved_parts, versions_parts
 from builder.report import Report, TestReport
+from campaign.frozen import dataclass
 
 
 @dataclass(frozen=True)

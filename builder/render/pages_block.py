@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 
 from builder.render import addresses as a
 from builder.render.book import Book
@@ -16,6 +15,7 @@ from builder.report import BlockReport, Outcome, TestReport, Verdict
 from builder.rollup import Standing, of_block, of_test
 from campaign.findings import worst_first
 from campaign.frames import FIELDS, Frame
+from campaign.frozen import dataclass
 from campaign.model import Caveat
 from campaign.record import Snapshot
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, time
 from itertools import pairwise
 
@@ -16,6 +15,7 @@ from builder.render.format import age
 from builder.render.page import Crumb, Page
 from builder.render.pages_home import HOME
 from builder.report import TestReport
+from campaign.frozen import dataclass
 from campaign.model import Caveat
 
 MOST_TESTS = 500

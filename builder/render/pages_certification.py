@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from itertools import islice
 
 from builder.certified import (
@@ -23,6 +22,7 @@ from builder.render.page import Page
 from builder.render.pages_home import HOME
 from builder.report import Outcome, TestReport
 from campaign.certification import DECIDED, MEANINGS, REASONED, RULE, frame_subject, subject, why_excluded
+from campaign.frozen import dataclass
 from campaign.model import CertificationRule
 
 MOST_DECISIONS = 2000

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date
 
 from analysis.contract import ALARMS
@@ -17,6 +16,7 @@ from builder.render.page import Page
 from builder.render.pages_home import HOME, Attention, procedures_in_use, why_failed
 from builder.report import TestReport, Verdict
 from campaign.findings import Severity, worst_first
+from campaign.frozen import dataclass
 
 MOST_OF_A_GROUP = 40
 """Things of one kind that need a person, the worst; the page they lead to has all."""

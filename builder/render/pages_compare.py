@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable
-from dataclasses import dataclass
 from io import StringIO
 
 from builder import comparisons
@@ -16,6 +15,7 @@ from builder.render.format import Shown, exact, number
 from builder.render.page import Crumb, Page
 from builder.render.pages_home import HOME
 from builder.report import ImageComparison, TestReport
+from campaign.frozen import dataclass
 
 MOST_ROWS = 100
 """Differences on the page of two blocks, the most significant; the table has all."""

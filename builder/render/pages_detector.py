@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from builder.render import addresses as a
 from builder.render.book import Book
 from builder.render.environment import render
@@ -12,6 +10,7 @@ from builder.render.page import Page
 from builder.render.pages_home import HOME
 from builder.report import Outcome
 from campaign.findings import worst_first
+from campaign.frozen import dataclass
 from campaign.geometry import Geometry, Region
 
 MOST_FINDINGS = 20

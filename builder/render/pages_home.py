@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from builder.render import addresses as a
@@ -16,6 +16,7 @@ from builder.render.pages_record import lettered, numbered
 from builder.report import BlockReport, TestReport, Verdict, worst
 from builder.rollup import Standing, of_block, of_campaign
 from campaign.findings import Severity, worst_first
+from campaign.frozen import dataclass
 from campaign.model import Block
 
 HOME = Crumb("Home", a.HOME)

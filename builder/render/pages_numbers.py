@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from builder.render import addresses as a
 from builder.render.book import Book
 from builder.render.environment import render
@@ -12,6 +10,7 @@ from builder.render.matrix import Label, Matrix, MatrixGroup, matrix, stated_onc
 from builder.render.page import Crumb, Page
 from builder.render.pages_block import crumbs
 from builder.report import Outcome, TestReport, Verdict, worst
+from campaign.frozen import dataclass
 
 MOST_NUMBERS = 100
 """Numbers up to which a test's page holds them all; beyond, it holds those that tell most and leads to a page of all."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection
-from dataclasses import dataclass
 
 from analysis.contract import Procedure
 from analysis.declaration_lint import call_path
@@ -15,6 +14,7 @@ from builder.render.environment import render
 from builder.render.page import Crumb, Page
 from builder.render.pages_home import HOME, tally
 from builder.report import Verdict
+from campaign.frozen import dataclass
 from campaign.model import Caveat, Limit
 from campaign.names import slug
 

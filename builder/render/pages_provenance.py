@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from builder.render import addresses as a
 from builder.render.book import Book
 from builder.render.environment import render
@@ -13,6 +11,7 @@ from builder.render.page import Crumb, Page
 from builder.render.pages_block import crumbs
 from builder.render.pages_certification import certified_result
 from builder.report import Judged, Outcome
+from campaign.frozen import dataclass
 from campaign.model import Caveat
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from builder.render import addresses as a
 from builder.render.book import Book
 from builder.render.environment import render
 from builder.render.page import Crumb, Page
 from builder.report import TestReport
+from campaign.frozen import dataclass
 from campaign.record import Cell, Snapshot, Table
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from builder.certified import Certified, outcome_subject
 from builder.render import addresses as a
@@ -13,6 +12,7 @@ from builder.render.page import Crumb, Page
 from builder.render.pages_block import crumbs
 from builder.report import DrawnFigure, StoredProduct, TestReport
 from campaign.certification import DECIDED, MEANINGS, REASONED, frame_subject
+from campaign.frozen import dataclass
 
 RESULT_WRITTEN = 20
 """Characters of a frame's fingerprint that are written as its result id."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from builder.render import addresses as a
 from builder.render.book import Book
 from builder.render.environment import render
@@ -37,6 +35,7 @@ from builder.report import (
 from builder.rollup import by_detector, of_test
 from campaign.findings import Finding
 from campaign.frames import Frame
+from campaign.frozen import dataclass
 from campaign.record import Test
 
 MOST_PREVIEWS = 10

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from math import inf
 
@@ -18,6 +17,7 @@ from builder.render.regressions import Shift, newest_first, shifts_of, worst_fir
 from builder.render.trend_plots import TrendPlot, plots, ranges
 from builder.report import DrawnFigure
 from builder.trend_series import Followed, Group, Overlay, Spot
+from campaign.frozen import dataclass
 
 CRUMBS = (HOME, Crumb("Trends", a.TRENDS))
 WORST = 10

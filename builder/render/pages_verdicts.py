@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from builder.flips import Failure, Flip, subjects
 from builder.render import addresses as a
@@ -11,6 +10,7 @@ from builder.render.book import Book
 from builder.render.environment import render
 from builder.render.page import Page
 from builder.render.pages_home import HOME
+from campaign.frozen import dataclass
 
 MOST_ROWS = 200
 """Rows of one table: more are counted, not shown."""

@@ -15,7 +15,7 @@ import re
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from importlib.metadata import version
 from io import StringIO
 from pathlib import Path
@@ -30,6 +30,7 @@ from builder.render.shell import DEPTHS, Shell
 from builder.render.write import Site
 from builder.unchanged import seen
 from campaign.findings import Finding
+from campaign.frozen import dataclass
 from campaign.model import Campaign
 
 CHECKOUT = Path(__file__).parents[2]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from html import escape
 from math import isfinite
 
@@ -12,6 +11,7 @@ from builder.render import addresses as a
 from builder.render.format import number
 from builder.render.trend_plots import moment
 from builder.trend_series import Followed, Trends
+from campaign.frozen import dataclass
 
 NEVER = "1970-01-01T00:00:00Z"
 """When a feed without entries was changed last: times of their own are all that a feed tells."""

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from html import escape
 
 from builder.render.page import Page
+from campaign.frozen import dataclass
 
 DEPTHS = 5
 """Depths of directories for which the chrome is captured: 'index.html' is 0, 'blocks/B/tests/T.html' is 3."""

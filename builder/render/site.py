@@ -7,7 +7,7 @@ comes from the store.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from pathlib import Path
 
@@ -39,6 +39,7 @@ from builder.render.write import Site
 from builder.report import BuildInfo, Report
 from builder.store import Store
 from builder.store_copy import StoreCopy
+from campaign.frozen import dataclass
 from campaign.model import Campaign
 
 DATABASE = "data/calbook.sqlite"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property, lru_cache
 from io import StringIO
@@ -19,6 +18,7 @@ from builder.draw_frame import HEIGHT, WIDTH, by_label, frame
 from builder.draw_trend import BAND, limits_apart, trend_svg
 from builder.render import addresses as a
 from builder.trend_series import Bound, Followed, Group, Spot, moving
+from campaign.frozen import dataclass
 from campaign.names import slug
 
 if TYPE_CHECKING:  # workers draw plots, and need no more of a report than that

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from builder.simulate.plan import Exposure
 from builder.simulate.settings import Truth
+from campaign.frozen import dataclass
 from campaign.model import Block, Campaign
 from campaign.names import slug
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
 from builder.simulate.settings import Entry, Fault, FrameType, Settings
+from campaign.frozen import dataclass
 from campaign.model import Campaign
 
 EPOCH = datetime(2020, 1, 1, 9, 0, 0)

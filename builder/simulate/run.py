@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from builder.simulate.files import write_whole
@@ -14,6 +13,7 @@ from builder.simulate.shots import all_logs, all_shots, digest
 from builder.simulate.statement import NAME, made_before, state
 from builder.simulate.work import jobs, work
 from campaign.findings import Finding
+from campaign.frozen import dataclass
 from campaign.model import Campaign
 
 Progress = Callable[[int, int, str], None]

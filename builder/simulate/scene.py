@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +12,7 @@ from builder.simulate.effects.glow import amplifier_glow
 from builder.simulate.effects_settings import of_channel
 from builder.simulate.settings import Truth
 from builder.simulate.truth import ChannelTruth, generator
+from campaign.frozen import dataclass
 from campaign.geometry import Channel, Geometry, Region
 
 Map = NDArray[np.float32]

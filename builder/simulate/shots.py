@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from builder.simulate.gathered import LIGHT
 from builder.simulate.headers import Style
@@ -12,6 +12,7 @@ from builder.simulate.logs import by_day, log_name, log_text
 from builder.simulate.plan import Exposure
 from builder.simulate.settings import Settings, Truth
 from builder.simulate.truth import nominal_gain
+from campaign.frozen import dataclass
 from campaign.model import Block, Campaign, Detector
 
 RECIPE = "2"

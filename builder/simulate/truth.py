@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
 from builder.simulate.settings import PerChannel, Truth
+from campaign.frozen import dataclass
 from campaign.geometry import Channel, Geometry
 
 DRAWN = ("gain", "read_noise", "offset", "dark_current", "full_well")

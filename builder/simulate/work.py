@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from builder.engine import Engine
 from builder.simulate.headers import Style
 from builder.simulate.settings import Settings, Truth
 from builder.simulate.shots import Shot
+from campaign.frozen import dataclass
 from campaign.model import Detector
 
 if TYPE_CHECKING:

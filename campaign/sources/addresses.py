@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
+from campaign.frozen import dataclass
 from campaign.sources.grid import SourceError
 
 _LINK = re.compile(

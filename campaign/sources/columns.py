@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from difflib import get_close_matches
 
 from campaign.findings import Finding
+from campaign.frozen import dataclass
 from campaign.model import Source
 from campaign.record import Cell, Table
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date as Date  # noqa: N812 - a field of that name would hide the type
 from datetime import datetime
 from pathlib import PurePosixPath, PureWindowsPath
 
+from campaign.frozen import dataclass
 from campaign.record import Cell, Test
 from campaign.sources.columns import Columns
 from campaign.sources.notes import TableNotes

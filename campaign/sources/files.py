@@ -5,9 +5,9 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+from campaign.frozen import dataclass
 from campaign.model import Source
 from campaign.sources.grid import MAX_BYTES, Grid, SourceError
 

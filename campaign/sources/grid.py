@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from campaign.findings import Finding
+from campaign.frozen import dataclass
 from campaign.record import Cell, CellValue, Table
 
 ERROR_VALUE = "error value"

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from campaign.findings import Finding
+from campaign.frozen import dataclass
 from campaign.model import Campaign, Source
 from campaign.names import slug
 from campaign.record import Snapshot

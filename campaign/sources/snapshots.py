@@ -10,7 +10,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from typing import Any
 from blake3 import blake3
 
 from campaign.findings import Finding
+from campaign.frozen import dataclass
 from campaign.record import Cell, CellValue, Table
 
 FORMAT = 1

@@ -7,10 +7,10 @@ ways is not read at all.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import date as Date  # noqa: N812 - a field of that name would hide the type
 from datetime import datetime, timedelta
 
+from campaign.frozen import dataclass
 from campaign.record import CellValue
 
 SERIAL_EPOCH = Date(1899, 12, 30)
