@@ -90,6 +90,14 @@ def add_frame(folder: Path, number: int) -> None:
     path.write_text(f"{path.read_text('utf-8')}BIASN{number},{number},{number},0,done,\n", "utf-8")
 
 
+def remark(folder: Path, number: int) -> None:
+    """Another remark on a test of the first block, in its record."""
+    path = folder / "records" / "B00.csv"
+    rows = path.read_text("utf-8").splitlines()
+    rows[1] = f"{rows[1].rpartition(',')[0]},remark {number}"
+    path.write_text("\n".join(rows) + "\n", "utf-8")
+
+
 def listing(folder: Path) -> Cost:
     """Every file of the data directory looked at, none opened."""
     from builder.acquired.listing import list_data
