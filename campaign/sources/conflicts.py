@@ -9,7 +9,7 @@ from campaign.findings import Finding
 from campaign.record import Test
 from campaign.sources.fields import TestRow
 from campaign.sources.grid import listed
-from campaign.sources.ranges import Range, shared, shown
+from campaign.sources.ranges import shared, shown
 
 
 def numbered(rows: Iterable[TestRow]) -> tuple[list[TestRow], list[Finding]]:
@@ -48,26 +48,32 @@ def overlaps(tests: Iterable[Test]) -> list[Finding]:
         if test.exposures:
             blocks.setdefault(test.block, []).append(test)
     for block in blocks.values():
-        for i, test in enumerate(block):
-            if finding := _overlap(test, block[:i]):
-                findings.append(finding)
+        meeting = _meeting(block)
+        for i in sorted(meeting):
+            findings.append(_overlap(block[i], [block[j] for j in sorted(meeting[i])]))
     return findings
 
 
-def _overlap(test: Test, earlier: list[Test]) -> Finding | None:
+def _meeting(block: list[Test]) -> dict[int, set[int]]:
+    """By the place of a test those of earlier ones with an exposure of its: one pass along all ranges, by where they begin."""
+    out: dict[int, set[int]] = {}
+    under_way: list[tuple[int, int]] = []
+    for low, high, i in sorted((*span, i) for i, test in enumerate(block) for span in test.exposures):
+        under_way = [(end, j) for end, j in under_way if end >= low]
+        for _, j in under_way:
+            if j != i:
+                out.setdefault(max(i, j), set()).add(min(i, j))
+        under_way.append((high, i))
+    return out
+
+
+def _overlap(test: Test, earlier: list[Test]) -> Finding:
+    """What to say of a test and those earlier ones that it has exposures in common with."""
     same = [t for t in earlier if t.exposures == test.exposures]
     if same:
         what = f"{test.name} shares its exposures with {same[0].name} ({shown(test.exposures)})"
         todo = "Nothing, if it analyses anew what was acquired for the other; else correct the range"
         return Finding("overlap", what, test.place, todo, test.block, test.name)
-    both = [(t.name, common) for t in earlier if (common := _common(test.exposures, t.exposures))]
-    if not both:
-        return None
-    claims = listed((f"{name} ({shown(common)})" for name, common in both), 4)
+    claims = listed((f"{t.name} ({shown(shared(test.exposures, t.exposures))})" for t in earlier), 4)
     what = f"{test.name} claims exposures that these tests claim too: {claims}"
     return Finding("overlap", what, test.place, "Correct the ranges", test.block, test.name)
-
-
-def _common(a: tuple[Range, ...], b: tuple[Range, ...]) -> tuple[Range, ...]:
-    """The exposures in common; most pairs of tests are far apart, which their ends tell."""
-    return () if a[-1][1] < b[0][0] or b[-1][1] < a[0][0] else shared(a, b)
