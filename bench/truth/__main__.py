@@ -13,7 +13,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from bench.truth import completeness as planted
-from bench.truth.case import Case, Pulls, run
+from bench.truth.case import Case, Pulls, run, run_quickly
 from bench.truth.cases import cases, completeness
 from bench.truth.page import Told, told, write_page
 
@@ -21,7 +21,7 @@ from bench.truth.page import Told, told, write_page
 def one(name: str, quick: bool) -> tuple[Told, list[str]]:
     """Run the case of that name: what the page tells of it, and what misses what is wanted."""
     case = next(c for c in cases() if c.name == name)
-    pulls: Pulls = run(case, case.quick if quick else case.runs)
+    pulls: Pulls = run_quickly(case) if quick else run(case, case.runs)
     return told(pulls), pulls.faults(errors=4.0 if quick else 0.0)
 
 

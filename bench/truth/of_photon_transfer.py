@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -106,10 +106,10 @@ def _gain_of_line() -> float:
 
 
 @lru_cache(maxsize=512)
-def _corrected(seed: int) -> dict[str, tuple[Measurement, ...]]:
+def _corrected(seed: int, side: int) -> dict[str, tuple[Measurement, ...]]:
     """The measurements of one realisation of the bent converter, by the table that the step nonlinearity took: the true one, or linearity's of the same flats."""
     rng = np.random.Generator(np.random.SFC64([seed, 2]))
-    shape = (1024, 1024)
+    shape = (side, side)
     camera = detector(single(rows=shape[0], columns=shape[1]))
     biases = [
         frame_input(_read(None, rng, shape, BENT), camera, "bias", k, interval=90.0) for k in range(BIASES)
@@ -133,14 +133,17 @@ def _corrected(seed: int) -> dict[str, tuple[Measurement, ...]]:
 def _of_corrected(table: str, quantity: str, truth: float, **wanted: float | tuple[float, float]) -> Case:
     """A bent converter's flats, corrected by a table."""
 
-    def simulate(seed: int) -> list[Found]:
-        m = next(m for m in _corrected(seed)[table] if m.quantity == quantity)
+    def simulate(seed: int, side: int = 1024) -> list[Found]:
+        m = next(m for m in _corrected(seed, side)[table] if m.quantity == quantity)
         assert m.value is not None and m.uncertainty is not None and "nonlinearity" in m.note, m
         return [Found(m.value, m.uncertainty, truth)]
 
     whose = "the true table" if table == TRUE_TABLE else "the table that linearity has of the same flats"
     what = f"{_WHAT}; converter 1.2 % low at the top, corrected by {whose}"
-    return Case("photon_transfer", quantity, what, simulate, runs=120, quick=5, estimator=_MATRIX, **wanted)  # type: ignore[arg-type]
+    return Case(
+        "photon_transfer", quantity, what, simulate, runs=120, quick=8, estimator=_MATRIX, small=partial(simulate, side=256),
+        **wanted,  # type: ignore[arg-type]
+    )  # fmt: skip
 
 
 def _row_mean_ratio(ladder: Sequence[float]) -> float:
