@@ -125,10 +125,18 @@ def glow(truth: Truth, name: str) -> float:
     )
 
 
+def leaking(truth: Truth, test: str) -> float:
+    """Mean rate [e⁻/s] that leaks in during the darks of a test, which take their time and 30 s more each; none at first."""
+    taken = truth["tests"][test]["exposures"]
+    since = [sum(time + 30.0 for _, _, time, _ in taken[:n]) / 3600.0 for n in range(len(taken))]
+    return float(truth["effects"]["leak"]["growth"]) * float(np.mean(since))
+
+
 TRUE: dict[str, Callable[[Truth, str], float]] = {
     "bias.pattern_noise": effect("pattern", "amplitude"),
     "bias.pattern_frequency": effect("pattern", "frequency"),
-    "dark.dark_current_e": lambda t, c: channel(t, c)["dark_current"],
+    "dark.dark_current_e": lambda t, c: channel(t, c)["dark_current"] + leaking(t, "DARK01"),
+    "dark.light_leak": lambda t, c: t["effects"]["leak"]["growth"] / channel(t, c)["gain"],
     "dark.glow": glow,
     "photon_transfer.gain": corrected_gain,
     "photon_transfer.a00": effect("brighter_fatter", "a00"),
@@ -147,6 +155,10 @@ TRUE: dict[str, Callable[[Truth, str], float]] = {
     "brighter_fatter.a01_after": lambda t, c: 0.0,
     "charge_transfer.serial_cti": lambda t, c: t["effects"]["serial_cti"],
     "charge_transfer.parallel_cti": lambda t, c: t["effects"]["parallel_cti"],
+    "charge_transfer.local_offset": effect("local_offset", "scale"),
+    "charge_transfer.local_decay": effect("local_offset", "time"),
+    "charge_transfer.trap_size": lambda t, c: t["effects"]["traps"]["size"] / channel(t, c)["gain"],
+    "charge_transfer.trap_release": effect("traps", "time"),
     "cosmic_rays.rate_area": effect("muons", "rate"),
     "persistence.decay_time": effect("persistence", "time"),
     "gates.dnl": effect("code_widths", factor=100.0),
