@@ -200,12 +200,13 @@ class Measurement:
 class ImageProduct:
     """An image to be written as FITS, one extension per channel (or one for the detector, key '').
 
-    ``cards`` are header cards (keyword → (value, comment)) beyond those the machine writes itself.
+    ``cards`` are header cards (keyword → (value, comment)) beyond those the machine writes itself; ``units`` those of planes that have another than ``unit``.
     """
 
     planes: Mapping[str, NDArray[np.generic]]
     unit: str
     cards: Mapping[str, tuple[str | float | int | bool, str]] = field(default_factory=dict)
+    units: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,8 @@ def fits_pieces(
     yield out.getvalue()[:head]
     for name, plane in product.planes.items():
         data = np.asarray(plane)
-        yield from _image(data.view(np.uint8) if data.dtype == bool else data, name or "IMAGE", product.unit)
+        unit = product.units.get(name, product.unit)
+        yield from _image(data.view(np.uint8) if data.dtype == bool else data, name or "IMAGE", unit)
     yield out.getvalue()[head:]
 
 
@@ -196,7 +197,9 @@ def read_product(path: Path, form: Literal["fits", "ecsv", "reg"]) -> Product:
         images = [hdu for hdu in file if isinstance(hdu, fits.ImageHDU)]
         names = [str(hdu.header["EXTNAME"]) for hdu in images]  # hdu.name would be in capitals
         planes = {"" if n == "IMAGE" else n: hdu.data for n, hdu in zip(names, images, strict=True)}
-        return ImageProduct(planes, str(images[0].header.get("BUNIT", "")) if images else "")
+        units = {n: str(hdu.header.get("BUNIT", "")) for n, hdu in zip(planes, images, strict=True)}
+        first = next(iter(units.values()), "")
+        return ImageProduct(planes, first, units={n: unit for n, unit in units.items() if unit != first})
 
 
 def _card(value: str | float, comment: str) -> tuple[str | float, str]:

@@ -265,6 +265,8 @@ Correction to add to a level:
         "HAWK-I's LIN.EFF is (true − R)/R, of the opposite sign to reference_deviation; ESO's polynomials take the slope at zero for the line, here it is that of linear_low … linear_high.",
         "Nothing is extrapolated: what lies above the highest level (below the lowest) is not reached.",
         "A common error of the offset and the shutter's offset are all but the same in a ladder of one light: without an overscan t₀ may contain either.",
+        "What a lamp does beyond the exponential of a polynomial of degree lamp_degree stays in lamp_drift: 0.0005 % of light that goes as 1 − 0.015 w + 0.008 w² from first to "
+        "last flat, −0.26 of the error of 57 flats of 128² pixels. lamp_degree 3 leaves nothing of it, and makes that error 1.8 times as large.",
         "All lights of a ladder share one drift. Lights that are joined must have rungs in common levels.",
         "No dark signal is taken off and no flat divided by: they may rest on this correction. Take flats whose dark signal is negligible.",
         "Channels see the same lamp: its scatter moves their curves together.",

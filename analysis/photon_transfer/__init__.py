@@ -152,6 +152,10 @@ PROCEDURE = Procedure(
     products=(
         ProductSpec("points", "ecsv", "the points of the curves: levels, variances, errors, flags, and whether they were used"),
         ProductSpec("matrix", "ecsv", "the fitted matrices a, ab and n by lag, with errors"),
+        ProductSpec(
+            "covariance_matrix", "fits",
+            "covariances C_ij of one frame against the level, pair by pair (…_LEVEL, …_COV [ADU²]), and the fitted a, ab and n (…_A, …_AB, …_N), lag zero first, with errors (…_ERR)",
+        ),
         ProductSpec("covariances", "ecsv", "measured covariances of one frame by pair and lag, with errors"),
     ),
     acceptance=(

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from analysis.contract import Results, TableProduct
 from analysis.figures import Mark, Panel, Plot, Series
+from analysis.photon_transfer.matrix_images import matrix_images
 from analysis.photon_transfer.points import Curve, Point
 
-MATRICES = ("area_matrix", "covariance_trend", "matrix", "covariances")
+MATRICES = ("area_matrix", "covariance_trend", "matrix", "covariance_matrix", "covariances")
 """Figures and products of the whole matrix."""
 
 _NEIGHBOURS = (("next along the row", 0, 1), ("next along the column", 1, 0), ("next on the diagonal", 1, 1))
@@ -30,9 +31,10 @@ def hand_matrices(results: Results, curves: Sequence[Curve], sigma: float) -> No
         results.figure("area_matrix", _area_matrix(fitted))
         results.figure("covariance_trend", _covariance_trend(fitted, sigma))
         results.product("matrix", _matrix_table(fitted))
+        results.product("covariance_matrix", matrix_images(fitted, sigma))
     else:
         why = next((c.lacking for c in curves if c.lacking), "too few light levels")
-        for name in MATRICES[:3]:
+        for name in MATRICES[:-1]:
             results.without(name, "too-few-frames", why)
     rows = [(c, p) for c in curves for p in c.points if p.difference and p.difference.covariances]
     if rows:

@@ -1,8 +1,9 @@
 """Run cases of known truth, print their pulls, and write them into the guide.
 
-    python -m bench.truth [--quick] [--workers N] [PROCEDURE …]
+    python -m bench.truth [--quick] [--workers N] [--case WORDS …] [PROCEDURE …]
 
-Without names all cases are run; ``--quick`` takes few realisations, prints, and writes nothing. Figures of cases that were not run now are kept.
+Without names all cases are run; ``--case`` runs those alone whose names, as they are printed, contain the words. ``--quick`` takes few realisations, prints, and
+writes nothing. Figures of cases that were not run now are kept.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from bench.truth import completeness as planted
-from bench.truth.case import Pulls, run
+from bench.truth.case import Case, Pulls, run, run_quickly
 from bench.truth.cases import cases, completeness
 from bench.truth.page import Told, told, write_page
 
@@ -20,7 +21,7 @@ from bench.truth.page import Told, told, write_page
 def one(name: str, quick: bool) -> tuple[Told, list[str]]:
     """Run the case of that name: what the page tells of it, and what misses what is wanted."""
     case = next(c for c in cases() if c.name == name)
-    pulls: Pulls = run(case, case.quick if quick else case.runs)
+    pulls: Pulls = run_quickly(case) if quick else run(case, case.runs)
     return told(pulls), pulls.faults(errors=4.0 if quick else 0.0)
 
 
@@ -37,9 +38,23 @@ def main() -> int:
     parser.add_argument("procedures", nargs="*", help="names of procedures; all when none is named")
     parser.add_argument("--quick", action="store_true", help="few realisations, nothing is written")
     parser.add_argument("--workers", type=int, default=2, help="processes")
+    parser.add_argument(
+        "--case",
+        action="append",
+        default=[],
+        metavar="WORDS",
+        help="cases whose names contain this; may be repeated",
+    )
     asked = parser.parse_args()
-    chosen = [c.name for c in cases() if not asked.procedures or c.procedure in asked.procedures]
-    of_planted = [c.name for c in completeness() if not asked.procedures or c.procedure in asked.procedures]
+
+    def wanted(case: Case | planted.Completeness) -> bool:
+        of_case = not asked.case or any(words in case.name for words in asked.case)
+        return of_case and (not asked.procedures or case.procedure in asked.procedures)
+
+    chosen = [c.name for c in cases() if wanted(c)]
+    of_planted = [c.name for c in completeness() if wanted(c)]
+    if not chosen and not of_planted:
+        parser.error("no case has such a name")
     out, rates, missed = [], [], 0
     with ProcessPoolExecutor(asked.workers) as pool:
         for found, faults in pool.map(one, chosen, [asked.quick] * len(chosen)):

@@ -6,7 +6,7 @@ The pull of a value is (value − truth) / uncertainty. If uncertainties are rig
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf, sqrt
 
 import numpy as np
@@ -33,7 +33,7 @@ class Case:
     ``simulate`` makes one realisation from a seed and runs the procedure on it: the values of all its independent channels.
     ``pull`` is the largest mean pull wanted, ``relative`` the largest bias over the truth, ``absolute`` the largest bias in the
     quantity's unit; a bias has to keep to all that are finite, or with ``any_of`` to one of them. ``scatter`` is the range wanted of the pulls'
-    standard deviation. ``runs`` realisations make the published figures, ``quick`` those of a test.
+    standard deviation. ``runs`` realisations make the published figures, ``quick`` those of a test; these are of ``small`` where ``simulate`` takes too long for one.
     """
 
     procedure: str
@@ -48,6 +48,7 @@ class Case:
     any_of: bool = False
     scatter: tuple[float, float] = (0.9, 1.1)
     estimator: str = ""
+    small: Callable[[int], Sequence[Found]] | None = field(default=None, repr=False)
 
     @property
     def name(self) -> str:
@@ -135,6 +136,11 @@ class Pulls:
         if not low - room <= self.scatter <= high + room:
             out.append(f"scatter of the pulls {self.scatter:.3f} ± {self.scatter_error:.3f}")
         return out
+
+
+def run_quickly(case: Case) -> Pulls:
+    """The few realisations of a test. Raises ValueError with fewer than two values."""
+    return run(replace(case, simulate=case.small or case.simulate), case.quick)
 
 
 def run(case: Case, runs: int, first_seed: int = 1) -> Pulls:

@@ -1,4 +1,4 @@
-"""The brighter-fatter procedure against flats whose charge moved the borders of pixels as it arrived, by known coefficients of area."""
+"""The brighter-fatter procedure against flats whose charge moved the borders of pixels as it arrived, by known coefficients of area, and against spots of known widths."""
 
 from __future__ import annotations
 
@@ -129,6 +129,70 @@ def _case(quantity: str, estimator: str, pull: float, low: float, high: float) -
     )  # fmt: skip
 
 
+_SPOTS = {450.0: ((29.0, 0.30), (31.0, 0.20)), 850.0: ((38.0, 0.24), (36.0, 0.16))}
+"""Full width without charge [µm] and growth [µm for 10,000 ADU of the peak], along rows and along columns, by wavelength [nm]."""
+_APART, _ACROSS, _SPOT_FRAMES = 19, 6, 4  # pixels, spots along a side of a channel, frames of each wavelength
+_PEAKS = (4e3, 45e3)  # ADU
+
+
+def _spots(rng: np.random.Generator, shape: tuple[int, int], wavelength: float) -> np.ndarray:  # type: ignore[type-arg]
+    """Charge [e⁻] of Gaussian spots (as pixels sample them) as wide as their peaks ask for, somewhere within their pixels, on a dark field; Poisson distributed."""
+    y, x = (np.arange(n, dtype=np.float64) for n in shape)
+    light = np.full(shape, 20.0)
+    scale = _PITCH * 2.0 * sqrt(2.0 * log(2.0))
+    for n in range(_ACROSS**2):
+        peak = rng.uniform(*_PEAKS)
+        row, column = 16 + _APART * np.array(divmod(n, _ACROSS)) + rng.uniform(-0.5, 0.5, 2)
+        along, across = ((width + 1e-4 * growth * peak) / scale for width, growth in _SPOTS[wavelength])
+        spot = np.exp(-0.5 * ((y - row) / across) ** 2)[:, np.newaxis] * np.exp(
+            -0.5 * ((x - column) / along) ** 2
+        )
+        light += peak * _GAIN * spot
+    return rng.poisson(light)
+
+
+@lru_cache(maxsize=2048)
+def _of_spots(seed: int) -> dict[tuple[str, str], tuple[tuple[float, float], ...]]:
+    """Value and uncertainty of what spots tell, by quantity and setting, in all channels of one realisation."""
+    rng, geometry = np.random.default_rng([seed, 3]), _geometry(128)
+    camera = detector(geometry)
+    dim = frame_input(np.full(geometry.shape, 2000, np.uint16), camera, "flat", 0, 1.0)
+    frames = []
+    for wavelength in _SPOTS:
+        for _ in range(_SPOT_FRAMES):
+            image = rng.normal(_OFFSET, _NOISE / _GAIN, geometry.shape)
+            for channel in geometry.channels:
+                image[channel.image.slices] += _spots(rng, channel.image.shape, wavelength) / _GAIN
+            number = 1 + len(frames)
+            frames.append(frame_input(digitised(image), camera, "point", number, 5.0, wavelength=wavelength))
+    out: dict[tuple[str, str], tuple[tuple[float, float], ...]] = {}
+    for m in measured(
+        PROCEDURE, inputs(PROCEDURE, camera, {"flat": [dim, dim], "spot": frames})
+    ).measurements:
+        if m.quantity.startswith("spot_") and m.value is not None and m.uncertainty is not None:
+            key = (m.quantity, m.setting)
+            out[key] = (*out.get(key, ()), (m.value, m.uncertainty))
+    return out
+
+
+def _spot_case(quantity: str, axis: int, number: int, wavelength: float) -> Case:
+    """One of the law's numbers (0: width, 1: growth) along an axis (0: rows) at a wavelength."""
+    truth = _SPOTS[wavelength][axis][number]
+
+    def simulate(seed: int) -> list[Found]:
+        return [Found(v, u, truth) for v, u in _of_spots(seed)[quantity, f"wavelength={wavelength}"]]
+
+    width, growth = _SPOTS[wavelength][axis]
+    conditions = (
+        f"Gaussian spots of {width:g} µm and {growth:g} µm for 10 kADU at {wavelength:g} nm: {_ACROSS**2} in each of {_SPOT_FRAMES} frames, "
+        f"peaks of {_PEAKS[0] / 1e3:g} to {_PEAKS[1] / 1e3:g} kADU, 2 e⁻/ADU"
+    )
+    return Case(
+        "brighter_fatter", quantity, conditions, simulate, runs=150, quick=10, pull=0.3, scatter=(0.85, 1.15),
+        estimator="line through widths of matched Gaussians",
+    )  # fmt: skip
+
+
 CASES: tuple[Case, ...] = (
     _case("a00", _COEFFICIENT, 0.3, 0.85, 1.15),
     _case("a10", _COEFFICIENT, 0.3, 0.85, 1.15),
@@ -142,6 +206,12 @@ CASES: tuple[Case, ...] = (
     _case("a10_after", _AFTER, 0.3, 0.85, 1.15),
     _case("a01_after", _AFTER, 0.3, 0.85, 1.15),
     _case("curvature_ratio", _AFTER, 0.3, 0.85, 1.15),
+    *(
+        _spot_case(f"spot_{what}_{letter}", axis, number, wavelength)
+        for wavelength in _SPOTS
+        for number, what in enumerate(("width", "growth"))
+        for axis, letter in enumerate("xy")
+    ),
 )
 """The cases: values and truths of one realisation serve them all."""
 

@@ -48,6 +48,30 @@ class Glow(Strict):
     reach: float = Field(gt=0, description="Distance in which it falls by e [pixels]")
 
 
+class Leak(Strict):
+    """Light from outside, in the dark too; it is spread over the image as the lamp's."""
+
+    rate: Positive = Field(0.0, description="Rate at the first exposure of each test [e⁻/s]")
+    growth: float = Field(
+        0.0, description="By how much it changes within the test [e⁻/s per h]; it never falls below 0"
+    )
+
+
+class Traps(Strict):
+    """Traps of the serial register, which all pixels of a row pass one after another."""
+
+    size: Positive = Field(description="Charge that they hold at most [e⁻]")
+    share: Fraction = Field(0.01, description="Part of a packet that they take, up to their size")
+    time: float = Field(gt=0, description="Time constant of their release [transfers]")
+
+
+class LocalOffset(Strict):
+    """Offset of the output amplifier that each pixel leaves behind for those read after it."""
+
+    scale: Positive = Field(description="Offset over the level of the pixel that left it")
+    time: float = Field(gt=0, description="Distance in which it falls by e [pixels]")
+
+
 class Pattern(Strict):
     """A period in the level of what is read, of another phase in each frame and channel."""
 
@@ -130,6 +154,8 @@ class Effects(Strict):
     parallel_cti: float | dict[str, float] = Field(
         0.0, description="The same at one parallel transfer, for all channels or by channel"
     )
+    traps: Traps | None = Field(None, description="Traps of the serial register")
+    local_offset: LocalOffset | None = Field(None, description="Offset that pixels leave behind")
     persistence: Persistence | None = Field(None, description="Persistence")
     crosstalk: dict[str, dict[str, float]] = Field(
         default_factory=dict, description="Coefficients by victim and aggressor: channels of one detector"
@@ -138,6 +164,7 @@ class Effects(Strict):
         0.0, description="Correlation of the read noise of any two channels of a detector"
     )
     glow: Glow | None = Field(None, description="Glow of the amplifier")
+    leak: Leak | None = Field(None, description="Leak of light")
     pattern: Pattern | None = Field(None, description="Pattern noise")
     tearing: float | dict[str, float] = Field(
         0.0, description="Part of its charge that the last column read has lost to the one before"
@@ -157,7 +184,13 @@ class Effects(Strict):
     def of_readout(self) -> bool:
         """Whether anything happens to charge on its way out."""
         return bool(
-            self.non_linearity or self.serial_cti or self.parallel_cti or self.crosstalk or self.pattern
+            self.non_linearity
+            or self.serial_cti
+            or self.parallel_cti
+            or self.traps
+            or self.local_offset
+            or self.crosstalk
+            or self.pattern
         )
 
 
@@ -166,7 +199,7 @@ BY_CHANNEL = ("non_linearity", "serial_cti", "parallel_cti", "tearing")
 
 
 TABLES: Mapping[str, type[Strict]] = {
-    "brighter_fatter": BrighterFatter, "persistence": Persistence, "glow": Glow, "pattern": Pattern, "lamp": Lamp, "spots": Spots,
+    "brighter_fatter": BrighterFatter, "traps": Traps, "local_offset": LocalOffset, "persistence": Persistence, "glow": Glow, "leak": Leak, "pattern": Pattern, "lamp": Lamp, "spots": Spots,
     "muons": Muons, "defects": Defects,
 }  # fmt: skip
 """Effects that are tables of their own."""

@@ -1,4 +1,4 @@
-"""The charge of one frame before it is read: light, dark current, what traps give off, cosmic rays.
+"""The charge of one frame before it is read: light, dark current, light that leaks in, what traps give off, cosmic rays.
 
 Charge is Poisson distributed (drawn as a Gaussian where the mean is large, which differs from it by less
 than the converter's step). Either its variance alone is lowered by the brighter-fatter effect as in Astier et al. 2019
@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from builder.simulate.effects import cosmic_rays, crosstalk, defects, lamp, persistence, pixel_area
+from builder.simulate.effects import cosmic_rays, crosstalk, defects, glow, lamp, persistence, pixel_area
 from builder.simulate.effects_settings import BrighterFatter
 from builder.simulate.plan import Exposure
 from builder.simulate.scene import Map, Scene
@@ -37,6 +37,9 @@ def mean_charge(
         for y, x, current in hot_now(seed, exposure, detector, truth, scene.channels):
             dark[y, x] += current
     mean = dark * np.float32(exposure.light_time(detector))
+    if (outside := truth.effects.leak) is not None:
+        rate = glow.leak(np.array([exposure.since]), outside.rate, outside.growth / 3600.0)[0]
+        mean += scene.response * np.float32(max(rate, 0.0) * exposure.light_time(detector))
     if exposure.type not in LIGHT:
         return mean
     image = scene.response * np.float32(light(seed, exposure, detector, truth))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from builder.simulate.effects.converter import converted, paired_widths, stuck
 from builder.simulate.effects.crosstalk import as_read, coupled, noise_in_common
-from builder.simulate.effects.deferred_charge import lagged
+from builder.simulate.effects.deferred_charge import lagged, local_offset, trapped
 from builder.simulate.effects.non_linearity import polynomial
 from builder.simulate.effects.pattern_noise import jump, period
 from builder.simulate.effects_settings import Effects, of_channel
@@ -32,6 +32,8 @@ def signals(rng: np.random.Generator, charge: Map, geometry: Geometry, effects: 
     for channel in geometry.channels:
         scale = as_read(scene.per_electron[extent(channel).slices], channel.corner)
         levels = moved(rng, charge, channel, effects) * scale
+        if effects.local_offset is not None:
+            levels = local_offset(levels, effects.local_offset.scale, effects.local_offset.time)
         found[channel.name] = polynomial(
             levels, of_channel(effects.non_linearity, channel.name, cast(tuple[float, ...], ()))
         )
@@ -47,7 +49,7 @@ def signals(rng: np.random.Generator, charge: Map, geometry: Geometry, effects: 
 def moved(rng: np.random.Generator, charge: Map, channel: Channel, effects: Effects) -> NDArray[np.float64]:
     """Charge [e⁻] as it arrives at the node, all of the channel's pixels in the order of reading.
 
-    Rows move down the columns first, then each along the register through the prescan.
+    Rows move down the columns first, then each along the register through the prescan, past the register's traps.
     """
     box = as_read(charge[extent(channel).slices], channel.corner).astype(np.float64)
     for direction, name in ((0, "parallel_cti"), (1, "serial_cti")):
@@ -57,6 +59,8 @@ def moved(rng: np.random.Generator, charge: Map, channel: Channel, effects: Effe
             lines = box.T if direction == 0 else box
             lines = lagged(lines, cti, 0, rng)
             box = lines.T if direction == 0 else lines
+    if effects.traps is not None:
+        box = trapped(box, effects.traps.size, effects.traps.share, effects.traps.time)
     return box
 
 

@@ -1,18 +1,21 @@
 """The photon transfer procedure against simulated and real detectors."""
 
 from dataclasses import dataclass, replace
+from io import BytesIO
 from math import hypot, sqrt
 from pathlib import Path
 
 import numpy as np
 import pytest
+from astropy.io import fits
 from numpy.typing import NDArray
 
-from analysis.contract import ContractError, FrameInput, Measurement, Results, TableProduct
+from analysis.contract import ContractError, FrameInput, ImageProduct, Measurement, Results, TableProduct
 from analysis.figures import Plot
 from analysis.flat_pairs import Bounds, flat_difference
 from analysis.in_memory import detector, digitised, frame_input, inputs, measured, value
 from analysis.photon_transfer import PROCEDURE
+from builder.products import fits_bytes
 from campaign.geometry import Region, single, with_gains
 from campaign.model import Detector
 
@@ -197,10 +200,37 @@ def test_the_whole_matrix_is_the_default_where_it_tells_its_area() -> None:
     table, pairs = found.products["matrix"], found.products["covariances"]
     assert isinstance(table, TableProduct) and isinstance(pairs, TableProduct)
     assert table.columns["a"][0] == a00.value and len(pairs.columns["level"]) == 24 * 81
+    read_back(found, pairs)
     weak = Camera(a00=-8e-7)
     small = run(weak, weak.flats(rng, LADDER), weak.biases(rng))
     assert "exponential" in value(small, "gain").estimator
     assert value(small, "a10").value is not None  # the matrix is told all the same
+
+
+def read_back(found: Results, pairs: TableProduct) -> None:
+    """The matrix against the level as astropy reads it: what the tables hold, in the units that it says."""
+    product = found.products["covariance_matrix"]
+    assert isinstance(product, ImageProduct)
+    with fits.open(BytesIO(fits_bytes(product, (), ())), checksum=True) as file:
+        held = {h.name: (h.data, h.header["BUNIT"]) for h in file if isinstance(h, fits.ImageHDU)}
+    levels, cube = held["A_LEVEL"][0], held["A_COV"][0]
+    assert cube.shape == held["A_COV_ERR"][0].shape == (levels.size, 9, 9) and (np.diff(levels) >= 0).all()
+    rows = {
+        (level, i, j): (c, e)
+        for level, i, j, c, e in zip(*(pairs.columns[n] for n in ("level", "row_lag", "column_lag", "covariance", "covariance_error")), strict=True)
+    }  # fmt: skip
+    for at in ((0, 0, 0), (3, 0, 1), (levels.size - 1, 2, 1)):
+        assert rows[levels[at[0]], at[1], at[2]] == (cube[at], held["A_COV_ERR"][0][at])
+    area, unit = held["A_A"]
+    assert unit == "1/electron" and area[0, 0] == value(found, "a00").value
+    assert area[0, 1] == value(found, "a10").value and area[1, 0] == value(found, "a01").value
+    assert held["A_A_ERR"][0][1, 0] == value(found, "a01").uncertainty
+    assert [held[f"A_{n}"][1] for n in ("LEVEL", "COV", "AB", "N_ERR")] == ["adu", "adu2", "1/electron2", "electron2"]  # fmt: skip
+    # the law that it holds gives the covariances that it holds: χ² of all neighbours along a row
+    gain, errors = value(found, "gain").value or 0.0, held["A_COV_ERR"][0][:, 0, 1]
+    charge = levels * gain
+    first = (area[0, 1] * charge**2 + held["A_N"][0][0, 1]) / gain**2
+    assert (np.abs(cube[:, 0, 1] - first) < 5.0 * errors).all()
 
 
 def test_directly_or_by_transforms_the_numbers_are_the_same() -> None:

@@ -37,6 +37,16 @@ def test_planes_come_back_and_checksums_hold(kind: str) -> None:
             assert found["INPUTS"].data["ROLE"].tolist() == ["bias", "dark"]
 
 
+def test_planes_may_have_units_of_their_own_and_any_number_of_axes(tmp_path: Path) -> None:
+    planes = {"A_COV": np.arange(24.0).reshape(2, 3, 4), "A_LEVEL": np.array([1.0, 2.0])}
+    product = ImageProduct(planes, "adu2", units={"A_LEVEL": "adu"})
+    path = tmp_path / "a.fits"
+    path.write_bytes(fits_bytes(product, (), ()))
+    found = read_product(path, "fits")
+    assert isinstance(found, ImageProduct) and (found.unit, found.units) == ("adu2", {"A_LEVEL": "adu"})
+    assert all(np.array_equal(found.planes[n], plane) for n, plane in planes.items())
+
+
 def test_pieces_are_stored_under_the_digest_of_the_whole(tmp_path: Path) -> None:
     product = ImageProduct({"A": np.zeros((1100, 1000), np.float32)}, "ADU")
     stored = put_pieces(tmp_path, fits_pieces(product, CARDS, INPUTS), ".fits")

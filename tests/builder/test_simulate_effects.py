@@ -322,6 +322,39 @@ def test_pixels_change_when_the_truth_says(tmp_path: Path) -> None:
         Defects(late=1)
 
 
+def test_light_leaks_into_darks_and_grows_within_a_test(tmp_path: Path) -> None:
+    dark = {"block": "B", "type": "dark", "exptime": 600.0, "frames": 3}
+    plan = [{**dark, "test": "D1"}, {**dark, "test": "D2"}, {**BIAS, "test": "B1", "first": 7}]
+    images = taken(tmp_path, plan, {"leak": {"rate": 2.0, "growth": 6.0}})
+    levels = [np.mean([of(image, c).mean() for c in GEOMETRY.channels]) for image in images]
+    for test in (levels[:3], levels[3:6]):
+        for n, level in enumerate(test):
+            expected = 600.0 * (2.0 + 6.0 * n * 630.0 / 3600.0) / GAIN
+            assert level == pytest.approx(expected, abs=5 * error(expected) / 2.0)
+    assert levels[6] == pytest.approx(0.0, abs=5 * error(0.0) / 2.0)
+
+
+def test_traps_and_the_amplifier_leave_their_tails_behind_the_image(tmp_path: Path) -> None:
+    """Once full a trap gives off its charge by its own time; the offset goes with the level of the last pixel."""
+    trap, left = {"size": 300.0, "share": 0.02, "time": 0.8}, {"scale": 2e-3, "time": 3.0}
+    frames, after = 4, np.arange(1.0, 7.0)
+    for effects, at in (
+        ({"traps": trap}, lambda i: 300.0 / GAIN * (np.exp(1 / 0.8) - 1) * np.exp(-i / 0.8)),
+        ({"local_offset": left}, lambda i: 2e-3 * 8.0 * RATE * np.exp(-i / 3.0)),
+    ):
+        folder = tmp_path / next(iter(effects))
+        images = taken(folder, [flat(8.0, frames)], effects)
+        for channel in GEOMETRY.channels:
+            tails = np.mean([whole(i, channel)[:ROWS, PRESCAN + COLUMNS :] for i in images], axis=(0, 1))
+            noise = 5 * np.sqrt(((NOISE / GAIN) ** 2 + 1 / 12 + at(after) / GAIN) / (frames * ROWS))
+            assert (np.abs(tails[:6] - at(after)) < noise).all()
+            first = np.mean([whole(i, channel)[:ROWS, PRESCAN] for i in images])
+            lost = 300.0 / GAIN if "traps" in effects else 0.0
+            assert first == pytest.approx(
+                8.0 * RATE - lost, abs=5 * np.sqrt(8.0 * RATE / GAIN / frames / ROWS)
+            )
+
+
 def test_spots_at_random_places_differ_from_exposure_to_exposure(tmp_path: Path) -> None:
     plan = [{"block": "B", "test": "S", "type": "point", "exptime": 8.0, "frames": 2, "wavelength": 600}]
     one, two = taken(tmp_path, plan, {"spots": {"number": 3, "width": 1.5, "faintest": 0.5}})

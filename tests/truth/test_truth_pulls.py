@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from bench.truth import completeness as planted
-from bench.truth.case import Case, Found, Pulls, run
+from bench.truth.case import Case, Found, Pulls, run_quickly
 from bench.truth.cases import cases, completeness
 from bench.truth.page import told, write_page
 
@@ -20,7 +20,7 @@ from bench.truth.page import told, write_page
 @pytest.mark.slow
 @pytest.mark.parametrize("case", cases(), ids=lambda c: c.name)
 def test_values_and_uncertainties_are_right(case: Case) -> None:
-    assert run(case, case.quick).faults(errors=4.0) == []
+    assert run_quickly(case).faults(errors=4.0) == []
 
 
 @pytest.mark.slow
