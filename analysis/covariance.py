@@ -172,7 +172,8 @@ def _covariances(
     in_runs = -(-difference.shape[1] // kernels.RUN) * kernels.RUN
     band = _zeros((kernels.BAND + lags, in_runs + 2 * kernels.MARGIN))
     pairs = _pooled(counts)
-    step, products = scatter / _FINE, np.empty((lags + 1, lags + 1), np.int64)
+    width = -(-(lags + 1) // kernels.TOGETHER) * kernels.TOGETHER
+    step, products = scatter / _FINE, np.empty((lags + 1, width), np.int64)
     per_step = np.float32(1.0 / step)
     square, farthest = kernels.products(difference, lost, across, rows_of, per_step, band, products)
     if farthest > kernels.MOST * step:  # light that is far from even: coarser steps reach farther
@@ -184,7 +185,7 @@ def _covariances(
         plane = np.einsum("yk,xk->yx", rows_of.astype(np.float64), powers)
         sums = _pooled(_by_transforms(np.where(lost, 0.0, difference - plane), lags))
         return Covariances(lags, smooth.mean, sums, pairs, smooth.parameters)
-    sums = products.astype(np.float64) * step**2
+    sums = products[:, : lags + 1].astype(np.float64) * step**2
     sums[0, 0] = square
     return Covariances(lags, smooth.mean, sums, pairs, smooth.parameters, step)
 
@@ -253,7 +254,7 @@ def _smooth(difference: NDArray[np.float32], lost: Mask, degree: int) -> tuple[_
     found = _surface(difference.shape, ys, xs, held, means, counts[held], degree) if degree else None
     if found is None:
         mean = float(sums.sum()) / n + float(shift)
-        found = _Smooth((np.zeros(columns), np.full((rows, 1), mean)), mean, 1)
+        found = _Smooth((np.zeros(columns), np.tile([mean, 0.0], (rows, 1))), mean, 1)
     return found, scatter
 
 
