@@ -91,13 +91,15 @@ def covariances(
     surface: bool = False,
     degree: int = 2,
     method: Method = "direct",
+    overwrite: bool = False,
 ) -> Covariances:
     """Covariances of a difference of shape (rows, columns) [ADU], without pixels that are left out or not finite.
 
     What varies slowly over the image (a drifting illumination) must be taken out, for it covaries with itself: ``surface`` takes out one of
     ``degree``. Products with other pixels are of whole numbers: pixels are rounded to 1/256 of their scatter, which adds 1.3·10⁻⁶ to the sampling
     error, and are summed exactly. ``method`` "fourier" finds the same by transforms in double precision of the image
-    set in zeros, several times as slow; it is also what serves where a pixel is hundreds of σ away.
+    set in zeros, several times as slow; it is also what serves where a pixel is hundreds of σ away. With ``overwrite`` ``left_out`` becomes what
+    was left out, and spares a copy: fresh memory costs as much as some of the arithmetic.
 
     Raises ValueError for no image, a mask of another shape, ``lags`` below 0 or above 32, and when no pixel is left.
     """
@@ -106,7 +108,8 @@ def covariances(
     if left_out is not None and left_out.shape != difference.shape:
         raise ValueError(f"a mask of shape {left_out.shape} for {difference.shape} pixels")
     values = np.ascontiguousarray(difference, dtype=np.float32)
-    lost = np.zeros(values.shape, np.bool_) if left_out is None else left_out.copy()
+    lost = np.zeros(values.shape, np.bool_) if left_out is None else left_out
+    lost = lost if overwrite else lost.copy()
     return _covariances(values, lost, lags, degree if surface else 0, method)
 
 

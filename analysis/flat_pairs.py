@@ -145,12 +145,12 @@ def flat_difference(
     if bounds.lags > 0 and not any(c.raised for c in found):
         from analysis.covariance import covariances, grow
 
-        lost = pair.keep == 0
+        lost = np.equal(pair.keep, 0, out=pair.keep.view(np.bool_))  # in its place: the mask has served
         if bounds.grown:
             grow(lost, lost.copy(), bounds.grown)
         related = covariances(
-            pair.difference, lost, lags=bounds.lags, surface=True, degree=bounds.degree, method=bounds.method
-        )
+            pair.difference, lost, lags=bounds.lags, surface=True, degree=bounds.degree, method=bounds.method, overwrite=True,
+        )  # fmt: skip
     return Difference(
         2 * m1 * m2 / (m1 + m2), frame_error / sqrt(2.0), spread.variance, spread.error, spread.n,
         spread.pixels, drift.effect, found, related, pair.keep.shape[0],

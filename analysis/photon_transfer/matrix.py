@@ -225,24 +225,31 @@ def _normal_equations(
     orders = orders_of(area, slope)
     by_area, by_slope = slopes_of(area, slope, orders)
     laws, rises = _law(theta, t, side)
-    normal, right, offset, chi2 = np.zeros((size, size)), np.zeros(size), np.zeros(size), 0.0
-    bend, bends = np.zeros(size), np.zeros((POWERS, many))
+    powers = t[:, None] ** UP
+    # by k, a and ab: of each pair (elements, parameters); by the noise of an element the law has the slope 1
+    free = 1 + 2 * many
+    slopes = np.empty((t.size, many, free))
+    slopes[:, :, 0] = powers @ orders.reshape(POWERS, many)
+    slopes[:, :, 1 : 1 + many] = k * np.tensordot(powers, by_area, axes=1)
+    slopes[:, :, 1 + many :] = k * np.tensordot(powers, by_slope, axes=1)
+    weighted = (weights @ slopes).reshape(-1, free)
+    normal = np.empty((size, size))
+    normal[:free, :free] = slopes.reshape(-1, free).T @ weighted
+    normal[free:, :free] = weighted.reshape(slopes.shape).sum(axis=0)
+    normal[:free, free:] = normal[free:, :free].T
+    normal[free:, free:] = weights.sum(axis=0)
+
+    def onto(away: Floats) -> tuple[Floats, Floats]:
+        """JᵀW and W times what is given of each pair."""
+        by_weight = (weights @ away[:, :, None])[:, :, 0]
+        return np.concatenate([away.ravel() @ weighted, by_weight.sum(axis=0)]), by_weight
+
+    left = measured - laws
+    right, by_weight = onto(left)
+    bend = np.zeros(size)
     if covariance is not None:
-        bends = bends_of(k, area, slope, (by_area, by_slope), covariance)
-    for x, law, rise, found, weight in zip(t, laws, rises, measured, weights, strict=True):
-        slopes, powers = np.empty((many, size)), x**UP
-        slopes[:, 0] = powers @ orders.reshape(POWERS, many)
-        slopes[:, 1 : 1 + many] = k * np.tensordot(powers, by_area, axes=1)
-        slopes[:, 1 + many : 1 + 2 * many] = k * np.tensordot(powers, by_slope, axes=1)
-        slopes[:, 1 + 2 * many :] = np.eye(many)
-        weighted = weight @ slopes
-        left = found - law
-        normal += slopes.T @ weighted
-        right += weighted.T @ left
-        offset += weighted.T @ rise
-        bend += weighted.T @ (powers @ bends)
-        chi2 += float(left @ weight @ left)
-    return normal, right, chi2, offset, bend
+        bend, _ = onto(powers @ bends_of(k, area, slope, (by_area, by_slope), covariance))
+    return normal, right, float((left * by_weight).sum()), onto(rises)[0], bend
 
 
 def _told(
