@@ -13,13 +13,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import product
-from math import sqrt
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.pairs import PairStatistics, pair_statistics
+from analysis.smooth_part import smooth_part
 from analysis.statistics import clip_factor
 
 Image = NDArray[np.generic]
@@ -27,10 +27,6 @@ Mask = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 Method = Literal["direct", "fourier"]
 
-_BLOCK = 32
-"""Side [pixels] of the blocks whose means a surface is fitted to."""
-
-_SAMPLE = 10_000  # pixels that tell about where zero is, for sums in single precision
 _FINE = 256  # steps of rounding in a σ: whole numbers then reach to 8 σ, farther than procedures cut
 _FARTHEST = 32  # lags for which kernels leave room
 _COARSE = 16  # steps in a σ below which rounding would show: 1/12 step² is 3·10⁻⁴ of the variance
@@ -91,13 +87,15 @@ def covariances(
     surface: bool = False,
     degree: int = 2,
     method: Method = "direct",
+    overwrite: bool = False,
 ) -> Covariances:
     """Covariances of a difference of shape (rows, columns) [ADU], without pixels that are left out or not finite.
 
     What varies slowly over the image (a drifting illumination) must be taken out, for it covaries with itself: ``surface`` takes out one of
     ``degree``. Products with other pixels are of whole numbers: pixels are rounded to 1/256 of their scatter, which adds 1.3·10⁻⁶ to the sampling
     error, and are summed exactly. ``method`` "fourier" finds the same by transforms in double precision of the image
-    set in zeros, several times as slow; it is also what serves where a pixel is hundreds of σ away.
+    set in zeros, several times as slow; it is also what serves where a pixel is hundreds of σ away. With ``overwrite`` ``left_out`` becomes what
+    was left out, and spares a copy: fresh memory costs as much as some of the arithmetic.
 
     Raises ValueError for no image, a mask of another shape, ``lags`` below 0 or above 32, and when no pixel is left.
     """
@@ -106,7 +104,8 @@ def covariances(
     if left_out is not None and left_out.shape != difference.shape:
         raise ValueError(f"a mask of shape {left_out.shape} for {difference.shape} pixels")
     values = np.ascontiguousarray(difference, dtype=np.float32)
-    lost = np.zeros(values.shape, np.bool_) if left_out is None else left_out.copy()
+    lost = np.zeros(values.shape, np.bool_) if left_out is None else left_out
+    lost = lost if overwrite else lost.copy()
     return _covariances(values, lost, lags, degree if surface else 0, method)
 
 
@@ -165,14 +164,15 @@ def _covariances(
     """``covariances`` of a contiguous difference; ``lost``, which is changed, need not yet hold what is not finite."""
     from analysis import covariance_kernels as kernels
 
-    smooth, scatter = _smooth(difference, lost, degree)
+    smooth, scatter = smooth_part(difference, lost, degree)
     counts = np.empty((lags + 1, 2 * lags + 1), np.int64)
     kernels.count_pairs(lost, lags, counts)
     across, rows_of = (np.asarray(part, np.float32) for part in smooth.parts)
     in_runs = -(-difference.shape[1] // kernels.RUN) * kernels.RUN
     band = _zeros((kernels.BAND + lags, in_runs + 2 * kernels.MARGIN))
     pairs = _pooled(counts)
-    step, products = scatter / _FINE, np.empty((lags + 1, lags + 1), np.int64)
+    width = -(-(lags + 1) // kernels.TOGETHER) * kernels.TOGETHER
+    step, products = scatter / _FINE, np.empty((lags + 1, width), np.int64)
     per_step = np.float32(1.0 / step)
     square, farthest = kernels.products(difference, lost, across, rows_of, per_step, band, products)
     if farthest > kernels.MOST * step:  # light that is far from even: coarser steps reach farther
@@ -184,7 +184,7 @@ def _covariances(
         plane = np.einsum("yk,xk->yx", rows_of.astype(np.float64), powers)
         sums = _pooled(_by_transforms(np.where(lost, 0.0, difference - plane), lags))
         return Covariances(lags, smooth.mean, sums, pairs, smooth.parameters)
-    sums = products.astype(np.float64) * step**2
+    sums = products[:, : lags + 1].astype(np.float64) * step**2
     sums[0, 0] = square
     return Covariances(lags, smooth.mean, sums, pairs, smooth.parameters, step)
 
@@ -213,73 +213,3 @@ def _by_transforms(centred: NDArray[np.floating], lags: int) -> Floats:
     transform = fft.rfft2(centred.astype(np.float64), shape)
     found: Floats = fft.irfft2(transform.real**2 + transform.imag**2, shape)
     return found[: lags + 1][:, np.arange(-lags, lags + 1)]
-
-
-@dataclass(frozen=True)
-class _Smooth:
-    """What is taken off: places of the columns and coefficients of each row (``parts``), the ``mean`` of it, how many ``parameters`` it has."""
-
-    parts: tuple[Floats, Floats]
-    mean: float
-    parameters: int
-
-
-def _smooth(difference: NDArray[np.float32], lost: Mask, degree: int) -> tuple[_Smooth, float]:
-    """A surface of ``degree`` through the means of blocks where the image is large enough, else the mean, and the scatter within blocks.
-
-    Loses what is not finite. Raises ValueError when no pixel is left.
-    """
-    from analysis import covariance_kernels as kernels
-
-    rows, columns = difference.shape
-    # edges that a mirror leaves where they are: no corner of readout is another
-    ys, xs = (np.rint(np.linspace(0, n, max(4, n // _BLOCK) + 1)).astype(np.int64) for n in difference.shape)
-    sums, squares, counts = np.zeros((3, ys.size - 1, xs.size - 1))
-    step = max(1, int(sqrt(difference.size / _SAMPLE)))
-    sample = difference[::step, ::step][~lost[::step, ::step]]
-    sample = sample[np.isfinite(sample)]
-    shift = np.float32(sample.mean(dtype=np.float64)) if sample.size else np.float32(0.0)
-    kernels.survey(difference, lost, shift, ys, xs, sums, squares, counts)
-    held = counts > 0
-    n = float(counts.sum())
-    if n == 0:
-        raise ValueError("no pixels are left")
-    # blocks of few pixels tell no scatter of their own
-    of_blocks = held.sum() < 0.5 * n
-    taken = float((sums[held] ** 2 / counts[held]).sum() if of_blocks else sums.sum() ** 2 / n)
-    within = max(float(squares.sum()) - taken, 0.0)
-    scatter = sqrt(within / max(n - (held.sum() if of_blocks else 1.0), 1.0)) or 1.0
-    means = sums[held] / counts[held] + float(shift)
-    found = _surface(difference.shape, ys, xs, held, means, counts[held], degree) if degree else None
-    if found is None:
-        mean = float(sums.sum()) / n + float(shift)
-        found = _Smooth((np.zeros(columns), np.full((rows, 1), mean)), mean, 1)
-    return found, scatter
-
-
-def _surface(
-    shape: tuple[int, ...], ys: NDArray[np.int64], xs: NDArray[np.int64], held: Mask, means: Floats, counts: Floats, degree: int
-) -> _Smooth | None:  # fmt: skip
-    """A surface of ``degree``, or what blocks suffice for, through the means of those that are held; None for images too small to have one."""
-    if min(shape) < 8:
-        return None
-    lines = min(held.any(axis=1).sum(), held.any(axis=0).sum())
-    while degree and (lines < degree + 2 or held.sum() < (degree + 1) * (degree + 2)):
-        degree -= 1
-    if not degree:
-        return None
-    down, across = (np.linspace(-1.0, 1.0, n) for n in shape)
-    v, u = (
-        0.5 * (place[edges[:-1]] + place[edges[1:] - 1])
-        for place, edges in zip((down, across), (ys, xs), strict=True)
-    )
-    vv, uu = (grid[held] for grid in np.meshgrid(v, u, indexing="ij"))
-    powers = [(i, j) for j in range(degree + 1) for i in range(degree + 1 - j)]  # of rows and columns
-    terms = np.stack([vv**i * uu**j for i, j in powers], axis=1)
-    weight = np.sqrt(counts)
-    found = np.linalg.lstsq(terms * weight[:, None], means * weight, rcond=None)[0]
-    mean = float((counts * (terms @ found)).sum() / counts.sum())
-    rows_of = np.zeros((shape[0], degree + 1))
-    for (i, j), value in zip(powers, found, strict=True):
-        rows_of[:, j] += value * down**i
-    return _Smooth((across, rows_of), mean, len(powers))

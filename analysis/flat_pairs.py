@@ -91,31 +91,6 @@ class Bounds:
     grown: int = 0
 
 
-def pair_up(
-    frames: Sequence[FrameInput], tolerance: float
-) -> tuple[list[tuple[FrameInput, FrameInput]], list[FrameInput]]:
-    """Disjoint pairs of flats of equal exposure time (within ``tolerance`` [s]), and the frames left over.
-
-    Each frame is paired with the next in order of exposure that has its time and no partner yet. No frame serves twice, so
-    pairs are independent. Frames of unknown exposure time are left over.
-    """
-    waiting: dict[float, FrameInput] = {}
-    pairs, left = [], []
-    for frame in frames:
-        time = frame.frame.exptime
-        if time is None:
-            left.append(frame)
-            continue
-        found = min(
-            (t for t in waiting if abs(t - time) <= tolerance), key=lambda t: abs(t - time), default=None
-        )
-        if found is None:
-            waiting[time] = frame
-        else:
-            pairs.append((waiting.pop(found), frame))
-    return pairs, left + list(waiting.values())
-
-
 def flat_difference(
     first: NDArray[np.generic],
     second: NDArray[np.generic],
@@ -145,12 +120,12 @@ def flat_difference(
     if bounds.lags > 0 and not any(c.raised for c in found):
         from analysis.covariance import covariances, grow
 
-        lost = pair.keep == 0
+        lost = np.equal(pair.keep, 0, out=pair.keep.view(np.bool_))  # in its place: the mask has served
         if bounds.grown:
             grow(lost, lost.copy(), bounds.grown)
         related = covariances(
-            pair.difference, lost, lags=bounds.lags, surface=True, degree=bounds.degree, method=bounds.method
-        )
+            pair.difference, lost, lags=bounds.lags, surface=True, degree=bounds.degree, method=bounds.method, overwrite=True,
+        )  # fmt: skip
     return Difference(
         2 * m1 * m2 / (m1 + m2), frame_error / sqrt(2.0), spread.variance, spread.error, spread.n,
         spread.pixels, drift.effect, found, related, pair.keep.shape[0],

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 from analysis.contract import FrameInput, Inputs, Parameter, Results
 from analysis.correction import corrections
 from analysis.flat_frames import by_setting
-from analysis.flat_pairs import Bounds, pair_up
+from analysis.flat_pairs import Bounds
 from analysis.response_corrections import OFFERED
 from campaign.geometry import Channel
 
@@ -44,6 +44,31 @@ def bounds_of(inputs: Inputs, **more: Any) -> Bounds:
         inputs.number("pile_fraction"),
         **more,
     )
+
+
+def pair_up(
+    frames: Sequence[FrameInput], tolerance: float
+) -> tuple[list[tuple[FrameInput, FrameInput]], list[FrameInput]]:
+    """Disjoint pairs of flats of equal exposure time (within ``tolerance`` [s]), and the frames left over.
+
+    Each frame is paired with the next in order of exposure that has its time and no partner yet. No frame serves twice, so
+    pairs are independent. Frames of unknown exposure time are left over.
+    """
+    waiting: dict[float, FrameInput] = {}
+    pairs, left = [], []
+    for frame in frames:
+        time = frame.frame.exptime
+        if time is None:
+            left.append(frame)
+            continue
+        found = min(
+            (t for t in waiting if abs(t - time) <= tolerance), key=lambda t: abs(t - time), default=None
+        )
+        if found is None:
+            waiting[time] = frame
+        else:
+            pairs.append((waiting.pop(found), frame))
+    return pairs, left + list(waiting.values())
 
 
 def channels_with_pairs(

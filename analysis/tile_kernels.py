@@ -281,14 +281,21 @@ def _extents(image: NDArray[np.generic], y0: int, nx: int, low: Codes, high: Cod
     for y in range(rows_of.shape[1]):
         row = image[y0 + y, : low.size]
         for x in range(low.size):
-            low[x] = min(low[x], row[x])
-        for x in range(low.size):
-            high[x] = max(high[x], row[x])
+            low[x], high[x] = min(low[x], row[x]), max(high[x], row[x])
         for k in range(rows_of.shape[0]):
             part, some = row[k * nx : (k + 1) * nx], np.uint32(0)
             for x in range(part.size):
                 some = np.uint32(some + np.uint32(part[x]))
             rows_of[k, y] = some
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _ends(low: Codes, high: Codes) -> tuple[np.float32, np.float32]:
+    """The lowest of ``low`` and the highest of ``high``, of one size: plain loops, for those of arrays' own methods are not done by vector instructions."""
+    least, largest = np.uint16(65535), np.uint16(0)
+    for x in range(low.size):
+        least, largest = min(least, low[x]), max(largest, high[x])
+    return np.float32(least), np.float32(largest)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -422,8 +429,8 @@ def scatter(
         for k in range(across if whole else 0):
             x0, x1 = k * nx, (k + 1) * nx
             place = (y0, y0 + ny, x0, x1)
-            low1, high1 = np.float32(lows1[x0:x1].min()), np.float32(highs1[x0:x1].max())
-            low2, high2 = np.float32(lows2[x0:x1].min()), np.float32(highs2[x0:x1].max())
+            low1, high1 = _ends(lows1[x0:x1], highs1[x0:x1])
+            low2, high2 = _ends(lows2[x0:x1], highs2[x0:x1])
             plain[k] = high1 < most and high2 < most
             # wherever between its extremes the median is
             sure = high1 - low1 < unlike * (low1 - offset1) and high2 - low2 < unlike * (low2 - offset2)

@@ -1,27 +1,22 @@
-"""What the brighter-fatter procedure shows and hands on: figures, the kernel, the tables."""
+"""What the brighter-fatter procedure shows and hands on: its figures, and the products of ``products``."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analysis.brighter_fatter.curves import Curve
 from analysis.brighter_fatter.points import Point
-from analysis.brighter_fatter.quarter import Floats, multiplicity, unfolded
-from analysis.brighter_fatter.redistribution import CONVERGED, ROUNDS
-from analysis.contract import ImageProduct, Results, TableProduct
+from analysis.brighter_fatter.products import area_table, covariance_table, first_settings, kernel_image
+from analysis.brighter_fatter.quarter import Floats, multiplicity
+from analysis.contract import Results
 from analysis.figures import ImageMap, Mark, Panel, Plot, Series
 
 FIGURES = ("covariances", "kernel_image", "falloff", "straight")
 PRODUCTS = ("kernel", "area_matrix", "covariance_points")
 
 _NEAR = ((0, 0), (0, 1), (1, 0), (1, 1))
-_LAWS = {
-    1: "L = F + 1/2 div(L grad(K*L))",
-    2: "L = F + div(L grad(K*(L+2F)))/6",
-}  # of the correction's orders
 _LEVEL = "level above offset [ADU]"
 
 
@@ -31,15 +26,15 @@ def hand_on(results: Results, curves: Sequence[Curve], channels: Sequence[str], 
     fitted = [c for c in curves if c.fit is not None]
     if measured:
         results.figure("covariances", _covariances(measured))
-        results.product("covariance_points", _points(_in_order(measured, channels)))
+        results.product("covariance_points", covariance_table(_in_order(measured, channels)))
     else:
         for name in ("covariances", "covariance_points"):
             results.without(name, "too-few-frames", "no pair of flats could be measured")
     if fitted:
         results.figure("kernel_image", _kernels(fitted))
         results.figure("falloff", _falloff(fitted))
-        results.product("kernel", _kernel(fitted, order))
-        results.product("area_matrix", _areas(_in_order(fitted, channels)))
+        results.product("kernel", kernel_image(fitted, order))
+        results.product("area_matrix", area_table(_in_order(fitted, channels)))
     else:
         for name in ("kernel_image", "falloff", "kernel", "area_matrix"):
             results.without(name, "bad-fit" if measured else "too-few-frames", "no covariances were fitted")
@@ -95,7 +90,7 @@ def _covariances(curves: Sequence[Curve]) -> Plot:
 
 def _kernels(curves: Sequence[Curve]) -> ImageMap:
     """The kernels of all channels side by side, of the first setting of each."""
-    shown = _first_settings(curves)
+    shown = first_settings(curves)
     images = [c.kernel.image for c in shown if c.kernel is not None]
     side = max(i.shape[0] for i in images)
     data = np.full((side, len(images) * (side + 1) - 1), np.nan)
@@ -110,15 +105,6 @@ def _kernels(curves: Sequence[Curve]) -> ImageMap:
         data, "kernel [pixel²/e⁻]", outlines=tuple(outlines), xlabel="channel",
         ylabel="lag [px]", xnames=tuple(c.channel for c in shown), ynames=lags,
     )  # fmt: skip
-
-
-def _first_settings(curves: Sequence[Curve]) -> list[Curve]:
-    """One curve of each channel: that of its first setting with a kernel."""
-    found: dict[str, Curve] = {}
-    for curve in curves:
-        if curve.kernel is not None:
-            found.setdefault(curve.channel, curve)
-    return list(found.values())
 
 
 def _falloff(curves: Sequence[Curve]) -> Plot:
@@ -182,124 +168,3 @@ def _straight(curves: Sequence[Curve]) -> Plot:
             Panel(_LEVEL, f"{what}, over level [ADU]", tuple(series), title=what.partition(" of ")[0])
         )
     return Plot(tuple(panels), columns=2)
-
-
-def _kernel(curves: Sequence[Curve], order: int) -> ImageProduct:
-    """Kernels by channel, of the first setting of each, with their errors."""
-    planes: dict[str, NDArray[np.generic]] = {}
-    cards: dict[str, tuple[str | float | int | bool, str]] = {
-        "KUNIT": ("pixel2/electron", "unit of K: images in electrons"),
-        "KLAW": (_LAWS[order], "L, the corrected image, by iteration"),
-        "KORDER": (order, "order of the correction that was checked"),
-        "KCONV": (CONVERGED, "until no pixel changes by more [electron]"),
-        "KROUNDS": (ROUNDS, "or after so many rounds"),
-    }
-    shown = _first_settings(curves)
-    for curve in shown:
-        assert curve.kernel is not None
-        planes[curve.channel] = curve.kernel.image
-        planes[f"{curve.channel}_ERR"] = unfolded(curve.kernel.errors)
-    settings = sorted({c.setting for c in shown if c.setting})
-    if settings:
-        cards["KSETTING"] = ("; ".join(settings)[:60], "setting of the flats")
-    if shown[0].fit is not None:
-        cards["KESTIM"] = (shown[0].fit.estimator, "estimator of the coefficients of area")
-    return ImageProduct(planes, "pix2/electron", cards)
-
-
-def _areas(curves: Sequence[Curve]) -> TableProduct:
-    columns: dict[str, list[object]] = {
-        name: []
-        for name in (
-            "channel", "setting", "rows", "columns", "a", "a_error", "noise", "zero_sum", "across", "down", "kernel", "kernel_error",
-        )
-    }  # fmt: skip
-    for curve in curves:
-        fit, kernel, borders = curve.fit, curve.kernel, curve.borders
-        assert fit is not None and kernel is not None and borders is not None
-        y, x = (v.ravel() for v in np.mgrid[: fit.lags + 1, : fit.lags + 1])
-        columns["channel"] += [curve.channel] * y.size
-        columns["setting"] += [curve.setting] * y.size
-        columns["rows"] += y.tolist()
-        columns["columns"] += x.tolist()
-        for name, values in (
-            ("a", fit.area), ("a_error", fit.errors), ("noise", fit.noise), ("zero_sum", kernel.area),
-            ("across", borders.across), ("down", borders.down), ("kernel", kernel.values), ("kernel_error", kernel.errors),
-        ):  # fmt: skip
-            columns[name] += values.ravel().tolist()
-    per = dict.fromkeys(("a", "a_error", "zero_sum", "across", "down"), "1 / electron")
-    units = {
-        **per, "rows": "pix", "columns": "pix", "noise": "adu2",
-        "kernel": "pix2 / electron", "kernel_error": "pix2 / electron",
-    }  # fmt: skip
-    meaning = {
-        "rows": "lag in rows",
-        "columns": "lag in columns",
-        "a": "coefficient of area: relative growth of a pixel by each electron at the lag",
-        "noise": "covariance without light",
-        "zero_sum": "the coefficient once the sum over all lags is forced to zero",
-        "across": "displacement, away from the charge, of the border between this column and the next",
-        "down": "displacement, away from the charge, of the border between this row and the next",
-        "kernel": "element of the kernel of the correction",
-    }
-    return TableProduct(columns, units, meaning)
-
-
-def _points(curves: Sequence[Curve]) -> TableProduct:
-    names = (
-        "channel",
-        "setting",
-        "first",
-        "second",
-        "exptime",
-        "level",
-        "rows",
-        "columns",
-        "covariance",
-        "error",
-        "pairs",
-        "used",
-        "flags",
-    )
-    columns: dict[str, list[object]] = {name: [] for name in names}
-    for curve in curves:
-        for point in curve.points:
-            if point.matrix is None or point.counts is None:
-                continue
-            side = point.matrix.shape[0]
-            y, x = (v.ravel() for v in np.mgrid[:side, :side])
-            error = point.matrix[0, 0] / np.sqrt(point.counts)
-            error[0, 0] *= np.sqrt(2.0)
-            used = point in curve.used
-            for name, value in (
-                ("channel", curve.channel), ("setting", curve.setting), ("first", point.first), ("second", point.second),
-                ("exptime", point.exptime), ("level", point.level), ("used", used), ("flags", " ".join(point.flags)),
-            ):  # fmt: skip
-                columns[name] += [value] * y.size
-            columns["rows"] += y.tolist()
-            columns["columns"] += x.tolist()
-            columns["covariance"] += point.matrix.ravel().tolist()
-            columns["error"] += error.ravel().tolist()
-            columns["pairs"] += point.counts.ravel().tolist()
-    units = {
-        "exptime": "s",
-        "level": "adu",
-        "rows": "pix",
-        "columns": "pix",
-        "covariance": "adu2",
-        "error": "adu2",
-    }
-    meaning = {
-        "setting": "setting under which the pair was taken",
-        "first": "exposure of the first flat",
-        "second": "exposure of the second flat",
-        "level": "harmonic mean of the two levels above the offset",
-        "rows": "lag in rows",
-        "columns": "lag in columns, both signs together",
-        "covariance": "half the covariance of the weighted difference: that of one frame",
-        "error": "sampling error",
-        "pairs": "pairs of pixels",
-        "used": "whether the fit rests on this pair",
-        "flags": "why it was left out",
-    }
-    return TableProduct(columns, units, meaning)

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.photon_transfer.curve import CurveFit
-from analysis.photon_transfer.law import POWERS, UP, bends_of, orders_of, slopes_of
-from analysis.photon_transfer.sampling import sampling_covariance
+from analysis.photon_transfer.law import UP, orders_of
+from analysis.photon_transfer.normal_equations import normal_equations, share_of, weights_of
 
 Floats = NDArray[np.float64]
 
@@ -20,8 +20,6 @@ LEAST_LEVELS = 5
 """Exposure times that the fit needs: the variance alone has four parameters."""
 
 _ROUNDS = 40
-_HALVINGS = 6
-_NEAR = 3  # lags of the law that weights know of
 _SETTLED = 0.02  # step, in σ of every parameter, below which the fit has come to rest
 _BENT = 0.4  # mean effect of products of noise on gain or a₀₀, in σ, beyond which the second order does not tell it all
 
@@ -121,8 +119,8 @@ def _fit(
     theta = _start(t, measured, side)
     floor = 1 + 2 * side * side  # the parameter that is the variance without light
     for _ in range(_ROUNDS):
-        weights = _weights(theta, t, spread, products, side)
-        normal, right, chi2, offset, _ = _normal_equations(theta, t, measured, weights, side)
+        weights = weights_of(theta, t, spread, products, side)
+        normal, right, chi2, offset, _ = normal_equations(theta, t, measured, weights, side)
         if dark is not None:
             normal[floor, floor] += 1.0 / dark[1] ** 2
             right[floor] += (dark[0] - theta[floor]) / dark[1] ** 2
@@ -132,7 +130,7 @@ def _fit(
         size = float(np.max(np.abs(step) / np.sqrt(np.abs(np.diagonal(inverse)))))
         if not np.isfinite(size):
             raise ValueError("the fit did not converge")
-        share = _share(theta, step, chi2, t, measured, weights, side)
+        share = share_of(theta, step, chi2, t, measured, weights, side)
         theta = theta + share * step
         if not theta[0] > 0:
             raise ValueError("the fit did not converge to a positive gain")
@@ -141,7 +139,7 @@ def _fit(
     else:
         raise ValueError(f"the fit of covariances to lag {side - 1} did not converge")
     # products of noise do not average out: they are taken off to second order (M. J. Box 1971, J. R. Stat. Soc. B 33, 171)
-    *_, bend = _normal_equations(theta, t, measured, weights, side, inverse)
+    *_, bend = normal_equations(theta, t, measured, weights, side, inverse)
     moved = inverse @ bend
     if float(np.max(np.abs(moved[:2]) / np.sqrt(np.diagonal(inverse)[:2]))) > _BENT:
         raise ValueError(f"too few pixels or levels for covariances to lag {side - 1}")
@@ -167,82 +165,6 @@ def _start(t: Floats, measured: Floats, side: int) -> Floats:
     theta = np.zeros(1 + 3 * side * side)
     theta[0], theta[1], theta[1 + 2 * side * side] = c1, c2 / c1, c0
     return theta
-
-
-def _parts(theta: Floats, side: int) -> tuple[float, Floats, Floats, Floats]:
-    """Slope, a, ab and noise of the parameters: a number and three matrices."""
-    area, slope, floor = theta[1:].reshape(3, side, side)
-    return float(theta[0]), area, slope, floor
-
-
-def _law(theta: Floats, t: Floats, side: int) -> tuple[Floats, Floats]:
-    """The law and its derivative by t at each pair, shapes (pairs, elements)."""
-    k, area, slope, floor = _parts(theta, side)
-    orders = k * orders_of(area, slope).reshape(POWERS, -1)
-    x = t[:, None]
-    return x**UP @ orders + floor.ravel(), (UP * x ** (UP - 1)) @ orders
-
-
-def _weights(theta: Floats, t: Floats, spread: Floats, products: Floats, side: int) -> Floats:
-    """The inverse covariance of each pair's elements, shape (pairs, elements, elements).
-
-    Of the law only the nearest lags enter: those farther out are noise, of which weights should know nothing.
-    """
-    laws, rises = _law(theta, t, side)
-    near = np.zeros((side, side))
-    near[:_NEAR, :_NEAR] = 1.0
-    out = np.empty((t.size, side * side, side * side))
-    for k, (law, rise, error, number) in enumerate(zip(laws, rises, spread, products, strict=True)):
-        expected = sampling_covariance(law.reshape(side, side) * near, number.reshape(side, side))
-        expected += np.outer(rise, rise) * error**2
-        try:
-            out[k] = np.linalg.inv(expected)
-        except np.linalg.LinAlgError as why:
-            raise ValueError(f"the fitted law is no covariance: {why}") from why
-    return out
-
-
-def _share(
-    theta: Floats, step: Floats, chi2: float, t: Floats, measured: Floats, weights: Floats, side: int
-) -> float:
-    """How much of a step to take: all of it, or of its halves the first that makes χ² smaller."""
-    share = 1.0
-    for _ in range(_HALVINGS):
-        left = measured - _law(theta + share * step, t, side)[0]
-        found = float(np.einsum("ki,kij,kj->", left, weights, left))
-        if found <= chi2 * (1 + 1e-9):
-            break
-        share *= 0.5
-    return share
-
-
-def _normal_equations(
-    theta: Floats, t: Floats, measured: Floats, weights: Floats, side: int, covariance: Floats | None = None
-) -> tuple[Floats, Floats, float, Floats, Floats]:
-    """JᵀWJ, JᵀW(C − law), χ², JᵀW ∂C/∂t and JᵀW (mean of the law over the parameters' ``covariance``, less the law), summed over the pairs."""
-    size, many = theta.size, side * side
-    k, area, slope, _ = _parts(theta, side)
-    orders = orders_of(area, slope)
-    by_area, by_slope = slopes_of(area, slope, orders)
-    laws, rises = _law(theta, t, side)
-    normal, right, offset, chi2 = np.zeros((size, size)), np.zeros(size), np.zeros(size), 0.0
-    bend, bends = np.zeros(size), np.zeros((POWERS, many))
-    if covariance is not None:
-        bends = bends_of(k, area, slope, (by_area, by_slope), covariance)
-    for x, law, rise, found, weight in zip(t, laws, rises, measured, weights, strict=True):
-        slopes, powers = np.empty((many, size)), x**UP
-        slopes[:, 0] = powers @ orders.reshape(POWERS, many)
-        slopes[:, 1 : 1 + many] = k * np.tensordot(powers, by_area, axes=1)
-        slopes[:, 1 + many : 1 + 2 * many] = k * np.tensordot(powers, by_slope, axes=1)
-        slopes[:, 1 + 2 * many :] = np.eye(many)
-        weighted = weight @ slopes
-        left = found - law
-        normal += slopes.T @ weighted
-        right += weighted.T @ left
-        offset += weighted.T @ rise
-        bend += weighted.T @ (powers @ bends)
-        chi2 += float(left @ weight @ left)
-    return normal, right, chi2, offset, bend
 
 
 def _told(

@@ -107,6 +107,17 @@ def test_light_that_is_far_from_even_takes_coarser_steps_and_outliers_take_trans
     np.testing.assert_allclose(found.sums, covariances(lone, method="fourier").sums, rtol=1e-12)
 
 
+def test_what_is_not_finite_is_left_out() -> None:
+    difference = np.random.default_rng(2).normal(5.0, 40.0, (70, 90)).astype(np.float32)
+    lost = np.zeros(difference.shape, np.bool_)
+    for (y, x), value in zip(((3, 7), (3, 60), (64, 0)), (np.nan, np.inf, -np.inf), strict=True):
+        difference[y, x], lost[y, x] = value, True
+    found, expected = covariances(difference), covariances(difference, lost)
+    np.testing.assert_array_equal(found.sums, expected.sums)
+    np.testing.assert_array_equal(found.pairs, expected.pairs)
+    assert found.pairs[0, 0] == difference.size - 3 and np.isfinite(found.matrix).all()
+
+
 def known(seed: int) -> Covariances:
     """White noise of σ 40 in which a pixel gives 10 % to the next column and 5 % to the next row."""
     white = np.random.default_rng(seed).normal(0, 40, (401, 402))

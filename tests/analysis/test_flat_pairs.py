@@ -7,8 +7,9 @@ import pytest
 from numpy.typing import NDArray
 
 from analysis.flat_frames import by_setting, electronic_noise, offsets_of
-from analysis.flat_pairs import Bounds, bias_difference, flat_difference, pair_up
+from analysis.flat_pairs import Bounds, bias_difference, flat_difference
 from analysis.in_memory import detector, digitised, frame_input
+from analysis.paired_flats import pair_up
 from campaign.geometry import single
 
 GAIN, NOISE, OFFSET = 2.0, 5.0, 1000.0  # e⁻/ADU, e⁻, ADU
