@@ -16,6 +16,7 @@ from analysis.contract import (
     Role,
     Version,
 )
+from analysis.correction import takes
 from analysis.flat.declared import ESTIMATORS, FIGURES, PARAMETERS, QUANTITIES
 from analysis.flat.levels import Levels, corrected, electronics_of, levels_of
 from analysis.flat.master import Making, Master, master_of
@@ -23,7 +24,7 @@ from analysis.flat.outputs import OfChannel, hand_on
 from analysis.flat.results import report_drift, report_master
 from analysis.flat_frames import by_setting, offsets_of
 from analysis.flat_pairs import Bounds
-from analysis.response_corrections import TAKES, correction_of
+from analysis.response_corrections import OF_MASTER, correction_of
 from campaign.geometry import Channel
 
 __all__ = ["PROCEDURE", "QUANTITIES", "measure"]
@@ -118,7 +119,7 @@ def _channel(
     except ValueError as error:
         _nothing(results, channel, setting, "unphysical", str(error), n=len(frames))
         return None
-    by = correction_of(inputs, results, channel, frames)
+    by = correction_of(inputs, results, channel, frames, OF_MASTER)
     if by.table is not None and not by.table.covers(max(levels.values)):
         note = f"levels of up to {max(levels.values):.5g} ADU; the table of corrections ends at {by.table.top:.5g} ADU"
         _nothing(results, channel, setting, "not-reached", note, n=len(frames))
@@ -242,7 +243,7 @@ PROCEDURE = Procedure(
         Role("flat", ("flat",), 2, "flats, compared within one wavelength and exposure time, in the order they were taken"),
         Role("bias", ("bias",), 0, "bias frames, for the offset where there is no overscan", elsewhere=True),
     ),
-    takes=TAKES,
+    takes=takes(*OF_MASTER, but="flat"),
     parameters=PARAMETERS,
     quantities=QUANTITIES,
     figures=FIGURES,
@@ -282,6 +283,7 @@ Dust: regions in which the mean of 5 × 5 pixels of the master over the polynomi
     comments=(
         "Each wavelength and exposure time is a setting with numbers of its own; only the figure of the master is of the first alone.",
         "Corrected for non-linearity the master is that of corrected frames: where the response sags it is too even, contrast by contrast, by the slope of the curve. Frames that the chain divides by it should be corrected alike. "
+        "Without the step dark the dark signal counts as light, which it is not: response and PRNU are told over both, and come out low by its share (0.1 % where it is a thousandth of the light). "
         "With the step defects known bad pixels have no value in the master, and count among neither dark nor bright ones.",
         "Nothing is told of the colour of the light: flats of different lamps under one setting are compared as if they were alike.",
     ),
