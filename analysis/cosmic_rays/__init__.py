@@ -25,11 +25,15 @@ from analysis.contract import (
     Version,
 )
 from analysis.conversion import GAIN, conversion
+from analysis.correction import Chain, chain, corrections, takes, wanted
 from analysis.cosmic_rays.hits import repeated, together
 from analysis.cosmic_rays.outputs import PAIR, OfChannel, hand_on
 from analysis.cosmic_rays.search import Found, laplacian, pair_difference
 from analysis.masks import Mask
 from campaign.geometry import Channel
+
+STEPS = ("offset", "rows", "crosstalk", "bias", "nonlinearity", "dark")
+"""Steps of correction that are offered."""
 
 MASK = Take("defects", "mask", "pixels known to be bad, which are passed over")
 
@@ -81,7 +85,12 @@ def measure(inputs: Inputs, results: Results) -> None:
             for quantity in QUANTITIES:
                 results.missing(quantity.name, reason, channel=channel.name, note=note)
             continue
-        one = _search(inputs, channel, groups, estimator)
+        asked = wanted(inputs, STEPS)
+        steps = chain(inputs, channel, asked) if asked else None
+        if steps is not None:
+            for name, why in steps.without.items():
+                results.caveat(f"{channel.name}: without the step {name}: {why}.")
+        one = _search(inputs, channel, groups, estimator, steps)
         if one is None:
             for quantity in QUANTITIES:
                 results.missing(
@@ -132,7 +141,11 @@ def _known(inputs: Inputs, channel: Channel) -> Mask | None:
 
 
 def _search(
-    inputs: Inputs, channel: Channel, groups: Sequence[tuple[float, list[FrameInput]]], estimator: str
+    inputs: Inputs,
+    channel: Channel,
+    groups: Sequence[tuple[float, list[FrameInput]]],
+    estimator: str,
+    steps: Chain | None,
 ) -> OfChannel | None:
     gain, known = conversion(inputs, channel), _known(inputs, channel)
     sigma, grow = inputs.number("sigma"), inputs.number("grow")
@@ -143,10 +156,10 @@ def _search(
     for time, held in groups:
         factor = None if gain is None else gain.gain
         if estimator == "pairs":
-            found = pair_difference(held, channel, known, sigma, grow, factor)
+            found = pair_difference(held, channel, known, sigma, grow, factor, steps)
         else:
             saturation = inputs.detector.geometry.saturation
-            found = laplacian(held, channel, known, sigma, grow, factor, saturation)
+            found = laplacian(held, channel, known, sigma, grow, factor, saturation, steps)
         if found.pixels == 0:
             continue
         parts.append(found.hits.later(len(frames)))
@@ -159,7 +172,8 @@ def _search(
         return None
     whole.hits, whole.frames, whole.pixels = together(parts), tuple(frames), round(exposed / seconds)
     jumping = repeated(whole.hits, len(frames))
-    return OfChannel(channel, whole, whole.hits.chosen(~jumping), gain, seconds)
+    corrected = "" if steps is None else steps.words
+    return OfChannel(channel, whole, whole.hits.chosen(~jumping), gain, seconds, corrected)
 
 
 def _report(inputs: Inputs, results: Results, one: OfChannel, estimator: str) -> None:
@@ -172,6 +186,8 @@ def _report(inputs: Inputs, results: Results, one: OfChannel, estimator: str) ->
         flags.append("unstable")
     left = one.found.hits.number - hits.number
     note = f"{n} darks, {one.seconds:g} s in all; {left} hits left out whose pixel was hit twice"
+    if one.corrected:
+        note += f"; corrected: {one.corrected}"
     if n < 3:
         note += "; of so few frames pixels that jump are not told from hits"
     nothing = ["consistent-with-zero"] if hits.number == 0 else []
@@ -284,15 +300,19 @@ PROCEDURE = Procedure(
             "Pairs: level and scatter around a pixel are of cells of 64 pixels, of which every second pixel of every second row counts, instead of cells of 32; hits move by a pixel or two at the threshold.",
         ),
     ),
-    roles=(Role("dark", ("dark",), 1, "darks; two of one exposure time at least for differences"),),
+    roles=(
+        Role("dark", ("dark",), 1, "darks; two of one exposure time at least for differences"),
+        Role("bias", ("bias",), 0, "bias frames, where the corrections ask for their structure", elsewhere=True),
+    ),
     uses=(GAIN,),
-    takes=(MASK,),
+    takes=(MASK, *takes(*STEPS)),
     parameters=(
         Parameter("estimator", "pairs", "pairs: differences of darks of equal times; lacosmic: the Laplacian of each frame (astroscrappy)"),
         Parameter("sigma", 6.0, "a hit has a pixel that stands out by this many σ", "σ", 4.0, 50.0),
         Parameter("grow", 3.0, "pixels beside it belong to it from this many σ on", "σ", 2.0, 50.0),
         Parameter("pixel_size", 0.0, "side of a pixel, for rates by area; 0 where it is not known", "µm", 0.0, 1000.0),
         Parameter("readout", 0.0, "time to read a frame, of which particles strike for half on average", "s", 0.0),
+        corrections("", *STEPS),
     ),
     quantities=QUANTITIES,
     figures=(
@@ -314,7 +334,7 @@ PROCEDURE = Procedure(
     ),
     products=(ProductSpec("hits", "ecsv", "hits: exposure, place, charge and energy, pixels, length, angle, significance"),),
     acceptance=("The rate is what is usual at the place: one to two hits cm⁻² min⁻¹ at sea level.", "Frames have as many hits as one another."),
-    caveats=("Two frames alone do not tell particles from pixels that jump.",),
+    caveats=("A step of correction was asked for, and what it takes is not there.", "Two frames alone do not tell particles from pixels that jump.",),
     algorithm="""\
 Pairs: the difference of two darks of equal time, less its level around each pixel, over the σ around it (cells of 64 pixels, of every second pixel of every second row, see the defects procedure); pixels that are bright in both frames have their shot noise
 added. A hit is an island of pixels beyond grow, corners touching, with one beyond sigma; those above are of the first frame, those below of the second. Known defects are passed over.
@@ -335,7 +355,8 @@ Charge is that of the island and of all pixels beside it, so that charge that di
         "D. E. Groom, 2002, Experimental Astronomy 14, 45 (cosmic rays and other particles in CCDs).",
     ),
     comments=(
-        "No step of correction is offered but the mask of defects, which is always taken: offset, bias structure and dark signal cancel in differences of darks (of single frames the level around is taken off, and what recurs in a pixel is no hit), no flat divides what did not fall as light, and non-linearity moves charges by less than their spread.",
+        "The mask of defects is always taken. Offset, bias structure and dark signal cancel in differences of darks; these steps serve single frames (lacosmic), where hot pixels and steps of the structure may count as hits, and rows serves both where the offset drifts from row to row. Crosstalk takes ghosts of bright hits off the other channels, "
+        "non-linearity tells their charge; a hit beyond the table's end stays as it is. No flat divides what did not fall as light.",
         "The rate is of particles that leave more than the threshold in one pixel: those below are not known, and the efficiency does not tell of them.",
         "Efficiency by planting what was found overstates that of hits near the threshold, of which the fainter ones were lost before.",
         "Charge of hits that saturate is a lower bound.",
