@@ -18,10 +18,10 @@ from analysis.contract import (
 )
 from analysis.correction import takes
 from analysis.flat.declared import ESTIMATORS, FIGURES, PARAMETERS, QUANTITIES
-from analysis.flat.levels import Levels, corrected, electronics_of, levels_of
+from analysis.flat.levels import corrected, electronics_of, levels_of
 from analysis.flat.master import Making, Master, master_of
 from analysis.flat.outputs import OfChannel, hand_on
-from analysis.flat.results import report_drift, report_master
+from analysis.flat.results import report_drift, report_levels, report_master, tell_checks
 from analysis.flat_frames import by_setting, offsets_of
 from analysis.flat_pairs import Bounds
 from analysis.response_corrections import OF_MASTER, correction_of
@@ -128,8 +128,8 @@ def _channel(
     flags = [*levels.flags, *unlit_flags]
     if any(f.summaries[channel.name].not_finite for f in frames):
         flags.append("bad-pixels")
-    _tell(results, channel, setting, frames, levels)
-    _of_levels(results, channel, setting, frames, levels, flags, by.words)
+    tell_checks(results, channel, setting, frames, levels)
+    report_levels(results, channel, setting, frames, levels, flags, by.words)
     wavelength = frames[0].frame.fields.get("wavelength")
     one = OfChannel(channel, setting, tuple(f.frame.exposure for f in frames), levels, _number(wavelength))
     report_drift(results, one, frames, flags)
@@ -154,45 +154,6 @@ def _channel(
     report_master(results, one, master, int(inputs.number("degree")), flags, note)
     one.master = master
     return one
-
-
-def _tell(
-    results: Results, channel: Channel, setting: str, frames: Sequence[FrameInput], levels: Levels
-) -> None:
-    """Write what the checks found to the log."""
-    where = f"{channel.name}{', ' + setting if setting else ''}"
-    for frame, checks in zip(frames, levels.checks, strict=True):
-        for check in (c for c in checks if c.raised):
-            results.say(f"{where}: flat {frame.frame.exposure} is flagged {check.flag}: {check.note}")
-    for i, check in enumerate(levels.mutual):
-        if check.raised:
-            which = f" from flat {frames[i].frame.exposure} to the next" if check.flag == "lamp-drift" else ""
-            results.say(f"{where}: flagged {check.flag}{which}: {check.note}")
-
-
-def _of_levels(
-    results: Results, channel: Channel, setting: str, frames: Sequence[FrameInput], levels: Levels, flags: Sequence[str], note: str
-) -> None:  # fmt: skip
-    """Level, stability and saturation: of all frames, flagged or not."""
-    n = len(frames)
-    few = ("few-frames",) if n < 4 else ()
-    value, error = levels.mean()
-    results.value("level", value, error, channel=channel.name, setting=setting, n=n, flags=flags, note=note)
-    value, error = levels.scatter()
-    results.value(
-        "stability",
-        100 * value,
-        100 * error,
-        channel=channel.name,
-        setting=setting,
-        n=n,
-        flags=[*flags, *few],
-    )
-    summaries = [f.summaries[channel.name] for f in frames]
-    pixels = sum(s.n for s in summaries)
-    share = 100.0 * sum(s.saturated for s in summaries) / pixels
-    own = [f for f in flags if f in ("saturated", "clamped")]
-    results.value("saturated", share, None, channel=channel.name, setting=setting, n=pixels, flags=own)
 
 
 def _making(inputs: Inputs) -> Making:
