@@ -87,12 +87,13 @@ Step = Callable[["Corrected", FrameInput], None]
 class Corrected:
     """One channel of one frame, corrected: ``values`` (float32, ADU) and ``mask`` (int32, ``analysis.masks``) of its image's shape.
 
-    ``offset`` is what was taken off as such, None where nothing was.
+    ``offset`` is what was taken off as such, None where nothing was. ``unmarked`` tells that the mask has no bit at all, so that it need not be cleared for the next frame.
     """
 
     values: NDArray[np.float32]
     mask: Mask
     offset: Offset | None = None
+    unmarked: bool = False
 
     @property
     def good(self) -> NDArray[np.bool_]:
@@ -119,22 +120,29 @@ class Chain:
         return ", ".join(name for name, _ in self.steps) or "none"
 
     def apply(self, frame: FrameInput, into: Corrected | None = None) -> Corrected:
-        """A frame's image, corrected. With ``into``, which this chain made before and is used up, its memory is used again. Raises what reading pixels raises."""
+        """A frame's image, corrected. With ``into``, which a chain made before, it is that, used again. Raises what reading pixels raises."""
         shape = self.channel.image.shape
         if into is None:
             into = Corrected(np.empty(shape, np.float32), np.empty(shape, np.int32))
-        values, mask = into.values, into.mask
+        out, values, mask = into, into.values, into.mask
+        if not out.unmarked:
+            mask.fill(0)
+        out.offset, out.unmarked = None, False
         frame.pixels.read(self.channel, self.channel.image, values)
-        mask.fill(0)
         known = frame.summaries.get(self.channel.name)
-        if known is None or known.high >= self.saturation or known.not_finite:  # else no pixel can be either
+        sound = known is not None and known.high < self.saturation and not known.not_finite
+        if not sound:  # else no pixel can be saturated or without a value
             with np.errstate(invalid="ignore"):
                 mask[values >= np.float32(self.saturation)] = BITS["saturated"]
             if frame.pixels.dtype(self.channel).kind == "f":
                 mask[~np.isfinite(values)] |= BITS["no-value"]
-        out = Corrected(values, mask)
         for _, step in self.steps:
             step(out, frame)
+        offsets = [
+            name for name, _ in self.steps if name in ("offset", "rows")
+        ]  # which mark where there is none
+        found = not offsets or out.offset is not None
+        out.unmarked = sound and found and len(offsets) == len(self.steps)
         return out
 
 

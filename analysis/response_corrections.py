@@ -1,4 +1,4 @@
-"""Non-linearity and known defects for procedures that take offsets off by themselves: the steps of the chain that pairs, stacks and mean levels can take.
+"""Non-linearity, dark signal and known defects for procedures that take offsets off by themselves: the steps of the chain that pairs, stacks and mean levels can take.
 
 They need neither other frames nor neighbours, so that moments of pixels or parts of a frame are corrected as whole frames would be.
 """
@@ -15,30 +15,35 @@ from numpy.typing import NDArray
 from analysis.contract import FrameInput, Inputs, Results
 from analysis.correction import Corrected, chain, takes, wanted
 from analysis.linearised import Linearised, table_of
+from analysis.statistics import clipped
 from campaign.geometry import Channel, Region
 
 OFFERED = ("nonlinearity", "defects")
 """Steps that may be asked for beyond the offset. In flats of one scene bias structure, dark signal and crosstalk are as good as the same, and far below the light; their response is what flats measure."""
+OF_MASTER = ("nonlinearity", "dark", "defects")
+"""Steps that master flats offer: dark signal is no light, and what a pixel's response is told over holds it."""
 TAKES = takes(*OFFERED, but="flat")
 """What procedures that offer both declare: of defects the mask of all, which needs no other procedure, for the flats' own may rest on non-linearity."""
 
 
 @dataclass(frozen=True)
 class Correction:
-    """What frames of a channel are corrected by: the ``table`` of non-linearity and pixels that are ``lost``, shape of its image; None for neither."""
+    """What frames of a channel are corrected by: the ``table`` of non-linearity, the ``dark`` signal of their exposure time [ADU] and pixels that are ``lost``, shape of its image; None for what is not."""
 
     table: Linearised | None = None
     lost: NDArray[np.bool_] | None = None
+    dark: NDArray[np.float32] | None = None
 
     @property
     def words(self) -> str:
         """The steps, for notes: 'corrected: nonlinearity'; '' for none."""
-        held = [n for n, one in zip(OFFERED, (self.table, self.lost), strict=True) if one is not None]
+        had = (self.table, self.dark, self.lost)
+        held = [n for n, one in zip(OF_MASTER, had, strict=True) if one is not None]
         return f"corrected: {', '.join(held)}" if held else ""
 
     def level(self, level: float, variance: float = 0.0) -> float:
         """A mean level [ADU above the offset] of pixels of that variance [ADU²], corrected."""
-        return level if self.table is None else self.table.moments(level, variance)[0]
+        return (level if self.table is None else self.table.moments(level, variance)[0]) - self._of_dark
 
     def slope(self, level: float) -> float:
         """How much the corrected level rises with the level."""
@@ -52,9 +57,17 @@ class Correction:
         """Correct a part of a frame [ADU above the offset] in place, of a ``region`` of the channel's ``image``; lost pixels become NaN."""
         if self._adder is not None:
             values += self._adder(values)
+        y, x = region.y0 - image.y0, region.x0 - image.x0
+        part = np.s_[y : y + region.shape[0], x : x + region.shape[1]]
+        if self.dark is not None:
+            values -= self.dark[part]
         if self.lost is not None:
-            y, x = region.y0 - image.y0, region.x0 - image.x0
-            values[self.lost[y : y + region.shape[0], x : x + region.shape[1]]] = np.nan
+            values[self.lost[part]] = np.nan
+
+    @cached_property
+    def _of_dark(self) -> float:
+        """The dark signal of a level [ADU]: without hot pixels, which levels leave out as well."""
+        return 0.0 if self.dark is None else clipped(self.dark).mean
 
     @cached_property
     def _adder(self) -> Callable[[NDArray[np.float32]], NDArray[np.float32]] | None:
@@ -71,7 +84,7 @@ def correction_of(
     frames: Sequence[FrameInput],
     offered: Sequence[str] = OFFERED,
 ) -> Correction:
-    """What the parameter ``corrections`` asks for ``frames``, as far as it is to be had: a caveat tells what is not.
+    """What the parameter ``corrections`` asks for ``frames``, of one exposure time where dark signal is ``offered``, as far as it is to be had: a caveat tells what is not.
 
     Raises ContractError for a step that is not ``offered``, and what reading products raises.
     """
@@ -80,17 +93,24 @@ def correction_of(
     table: Linearised | str | None = table_of(inputs, channel) if "nonlinearity" in asked else None
     if isinstance(table, str):
         without["nonlinearity"], table = table, None
-    lost = None
-    if "defects" in asked:
-        found = chain(inputs, channel, ["defects"])
-        without |= found.without
-        for _, step in found.steps:
-            shape = channel.image.shape
-            marked = Corrected(np.zeros(shape, np.float32), np.zeros(shape, np.int32))
+    lost = dark = None
+    if "dark" in asked and frames[0].frame.exptime is None:
+        without["dark"] = "the exposure time is not known"
+        asked = tuple(name for name in asked if name != "dark")
+    found = chain(inputs, channel, [name for name in asked if name in ("dark", "defects")])
+    without |= found.without
+    if found.steps:
+        shape = channel.image.shape
+        marked = Corrected(np.zeros(shape, np.float32), np.zeros(shape, np.int32))
+        for name, step in found.steps:
             step(marked, frames[0])
-            lost = ~marked.good
+            if name == "dark":
+                dark = np.where(marked.good, -marked.values, np.float32(np.nan))
+                marked.mask.fill(0)
+            else:
+                lost = ~marked.good
     for name, why in without.items():
         caveat = f"{channel.name}: without the step {name}: {why}."
         if caveat not in results.caveats:
             results.caveat(caveat)
-    return Correction(table, lost)
+    return Correction(table, lost, dark)

@@ -11,14 +11,16 @@ from __future__ import annotations
 
 import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 from math import sqrt
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.contract import FrameInput
+from analysis.contract import FrameInput, Product
 from analysis.in_memory import detector, digitised, frame_input, inputs, measured
 from analysis.procedures import builtin
 from bench.table import Row, show
@@ -104,12 +106,16 @@ def ours(frames: Frames) -> dict[str, float]:
     darks = [f for t, images in frames.darks.items() for f in given(images, "dark", t)]
     many = given(frames.many, "flat", SPATIAL_TIME)
     out: dict[str, float] = {}
-    for name, roles in (
-        ("photon_transfer", {"flat": flats, "bias": biases}),
-        ("flat", {"flat": many, "bias": biases}),
-        ("dark", {"dark": darks, "bias": biases}),
+    made: dict[tuple[str, str], Callable[[], Product | None]] = {}
+    for name, roles, corrections in (
+        ("photon_transfer", {"flat": flats, "bias": biases}, ""),
+        ("dark", {"dark": darks, "bias": biases}, ""),
+        ("flat", {"flat": many, "bias": biases}, "dark"),  # the standard takes dark signal off as well
     ):
-        for m in measured(by_name[name], inputs(by_name[name], camera, roles)).measurements:
+        asked = inputs(by_name[name], camera, roles, corrections=corrections)
+        results = measured(by_name[name], replace(asked, products=made))
+        made |= {(name, product): partial(results.products.get, product) for product in results.products}
+        for m in results.measurements:
             if m.value is not None:
                 out.setdefault(f"{name}.{m.quantity}", m.value)
     return {

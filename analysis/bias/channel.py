@@ -9,8 +9,8 @@ from analysis.bias.master import Half
 from analysis.bias.pattern import Spectrum
 from analysis.contract import FrameInput
 from analysis.offsets import Offset
+from analysis.profiles import Profiles
 from analysis.read_noise import Noise
-from analysis.structure import Profiles
 from campaign.geometry import Channel
 
 

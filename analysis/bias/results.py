@@ -16,9 +16,10 @@ from analysis.bias.pattern import spectrum_of
 from analysis.contract import FrameInput, Inputs, Results
 from analysis.conversion import conversion
 from analysis.offsets import PRESCAN_TRIM, trimmed_columns
+from analysis.profiles import profiles
 from analysis.read_noise import scatter_of_frames
 from analysis.statistics import QUANTISATION_VARIANCE, mean_of_frames
-from analysis.structure import profiles, structure
+from analysis.structure import structure
 
 _INFORMATION = 0.9733385
 """Information on the mean of a normal distribution that is left of a sample cut at ± 3 σ."""

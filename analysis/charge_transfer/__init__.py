@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from analysis.charge_transfer.directions import measure_direction
 from analysis.charge_transfer.levels import Terms
@@ -23,12 +24,17 @@ from analysis.contract import (
     Role,
     Version,
 )
+from analysis.correction import corrections, takes
 from analysis.flat_frames import by_setting
+from analysis.response_corrections import correction_of
 
 ESTIMATORS = ("eper", "first-pixel", "trap-model")
 """What the parameter ``estimator`` may be."""
 STRUCTURES = ("auto", "always", "never")
 """What the parameter ``bias_structure`` may be."""
+
+_STEPS = ("nonlinearity",)
+"""Steps of correction that are offered: what takes other frames or neighbours has no place behind the image."""
 
 _SHARE = 0.1  # of deferred charge from which that of the electronics is worth a caveat
 
@@ -49,11 +55,16 @@ def measure(inputs: Inputs, results: Results) -> None:
         geometry.saturation,
         str(inputs.parameters["bias_structure"]),
     )
-    found = []
-    for setting, frames in by_setting(flats, inputs.setting):
-        for channel in geometry.channels:
-            for direction in DIRECTIONS:
-                found.append(measure_direction(inputs, channel, setting, direction, frames, biases, terms))
+    of_channel = {
+        c.name: replace(terms, table=correction_of(inputs, results, c, flats, _STEPS).table)
+        for c in geometry.channels
+    }
+    found = [
+        measure_direction(inputs, channel, setting, direction, frames, biases, of_channel[channel.name])
+        for setting, frames in by_setting(flats, inputs.setting)
+        for channel in geometry.channels
+        for direction in DIRECTIONS
+    ]
     for one in found:
         hand_back(results, one)
         if one.estimator == "eper" and one.ladder.levels and electronic_share(one) > _SHARE:
@@ -83,6 +94,7 @@ PROCEDURE = Procedure(
         Role("flat", ("flat",), 1, "flats, of several levels where CTI against the signal is wanted"),
         Role("bias", ("bias",), 0, "bias frames: the structure that overscans have without light", elsewhere=True),
     ),
+    takes=takes(*_STEPS),
     parameters=(
         Parameter("estimator", "eper", "of the CTI that is reported: eper (charge behind the image), first-pixel (charge missing from the first columns: serial, with a prescan), trap-model (fit)"),
         Parameter("pixels", 2, "pixels after (before) the edge whose charge is summed", "", 1, 20),
@@ -93,6 +105,7 @@ PROCEDURE = Procedure(
         Parameter("bias_structure", "auto", "whether what bias frames show in the same pixels is taken off: always, never, or auto: where it exceeds noise"),
         Parameter("clip", 6.0, "clipping of lines that particles or defects disturb; at 6 σ it costs no normal noise", "σ", 4.0, 20.0),
         Parameter("rise", 0.2, "fraction by which CTI above a turnoff exceeds that below", "", 0.0),
+        corrections("", *_STEPS),
     ),
     quantities=QUANTITIES,
     figures=(
@@ -142,7 +155,7 @@ PROCEDURE = Procedure(
         "Serial and parallel CTI at the reference level are below their limits.",
         "The hard-edge response is within its limits (Euclid VIS: 1.5e-3 either way), and no flag says poor-fit, clamped or unstable.",
     ),
-    caveats=("Where much of what is found behind the image decays as the electronics' offset does, the CTI by edge response holds it too.",),
+    caveats=("A step of correction was asked for, and what it takes is not there.", "Where much of what is found behind the image decays as the electronics' offset does, the CTI by edge response holds it too.",),
     algorithm="""\
 The last image pixel of each line (row for serial, column for parallel) and the pixels read after it are averaged over the flats of a level, then over
 lines. Lines with saturated, lost or struck pixels are left out: those where a pixel, less its share of the line's light, lies beyond the clip. The covariance of the means
@@ -172,7 +185,8 @@ The decay is fitted where the offset exceeds four errors, a trap from four level
         "A. Snyder et al., 2021, J. Astron. Telesc. Instrum. Syst. 7, 048002 (offset of the electronics, CTI and traps).",
     ),
     comments=(
-        "No step of correction is offered: what is read after the image and the last image pixel share their lines, hence the offset of each row; a converter that is not linear moves their ratio by the deviation between their levels (a per cent of the CTI at most, below its error), and channels that are lit alike hear of each other in the image and after it alike.",
+        "Of the steps of correction non-linearity alone is offered: a converter that is not linear moves the ratio of deferred charge to the last image pixel by the deviation between their levels, and the step corrects the means of both. What is read after the image and the last image pixel share their lines, hence the offset of each row; "
+        "channels that are lit alike hear of each other in the image and after it alike; and no flat divides charge that is moved, whatever the response that gathered it.",
         "Charge released later than the pixels after the image are read is not seen by edge response: CTI by slow traps comes out low.",
         "First-pixel response is had of the serial direction alone, and only with a prescan: no geometry tells of dark rows that are read before the image, so that parallel CTI has no value with this estimator.",
         "First-pixel response has few transfers (the prescan's) and rests on an even response of the first columns: pixels at the image's edge that are larger or smaller move it.",

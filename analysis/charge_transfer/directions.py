@@ -91,10 +91,11 @@ def _first_pixels(
     width = channel.prescan.shape[1]
     columns = terms.pixels + FITTED
 
+    late = slice(width // 2, width)
+
     def keep(values: Floats) -> NDArray[np.bool_]:
         lit = min(width + terms.pixels, values.shape[1] - 1)
         whole = bool((values[:8] == np.rint(values[:8])).all())
-        late = slice(width // 2, width)
         return good_lines(
             values, lit=lit, late=late, saturation=terms.saturation, sigma=terms.clip, whole=whole
         )
@@ -103,6 +104,8 @@ def _first_pixels(
         means = means_of((lines_before(f, channel, columns)[0] for f in frames), keep)
         if means is None:
             return None, ("too-few-pixels", "too few good rows")
+        if terms.table is not None:
+            means = means.linearised(terms.table, late)
         return first_pixels(means, width, terms.pixels), ("", "")
     except ValueError as error:
         return None, ("too-few-pixels", str(error))

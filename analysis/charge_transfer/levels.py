@@ -13,6 +13,7 @@ from analysis.charge_transfer.eper import Edge, cti_of, edge_of, late_pixels
 from analysis.charge_transfer.lines import Means, good_lines, means_of
 from analysis.charge_transfer.register import Direction, Floats, lines_after, trailing
 from analysis.contract import FrameInput
+from analysis.linearised import Linearised
 from analysis.statistics import mean_of_frames, weighted_mean
 from campaign.geometry import Channel
 
@@ -80,12 +81,13 @@ class Ladder:
 
 @dataclass(frozen=True)
 class Terms:
-    """What a ladder is measured with: pixels summed, clipping [σ], saturation [ADU], and what becomes of the bias frames' structure."""
+    """What a ladder is measured with: pixels summed, clipping [σ], saturation [ADU], what becomes of the bias frames' structure, and the table of non-linearity that levels are corrected by."""
 
     pixels: int
     clip: float
     saturation: float
     structure: str
+    table: Linearised | None = None
 
 
 def by_level(
@@ -180,11 +182,22 @@ def _level(
             if full > 0.5
             else ("too-few-pixels", "too few good lines")
         )
-    edge = edge_of(means if bias is None else means.less(bias), terms.pixels)
+    held, notes = means if bias is None else means.less(bias), []
+    if terms.table is not None:
+        late = late_pixels(held.values.size - 1, terms.pixels)
+        signal = float(held.values[0] - held.values[late].mean())
+        if not terms.table.covers(signal):
+            return (
+                "not-reached",
+                f"{signal:.5g} ADU; the table of corrections ends at {terms.table.top:.5g} ADU",
+            )
+        held = held.linearised(terms.table, late)
+        notes.append("corrected: nonlinearity")
+    edge = edge_of(held, terms.pixels)
     if not edge.signal > _LIGHT * max(edge.signal_error, 1e-9):
         return "unphysical", "the last image pixels hold no light"
     ratio, error = edge.ratio(terms.pixels)
-    flags, notes = [], []
+    flags = []
     if len(means.by_frame) > 1:
         each = edge.ratios_by_frame(terms.pixels)
         own = max(error * sqrt(each.size), 1e-15)

@@ -15,6 +15,7 @@ from math import sqrt
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.linearised import Linearised
 from analysis.statistics import MAD_TO_SIGMA
 
 Floats = NDArray[np.float64]
@@ -60,6 +61,20 @@ class Means:
             self.covariance + other.covariance,
             self.noise + other.noise,
             self.by_frame - other.values,
+            self.lines,
+            self.left,
+        )
+
+    def linearised(self, table: Linearised, zero: slice) -> Means:
+        """As a converter would tell them whose ``table`` corrects levels above the mean of the pixels ``zero``; errors by the slope of the curve at each pixel's level."""
+        levels = np.maximum(self.values - self.values[zero].mean(), 0.0)
+        added = np.array([table.added(level) for level in levels])
+        slopes = np.array([table.slope(level) for level in levels])
+        return Means(
+            self.values + added,
+            self.covariance * np.multiply.outer(slopes, slopes),
+            self.noise * slopes**2,
+            self.by_frame + added + (slopes - 1.0) * (self.by_frame - self.values),
             self.lines,
             self.left,
         )

@@ -26,13 +26,14 @@ _BINS = 40
 
 @dataclass(frozen=True)
 class OfChannel:
-    """The hits of one channel that count, what they were found in, the gain, and the seconds during which they fell."""
+    """The hits of one channel that count, what they were found in, the gain, the seconds during which they fell, and in words the steps that frames were ``corrected`` by."""
 
     channel: Channel
     found: Found
     hits: Hits
     gain: Conversion | None
     seconds: float
+    corrected: str = ""
 
 
 def hand_on(results: Results, detector: Detector, have: Sequence[OfChannel]) -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from analysis.bias.correlation import Pixels, as_kernels_take
 from analysis.contract import FrameInput
+from analysis.correction import Chain
 from analysis.cosmic_rays.hits import Hits, Outstanding, Residual, Stamps, hits_above, measured_in, together
 from analysis.defects.local import Local, above_level, between, local
 from analysis.flat_pairs import read_pair
@@ -51,10 +52,11 @@ def pair_difference(
     sigma: float,
     grow: float,
     gain: float | None,
+    steps: Chain | None = None,
 ) -> Found:
     """Hits by the differences of consecutive pairs of darks of equal times: above in the first, below in the second.
 
-    The last of an odd number is compared with the one before, for its own hits alone. ``known`` pixels (mask of the image's shape) are passed over. Two frames
+    The last of an odd number is compared with the one before, for its own hits alone. ``known`` pixels (mask of the image's shape) are passed over; frames go through the ``steps``, if any. Two frames
     are in memory at a time.
     """
     out, parts = Found(frames=tuple(frames)), []
@@ -66,10 +68,11 @@ def pair_difference(
     rng = np.random.default_rng(_SEED)
     passed = None if known is None else known != 0
     for first, second, signs in jobs:
-        a, b = (
-            as_kernels_take(image)
-            for image in read_pair(frames[first], frames[second], channel, channel.image)
-        )
+        if steps is None:
+            images = read_pair(frames[first], frames[second], channel, channel.image)
+        else:
+            images = (steps.apply(frames[first]).values, steps.apply(frames[second]).values)
+        a, b = (as_kernels_take(image) for image in images)
         around = _around(a, b)
         if around is None:
             continue
@@ -204,12 +207,13 @@ def _with(
 
 
 def laplacian(
-    frames: Sequence[FrameInput], channel: Channel, known: Mask | None, sigma: float, grow: float, gain: float | None, saturation: float
+    frames: Sequence[FrameInput], channel: Channel, known: Mask | None, sigma: float, grow: float, gain: float | None, saturation: float,
+    steps: Chain | None = None,
 ) -> Found:  # fmt: skip
     """Hits by L.A.Cosmic (P. G. van Dokkum, 2001, PASP 113, 1420), frame by frame, as the package astroscrappy does it.
 
     The level around is taken off first, so that all noise is that of the frame's pixels; ``sigma`` is the limit of the Laplacian over its noise, ``grow`` over
-    ``sigma`` that of neighbours. Raises ImportError where astroscrappy is not installed.
+    ``sigma`` that of neighbours; frames go through the ``steps``, if any. Raises ImportError where astroscrappy is not installed.
     """
     from astroscrappy import detect_cosmics  # type: ignore[import-untyped]
 
@@ -218,7 +222,10 @@ def laplacian(
     rng = np.random.default_rng(_SEED)
     scale = 1.0 if gain is None else gain
     for i, frame in enumerate(frames):
-        image = frame.pixels.read(channel, channel.image).astype(np.float32)
+        if steps is None:
+            image = frame.pixels.read(channel, channel.image).astype(np.float32)
+        else:
+            image = steps.apply(frame).values
         around = local(image, _SIDE)
         if around is None:
             continue

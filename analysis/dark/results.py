@@ -16,7 +16,7 @@ from analysis.dark.level import sign_flags
 from analysis.dark.master import master_of
 from analysis.dark.spread import columns_of, glow_of, mask_of, spread_of, threshold
 from analysis.dark.temperature import law_of, rates_of
-from analysis.structure import profiles
+from analysis.profiles import profiles
 
 
 def report_current(

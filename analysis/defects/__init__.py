@@ -145,6 +145,7 @@ PROCEDURE = Procedure(
     history=(
         Version("1.0", "2026-11-21", "First version."),
         Version("1.1", "2026-11-21", "Level and scatter of a cell come from two looks, the first at every fourth row. Both move by small parts of their errors."),
+        Version("1.2", "2026-11-22", "Uncertainties of counts are never below what half a pixel near the threshold makes (0.53), where they were next to nothing; false pixels count once in them, not half as often again."),
     ),
     roles=(
         Role("dark", ("dark",), 0, "darks: of the longest time if there are three, else all of at least half of it", elsewhere=True),
@@ -182,7 +183,10 @@ differ by sigma and by the parameter non_linear.
 Columns: with column_hot (column_dark) bad pixels, gaps filled; or with a mean, of significances cut at 3, that stands out of 15 neighbours by sigma. Bloom: bad pixels in one piece with saturated ones of their column.
 
     N_false = N Q(T),  Q: upper tail of the normal distribution, of darks that of Poisson charge with normal noise (Lugannani and Rice)
-    σ_N² = 2 Σ Φ(d) Φ(−d) + N_false,  d: how far [σ] a counted pixel is above its threshold""",
+    σ_N² = (n_1 − N_false + ½) / √π + N_false,  n_1: counted pixels within 1 σ of noise above their threshold, at least N_false
+
+Measured again, a pixel of the expected margin d [σ] is counted with the chance p = Φ(d); h pixels per σ make Σ p (1 − p) = h / √π, and h is known from those just above the threshold.
+The ½ is that of Jeffreys' prior for h: a count of which none is near the threshold has σ = 0.53, not nothing.""",
     references=(
         "Rubin Observatory, packages eotest and cp_pipe (bright pixels above 5 e⁻/s, dark ones below 80 %).",
         "D. M. Hawkins & R. A. J. Wixley, 1986, Am. Stat. 40, 296 (fourth roots of χ²).",

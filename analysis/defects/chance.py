@@ -7,6 +7,9 @@ from math import erfc, exp, log1p, pi, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
+UNSEEN = 0.5 / sqrt(pi)
+"""Variance of a count of which nothing is known near its threshold: that of half a thing within one σ of it."""
+
 
 def beyond(sigma: float) -> float:
     """Chance that a normal deviate exceeds ``sigma``, one-sided."""
@@ -40,14 +43,14 @@ def beyond_with_shot_noise(excess: float, charge: float, variance: float) -> flo
     return float(min(max(beyond(w) + density * (1.0 / u - 1.0 / w), 0.0), 1.0))
 
 
-def crossing_variance(margins: NDArray[np.floating]) -> float:
-    """Variance of the number of pixels above a threshold, from how far [σ] those above it are above (their ``margins``).
+def crossing_variance(margins: NDArray[np.floating], false: float = 0.0) -> float:
+    """Variance of the number of things above a threshold on measuring the same ones again, from how far [σ] those above it are above (their ``margins``).
 
-    A pixel whose expected value is d σ above the threshold is counted with the chance Φ(d), which makes a variance of Φ(d) Φ(−d). Those
-    below the threshold are not known one by one, but near it there are as many as above, so that these count twice.
+    A thing whose expected value is d σ above the threshold is counted with the chance p = Φ(d), which makes a variance of p (1 − p); the integral of that over d is
+    1/√π, so that h of them per σ make h/√π. Here h is the number within 1 σ above the threshold, without the ``false`` ones that noise is expected to lift there from far
+    below, and half a one more: that is the mean of h given their number and Jeffreys' prior, so that where none is near the variance is what so little knowledge leaves. False ones are others each
+    time, and their number is Poisson's. Numbers that fall steeply with the margin make it too small: to a tenth of its root where they fall to 1/e within 2 σ.
     """
-    from scipy.special import ndtr
-
     above = np.asarray(margins, dtype=np.float64)
-    above = above[(above >= 0) & (above < 8.0)]
-    return float(2.0 * (ndtr(above) * ndtr(-above)).sum())
+    near = int(np.count_nonzero((above >= 0) & (above < 1.0)))
+    return max(near - false, 0.0) / sqrt(pi) + UNSEEN + false

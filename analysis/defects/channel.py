@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.contract import Inputs
-from analysis.defects.chance import beyond, crossing_variance
+from analysis.defects.chance import UNSEEN, beyond, crossing_variance
 from analysis.defects.found import Evidence, OfClass
 from analysis.defects.shapes import Cluster, clusters, columns, edge, faint_columns, spilled
 from analysis.masks import BITS, Mask
@@ -120,7 +120,7 @@ def joined(inputs: Inputs, channel: Channel, darks: Evidence, flats: Evidence, s
     numbers = np.flatnonzero(((mask & BITS["column"]) != 0).any(axis=0))
     scatter = _again(classes, shape, y, x, least)
     return OfChannel(
-        channel, darks, flats, series, mask, numbers, sqrt(crossing_variance(margins) + chance), islands, *scatter
+        channel, darks, flats, series, mask, numbers, sqrt(crossing_variance(margins, chance)), islands, *scatter
     )  # fmt: skip
 
 
@@ -171,7 +171,7 @@ def _again(
     """Standard deviations of the number of clusters and of the size of the largest, on measuring the same detector again.
 
     Each pixel is drawn again with the chance that it is still above its threshold. Those that then come from below are not known;
-    near the threshold they are as many as those lost, so that variances count twice.
+    near the threshold they are as many as those lost, so that variances count twice; and half an island may be near its own threshold unseen.
     """
     from scipy.special import ndtr
 
@@ -181,7 +181,7 @@ def _again(
     chances = np.where(lost[y, x] == 1.0, np.float32(0.0), lost[y, x])
     near = chances > 1e-6
     if not near.any():
-        return 0.0, 0.0
+        return sqrt(UNSEEN), sqrt(UNSEEN)
     rng = np.random.default_rng(_SEED)
     numbers, largest = [], []
     for _ in range(_DRAWS):
@@ -189,4 +189,5 @@ def _again(
         islands, _ = clusters(y[kept], x[kept], least)
         numbers.append(float(len(islands)))
         largest.append(float(islands[0].pixels if islands else 0))
-    return sqrt(2.0) * float(np.std(numbers, ddof=1)), sqrt(2.0) * float(np.std(largest, ddof=1))
+    number, size = (sqrt(2.0 * float(np.var(drawn, ddof=1)) + UNSEEN) for drawn in (numbers, largest))
+    return number, size

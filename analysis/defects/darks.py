@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from math import hypot, sqrt
 
@@ -14,6 +13,7 @@ from analysis.bias.master import Half, joined
 from analysis.contract import FrameInput, Inputs
 from analysis.dark.level import levels_of
 from analysis.defects.chance import beyond, beyond_with_shot_noise
+from analysis.defects.dark_frames import Darks, darks_used
 from analysis.defects.found import Evidence, picked
 from analysis.defects.local import Local, beyond_bounds, local, noise_of_mean
 from analysis.read_noise import clipping_noise
@@ -23,43 +23,6 @@ from campaign.geometry import Channel, Region
 CLIP = 5.0
 _OF_HALF = 3  # frames that a half needs to tell a cosmic ray from a change
 _ROUNDING = sqrt(1.0 / 12.0)
-
-
-@dataclass(frozen=True)
-class Darks:
-    """Dark frames that make one master: nearly all of the longest time, with the mean of their times over the longest."""
-
-    frames: tuple[FrameInput, ...]
-    times: tuple[float, ...]
-
-    @property
-    def time(self) -> float:
-        """The longest time [s], to which frames are brought."""
-        return max(self.times)
-
-    @property
-    def alike(self) -> bool:
-        """Whether all times are equal, to four digits."""
-        return len({f"{t:.4g}" for t in self.times}) == 1
-
-
-def darks_used(given: Sequence[FrameInput], channel: Channel) -> Darks | None:
-    """The frames of the longest exposure time when they are three or more, else all of at least half of it; None without any.
-
-    The scatter of unequal times' rates is that of the shortest: they are used only where there is no choice.
-    """
-    held = [
-        (f, float(f.frame.exptime))
-        for f in given
-        if channel.name in f.summaries and f.summaries[channel.name].n > 1 and f.frame.exptime
-    ]
-    held = [(f, t) for f, t in held if t > 0]
-    if not held:
-        return None
-    longest = max(t for _, t in held)
-    equal = [(f, t) for f, t in held if f"{t:.4g}" == f"{longest:.4g}"]
-    chosen = equal if len(equal) >= 3 else [(f, t) for f, t in held if t >= 0.5 * longest]
-    return Darks(tuple(f for f, _ in chosen), tuple(t for _, t in chosen))
 
 
 def of_darks(

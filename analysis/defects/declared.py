@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from analysis.contract import FigureSpec, PanelSpec, Parameter, ProductSpec, Quantity
 
-_ERROR = "the uncertainty is that of counting again on the same detector: pixels near the threshold, and false ones"
+_ERROR = "the uncertainty is that of counting again on the same detector: the number (and ½) within 1 σ above the threshold over √π, and false ones by Poisson"
 
 QUANTITIES = (
     Quantity(
@@ -40,11 +40,11 @@ QUANTITIES = (
     ),
     Quantity(
         "columns", "N_col", "columns", "Columns with the bit column in the mask",
-        "columns of so many bad pixels, or whose mean stands out; the uncertainty counts those near the thresholds, and false ones", "health",
+        "columns of so many bad pixels, or whose mean stands out; the uncertainty as of pixels: those within 1 σ above the thresholds, and false ones", "health",
     ),
     Quantity(
         "clusters", "N_cl", "clusters", "Islands of touching bad pixels outside of columns, of cluster_pixels or more",
-        "connected components, corners included; the uncertainty is from drawing pixels near their thresholds again (50 times, fixed seed)", "health",
+        "connected components, corners included; the uncertainty is from drawing pixels near their thresholds again (50 times, fixed seed), and half a cluster that may be near unseen", "health",
     ),
     Quantity(
         "largest_cluster", "N_max", "pixels", "Pixels of the largest such island", "connected components; uncertainty as for clusters", "health"

@@ -19,7 +19,7 @@ Places = NDArray[np.intp]
 class OfClass:
     """Pixels of one class: rows ``y`` and columns ``x`` in the channel's image, what they show (``value``, in ``unit``), by how many σ.
 
-    ``margins`` [σ] are how far each is above the threshold. ``variance`` is that of their number on measuring the same detector again, ``chance`` how many of the ``n`` pixels looked at are expected to be
+    ``margins`` [σ] are how far each is above the threshold. ``variance`` is that of their number on measuring the same detector again, false ones included; ``chance`` how many of the ``n`` pixels looked at are expected to be
     there by noise alone, ``threshold`` says in words what was asked of them.
     """
 
@@ -42,7 +42,7 @@ class OfClass:
     @property
     def error(self) -> float:
         """Standard deviation of their number: of pixels near the threshold, and of false ones."""
-        return sqrt(self.variance + self.chance)
+        return sqrt(self.variance)
 
     def outside(self, of: NDArray[np.bool_]) -> OfClass:
         """The class without pixels where ``of``, an image, is true."""
@@ -94,7 +94,7 @@ def picked(
     might fall to this one.
     """
     own = margins[chosen]
-    variance = crossing_variance(own) + (0.0 if upper is None else crossing_variance(upper))
+    variance = crossing_variance(own if upper is None else np.concatenate([own, upper]), chance)
     return OfClass(
         y[chosen], x[chosen], value[chosen], significance[chosen], own, unit, variance, chance, n, threshold
     )

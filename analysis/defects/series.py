@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from analysis.contract import FrameInput, Inputs
 from analysis.defects.chance import beyond
-from analysis.defects.darks import darks_used
+from analysis.defects.dark_frames import darks_used
 from analysis.defects.found import Evidence, picked
 from analysis.defects.local import Local, beyond_bounds, local, relative_to
 from analysis.stack import in_halves, reader

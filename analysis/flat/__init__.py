@@ -16,14 +16,15 @@ from analysis.contract import (
     Role,
     Version,
 )
+from analysis.correction import takes
 from analysis.flat.declared import ESTIMATORS, FIGURES, PARAMETERS, QUANTITIES
-from analysis.flat.levels import Levels, corrected, electronics_of, levels_of
+from analysis.flat.levels import corrected, electronics_of, levels_of
 from analysis.flat.master import Making, Master, master_of
 from analysis.flat.outputs import OfChannel, hand_on
-from analysis.flat.results import report_drift, report_master
+from analysis.flat.results import report_drift, report_levels, report_master, tell_checks
 from analysis.flat_frames import by_setting, offsets_of
 from analysis.flat_pairs import Bounds
-from analysis.response_corrections import TAKES, correction_of
+from analysis.response_corrections import OF_MASTER, correction_of
 from campaign.geometry import Channel
 
 __all__ = ["PROCEDURE", "QUANTITIES", "measure"]
@@ -118,7 +119,7 @@ def _channel(
     except ValueError as error:
         _nothing(results, channel, setting, "unphysical", str(error), n=len(frames))
         return None
-    by = correction_of(inputs, results, channel, frames)
+    by = correction_of(inputs, results, channel, frames, OF_MASTER)
     if by.table is not None and not by.table.covers(max(levels.values)):
         note = f"levels of up to {max(levels.values):.5g} ADU; the table of corrections ends at {by.table.top:.5g} ADU"
         _nothing(results, channel, setting, "not-reached", note, n=len(frames))
@@ -127,8 +128,8 @@ def _channel(
     flags = [*levels.flags, *unlit_flags]
     if any(f.summaries[channel.name].not_finite for f in frames):
         flags.append("bad-pixels")
-    _tell(results, channel, setting, frames, levels)
-    _of_levels(results, channel, setting, frames, levels, flags, by.words)
+    tell_checks(results, channel, setting, frames, levels)
+    report_levels(results, channel, setting, frames, levels, flags, by.words)
     wavelength = frames[0].frame.fields.get("wavelength")
     one = OfChannel(channel, setting, tuple(f.frame.exposure for f in frames), levels, _number(wavelength))
     report_drift(results, one, frames, flags)
@@ -153,45 +154,6 @@ def _channel(
     report_master(results, one, master, int(inputs.number("degree")), flags, note)
     one.master = master
     return one
-
-
-def _tell(
-    results: Results, channel: Channel, setting: str, frames: Sequence[FrameInput], levels: Levels
-) -> None:
-    """Write what the checks found to the log."""
-    where = f"{channel.name}{', ' + setting if setting else ''}"
-    for frame, checks in zip(frames, levels.checks, strict=True):
-        for check in (c for c in checks if c.raised):
-            results.say(f"{where}: flat {frame.frame.exposure} is flagged {check.flag}: {check.note}")
-    for i, check in enumerate(levels.mutual):
-        if check.raised:
-            which = f" from flat {frames[i].frame.exposure} to the next" if check.flag == "lamp-drift" else ""
-            results.say(f"{where}: flagged {check.flag}{which}: {check.note}")
-
-
-def _of_levels(
-    results: Results, channel: Channel, setting: str, frames: Sequence[FrameInput], levels: Levels, flags: Sequence[str], note: str
-) -> None:  # fmt: skip
-    """Level, stability and saturation: of all frames, flagged or not."""
-    n = len(frames)
-    few = ("few-frames",) if n < 4 else ()
-    value, error = levels.mean()
-    results.value("level", value, error, channel=channel.name, setting=setting, n=n, flags=flags, note=note)
-    value, error = levels.scatter()
-    results.value(
-        "stability",
-        100 * value,
-        100 * error,
-        channel=channel.name,
-        setting=setting,
-        n=n,
-        flags=[*flags, *few],
-    )
-    summaries = [f.summaries[channel.name] for f in frames]
-    pixels = sum(s.n for s in summaries)
-    share = 100.0 * sum(s.saturated for s in summaries) / pixels
-    own = [f for f in flags if f in ("saturated", "clamped")]
-    results.value("saturated", share, None, channel=channel.name, setting=setting, n=pixels, flags=own)
 
 
 def _making(inputs: Inputs) -> Making:
@@ -242,7 +204,7 @@ PROCEDURE = Procedure(
         Role("flat", ("flat",), 2, "flats, compared within one wavelength and exposure time, in the order they were taken"),
         Role("bias", ("bias",), 0, "bias frames, for the offset where there is no overscan", elsewhere=True),
     ),
-    takes=TAKES,
+    takes=takes(*OF_MASTER, but="flat"),
     parameters=PARAMETERS,
     quantities=QUANTITIES,
     figures=FIGURES,
@@ -282,6 +244,7 @@ Dust: regions in which the mean of 5 × 5 pixels of the master over the polynomi
     comments=(
         "Each wavelength and exposure time is a setting with numbers of its own; only the figure of the master is of the first alone.",
         "Corrected for non-linearity the master is that of corrected frames: where the response sags it is too even, contrast by contrast, by the slope of the curve. Frames that the chain divides by it should be corrected alike. "
+        "Without the step dark the dark signal counts as light, which it is not: response and PRNU are told over both, and come out low by its share (0.1 % where it is a thousandth of the light). "
         "With the step defects known bad pixels have no value in the master, and count among neither dark nor bright ones.",
         "Nothing is told of the colour of the light: flats of different lamps under one setting are compared as if they were alike.",
     ),

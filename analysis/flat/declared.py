@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from analysis.contract import FigureSpec, PanelSpec, Parameter, Quantity
 from analysis.correction import corrections
-from analysis.response_corrections import OFFERED
+from analysis.response_corrections import OF_MASTER
 
 QUANTITIES = (
     Quantity(
@@ -116,7 +116,7 @@ PARAMETERS = (
     Parameter("lamp_tolerance", 0.01, "relative change of the light from one frame to the next that is flagged", "", 0.0, 1.0),
     Parameter("flicker_ratio", 1.5, "variance of row or column means over that of pixel noise from which a flat is not used", "", 1.0),
     Parameter("pile_fraction", 0.001, "fraction of pixels at one end of the range from which a flat is clamped or saturated", "", 0.0, 1.0),
-    corrections("", *OFFERED),
+    corrections("", *OF_MASTER),
 )  # fmt: skip
 """What a campaign may set."""
 

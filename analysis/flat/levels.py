@@ -107,8 +107,8 @@ def levels_of(
 
 
 def corrected(levels: Levels, stds: Sequence[float], by: Correction) -> Levels:
-    """The levels of a converter that is linear, of frames whose pixels scatter by ``stds`` [ADU]; the table's error is common to all."""
-    if by.table is None:
+    """The levels of light alone and of a converter that is linear, of frames whose pixels scatter by ``stds`` [ADU]; the table's error is common to all."""
+    if by.table is None and by.dark is None:
         return levels
     values = tuple(by.level(v, s**2) for v, s in zip(levels.values, stds, strict=True))
     middle = float(np.mean(levels.values))

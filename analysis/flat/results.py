@@ -1,4 +1,4 @@
-"""What the flat procedure says of each channel and setting beyond its levels: the master and the lamp's drift."""
+"""What the flat procedure says of each channel and setting: levels and their checks, the master, and the lamp's drift."""
 
 from __future__ import annotations
 
@@ -8,10 +8,50 @@ from math import sqrt
 import numpy as np
 
 from analysis.contract import FrameInput, Results
+from analysis.flat.levels import Levels
 from analysis.flat.master import Master
 from analysis.flat.outputs import OfChannel
 from analysis.masks import BITS
 from campaign.geometry import Channel
+
+
+def tell_checks(
+    results: Results, channel: Channel, setting: str, frames: Sequence[FrameInput], levels: Levels
+) -> None:
+    """Write what the checks found to the log."""
+    where = f"{channel.name}{', ' + setting if setting else ''}"
+    for frame, checks in zip(frames, levels.checks, strict=True):
+        for check in (c for c in checks if c.raised):
+            results.say(f"{where}: flat {frame.frame.exposure} is flagged {check.flag}: {check.note}")
+    for i, check in enumerate(levels.mutual):
+        if check.raised:
+            which = f" from flat {frames[i].frame.exposure} to the next" if check.flag == "lamp-drift" else ""
+            results.say(f"{where}: flagged {check.flag}{which}: {check.note}")
+
+
+def report_levels(
+    results: Results, channel: Channel, setting: str, frames: Sequence[FrameInput], levels: Levels, flags: Sequence[str], note: str
+) -> None:  # fmt: skip
+    """Level, stability and saturation: of all frames, flagged or not."""
+    n = len(frames)
+    few = ("few-frames",) if n < 4 else ()
+    value, error = levels.mean()
+    results.value("level", value, error, channel=channel.name, setting=setting, n=n, flags=flags, note=note)
+    value, error = levels.scatter()
+    results.value(
+        "stability",
+        100 * value,
+        100 * error,
+        channel=channel.name,
+        setting=setting,
+        n=n,
+        flags=[*flags, *few],
+    )
+    summaries = [f.summaries[channel.name] for f in frames]
+    pixels = sum(s.n for s in summaries)
+    share = 100.0 * sum(s.saturated for s in summaries) / pixels
+    own = [f for f in flags if f in ("saturated", "clamped")]
+    results.value("saturated", share, None, channel=channel.name, setting=setting, n=pixels, flags=own)
 
 
 def report_drift(

@@ -23,26 +23,26 @@ def background(level: NDArray[np.float32], inside: NDArray[np.bool_], top: float
     Light below saturation persists too. So they are those exposed to less than a thousandth of ``top`` [ADU], the level of the mask, or the half that
     was exposed least where that is more.
     """
-    far = ~_widened(inside, MARGIN)
+    far = _widened(inside, MARGIN)
+    np.logical_not(far, out=far)
     if not far.any():
         return far
     step = max(1, far.size // 200_000)  # a bound, not a measurement: a part of the pixels settles it
     some = level.ravel()[::step][far.ravel()[::step]]
     bound = max(1e-3 * top, float(np.median(some)) if some.size else 0.0)
-    out: NDArray[np.bool_] = far & (level <= np.float32(bound))
-    return out
+    far &= level <= np.float32(bound)
+    return far
 
 
 def _widened(mask: NDArray[np.bool_], margin: int) -> NDArray[np.bool_]:
     """A mask with all pixels that are ``margin`` steps along rows or columns from it, or fewer."""
-    out = mask
-    for _ in range(margin):
-        grown = out.copy()
-        grown[1:] |= out[:-1]
-        grown[:-1] |= out[1:]
-        grown[:, 1:] |= out[:, :-1]
-        grown[:, :-1] |= out[:, 1:]
-        out = grown
+    from analysis.persistence import residual_kernels
+
+    out, other = np.empty_like(mask), np.empty_like(mask)
+    residual_kernels.grow(mask, out)
+    for _ in range(margin - 1):
+        residual_kernels.grow(out, other)
+        out, other = other, out
     return out
 
 

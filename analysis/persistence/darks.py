@@ -42,13 +42,13 @@ def residuals_of(
         return "too-few-frames", "no dark after the exposure to light"
     if not order.before:
         return "no-reference", "no dark before the exposure to light"
+    inside = np.flatnonzero(lit.mask)
     one = OfChannel(
-        steps.channel, lit.mask, float(lit.level[lit.mask].mean(dtype=np.float64)), steps=steps.words
+        steps.channel, inside, float(lit.level.ravel()[inside].mean(dtype=np.float64)), steps=steps.words
     )
     outside = background(lit.level, lit.mask, one.top)
     if not outside.any():
         return "saturated", "no pixel outside the mask is left to compare with"
-    inside = np.flatnonzero(lit.mask)
     waiting: _Waiting | None = None
     before: Reference | None = None
     made_for: float | None = None

@@ -23,12 +23,12 @@ from campaign.model import Detector
 class OfChannel:
     """All that was found of one channel.
 
-    ``mask`` is of the saturated pixels, ``top`` their mean level [ADU above the offset], ``residuals`` are in order of time, ``map`` [ADU] and
+    ``saturated`` are the pixels that the light saturated, counted along rows, ``top`` their mean level [ADU above the offset], ``residuals`` are in order of time, ``map`` [ADU] and
     ``levels`` (level, residual, error, pixels) those of the first; ``fades`` by law, or a coded reason; ``steps`` are those of the chain, in words.
     """
 
     channel: Channel
-    mask: NDArray[np.bool_]
+    saturated: NDArray[np.intp]
     top: float
     residuals: list[Residual] = field(default_factory=list)
     fades: dict[str, Fade | str] = field(default_factory=dict)
@@ -123,11 +123,14 @@ def hand_on(results: Results, found: Sequence[OfChannel]) -> None:
 
 def _mask(one: OfChannel) -> NDArray[np.generic]:
     some = one.map.ravel()[:: max(1, one.map.size // 20_000)]
-    out = one.mask * np.int32(BITS["saturated"])
+    out = np.zeros(one.map.shape, np.int32)
+    flat = out.ravel()
+    flat[one.saturated] = BITS["saturated"]
     if np.isfinite(some).any() and (sigma := robust_std(some)) > 0:
-        at = np.flatnonzero(one.mask)
         with np.errstate(invalid="ignore"):
-            out.ravel()[at[one.map.ravel()[at] > np.float32(5.0 * sigma)]] |= BITS["persistent"]
+            flat[one.saturated[one.map.ravel()[one.saturated] > np.float32(5.0 * sigma)]] |= BITS[
+                "persistent"
+            ]
     return out
 
 

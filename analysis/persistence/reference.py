@@ -36,13 +36,10 @@ def reference(
     from analysis.persistence import residual_kernels
 
     total, count, highest = memory.total, memory.count, memory.highest
-    total.fill(0.0)
-    count.fill(0)
-    highest.fill(-np.inf)
     offsets = 0.0
-    for frame in frames:
+    for i, frame in enumerate(frames):
         out = chain.apply(frame, memory.frame)
-        residual_kernels.add(out.values, out.mask, total, highest, count)
+        (residual_kernels.add if i else residual_kernels.begin)(out.values, out.mask, total, highest, count)
         offsets += out.offset.error**2 if out.offset is not None else 0.0
     residual_kernels.unstruck(total, highest, count, np.float32(noise), np.float32(shot), np.float32(sigma))
     return Reference(total, len(frames), sqrt(offsets) / len(frames))

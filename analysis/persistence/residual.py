@@ -133,9 +133,10 @@ def compared(first: NDArray[np.float32], second: NDArray[np.float32], sigma: flo
     # where nothing is left to scale by, or far less than in the first, plain differences serve as well
     ratio = float(np.clip(one / other, 1.0 / 3.0, 3.0)) if one > 0 and other > 0 else 1.0
     off = first - np.float32(ratio) * second
-    core = settled(off[both], sigma)
+    core = settled(off if at.size == off.size else off[both], sigma)
+    off -= np.float32(core.mean)
     with np.errstate(invalid="ignore"):
-        struck = np.abs(off - np.float32(core.mean)) > np.float32(sigma * max(core.std, 1e-30))
+        struck = np.abs(off, out=off) > np.float32(sigma * max(core.std, 1e-30))
     return Compared(struck, ratio, core.variance)
 
 

@@ -16,6 +16,7 @@ Bools = NDArray[np.bool_]
 Mask = NDArray[np.int32]
 
 _NAN = np.float32(np.nan)
+_LOWEST = np.float32(-np.inf)
 _BLOCK = 64  # columns that are passed over together where none was exposed
 
 
@@ -43,8 +44,35 @@ def expose(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def grow(mask: Bools, out: Bools) -> None:
+    """A mask with the four neighbours of each of its pixels, into ``out``."""
+    rows, columns = mask.shape
+    for y in range(rows):
+        row, wide = mask[y], out[y]
+        above, below = mask[max(y - 1, 0)], mask[min(y + 1, rows - 1)]
+        for x in range(columns):
+            wide[x] = row[x] | above[x] | below[x]
+        for x in range(columns - 1):
+            wide[x] |= row[x + 1]
+        for x in range(1, columns):
+            wide[x] |= row[x - 1]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def begin(values: Image, mask: Mask, total: Image, highest: Image, count: NDArray[np.uint16]) -> None:
+    """Sums, highest values and numbers of a first dark's pixels without a bit, whatever they were before."""
+    for y in range(values.shape[0]):
+        row, bits, sums, top, number = values[y], mask[y], total[y], highest[y], count[y]
+        for x in range(row.size):
+            v, good = row[x], bits[x] == 0
+            sums[x] = v if good else np.float32(0.0)
+            top[x] = v if good else _LOWEST
+            number[x] = np.uint16(1 if good else 0)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def add(values: Image, mask: Mask, total: Image, highest: Image, count: NDArray[np.uint16]) -> None:
-    """Add a dark's pixels without a bit to sums, highest values and numbers."""
+    """Add another dark's pixels without a bit to sums, highest values and numbers."""
     for y in range(values.shape[0]):
         row, bits, sums, top, number = values[y], mask[y], total[y], highest[y], count[y]
         for x in range(row.size):
@@ -169,7 +197,7 @@ def by_bin(
     Shape (5, bins); the last two are of all pixels with a value.
     """
     last = low.size - 1
-    out = np.zeros((5, low.size))
+    n, first, second, levels, seen = np.zeros((5, low.size))
     for y in range(values.shape[0]):
         for start in range(0, values.shape[1], _BLOCK):
             row, exposed = values[y, start : start + _BLOCK], level[y, start : start + _BLOCK]
@@ -178,15 +206,15 @@ def by_bin(
             for x in range(row.size):
                 v, at = row[x], exposed[x]
                 if at > least and v == v:
-                    k = min(int(at * scale), last)
-                    out[3, k] += np.float64(at)
-                    out[4, k] += 1.0
+                    k = np.uint32(min(int(at * scale), last))
+                    levels[k] += np.float64(at)
+                    seen[k] += 1.0
                     if low[k] <= v <= high[k]:
                         d = np.float64(v - centre[k])
-                        out[0, k] += 1.0
-                        out[1, k] += d
-                        out[2, k] += d * d
-    return out
+                        n[k] += 1.0
+                        first[k] += d
+                        second[k] += d * d
+    return np.stack((n, first, second, levels, seen))
 
 
 def warm() -> None:
@@ -194,6 +222,8 @@ def warm() -> None:
     image, mask, marks = np.zeros((2, 2), np.float32), np.zeros((2, 2), np.int32), np.zeros((2, 2), np.bool_)
     one, none, count = np.float32(1.0), np.int32(0), np.zeros((2, 2), np.uint16)
     expose(image, mask, none, none, one, image.copy(), marks, marks.copy())
+    grow(marks, marks.copy())
+    begin(image, mask, image.copy(), image.copy(), count)
     add(image, mask, image.copy(), image.copy(), count)
     unstruck(image.copy(), image, count, one, one, one)
     less(image.copy(), mask, image)

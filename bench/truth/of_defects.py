@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from analysis.contract import ImageProduct, Inputs, Results
 from analysis.defects import PROCEDURE
+from analysis.defects.chance import beyond_with_shot_noise
 from analysis.in_memory import detector, digitised, frame_input, inputs, measured, value
 from analysis.masks import BITS
 from bench.truth.case import Case, Found
@@ -41,6 +42,7 @@ ABOVE = 5.0
 """How far above its threshold a planted defect lies, in σ of the master."""
 
 _SIDE = 192
+_LOW = 3.5
 Places = tuple[NDArray[np.intp], NDArray[np.intp]]
 
 
@@ -79,6 +81,7 @@ def taken(
     noisy: Mapping[str, tuple[NDArray[np.intp], NDArray[np.intp], float]] | None = None,
     losses: Mapping[str, tuple[NDArray[np.intp], NDArray[np.intp], float]] | None = None,
     changes: Mapping[str, Map] | None = None,
+    **parameters: float,
 ) -> Results:
     """Frames of a detector with these rates [e⁻/s] (``changes`` added in the second half of the darks), and what the procedure finds.
 
@@ -109,7 +112,7 @@ def taken(
             image = levels(geometry, charge, rng)
             number = 200 + i + round(light)
             frames["flat"].append(frame_input(digitised(image), eye, "flat", number, light / 1000.0))
-    return measured(PROCEDURE, inputs(PROCEDURE, eye, frames))  # type: ignore[arg-type]
+    return measured(PROCEDURE, inputs(PROCEDURE, eye, frames, **parameters))  # type: ignore[arg-type]
 
 
 def flat_rates(eye: Detector) -> dict[str, Map]:
@@ -259,6 +262,22 @@ def area(seed: int) -> list[Found]:
     return [_found(results, "bad_area", n, 100.0 * truth / _SIDE**2) for n, truth in expected.items()]
 
 
+def counted_again(seed: int) -> list[Found]:
+    """Warm pixels of one and the same detector, seen anew: excesses that fall to 1/e within 2 σ, and a threshold low enough that noise lifts others over it."""
+    rng, eye = np.random.default_rng([0, 10]), camera()
+    rates, expected = flat_rates(eye), {}
+    noise = noise_of_dark()
+    rest = beyond_with_shot_noise(_LOW * noise * TIME * FRAMES, DARK * TIME * FRAMES, (noise * TIME * FRAMES) ** 2 - DARK * TIME * FRAMES)  # fmt: skip
+    for name, rate in rates.items():
+        y, x = scattered(rng, rate.shape, 150)
+        excess = (1.0 + rng.exponential(2.0, y.size)) * noise
+        rates[name] = with_excess(rate, y, x, excess)
+        own = np.array([noise_of_dark(e) for e in excess])
+        expected[name] = float(normal((excess - _LOW * noise) / own).sum()) + (rate.size - y.size) * rest
+    results = taken(seed, rates, sigma=_LOW)
+    return [_found(results, "warm", name, truth) for name, truth in expected.items()]
+
+
 def number_of_dark(seed: int) -> list[Found]:
     """Pixels that respond to light about as little as the threshold asks."""
     rng, eye = np.random.default_rng([seed, 9]), camera()
@@ -296,6 +315,7 @@ COMPLETENESS = (
 # Numbers are low by what planted pixels of 2 to 3 σ widen σ themselves, which clipping cannot tell from noise: 0.2 to 0.3 of the uncertainty here
 CASES = (
     Case("defects", "warm", f"150 pixels of 2 to 10 σ, evenly, 0.4 % of all; {_DARKS}; {_COMMON}", number_of_warm, runs=60, quick=6, pull=0.4),
+    Case("defects", "warm", f"the same detector again, threshold {_LOW:g} σ: 150 pixels 1 σ and more above others, to 1/e within 2 σ, and 9 that noise lifts there; {_DARKS}; {_COMMON}", counted_again, runs=60, quick=6, pull=0.4),
     Case("defects", "bad_area", f"the same pixels; {_DARKS}; {_COMMON}", area, runs=60, quick=6, pull=0.4),
     Case("defects", "dark", f"150 pixels that respond 0.79 to 0.81; {_FLATS}; {_COMMON}", number_of_dark, runs=60, quick=6, pull=0.2),
 )  # fmt: skip

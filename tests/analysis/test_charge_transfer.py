@@ -19,6 +19,7 @@ from builder.simulate.effects.deferred_charge import (
     shifted_out,
     trapped_released,
 )
+from builder.simulate.effects.non_linearity import polynomial
 from campaign.geometry import Channel, Geometry, Region, quadrants, single
 
 STL1001 = Path(__file__).resolve().parents[3] / "shared" / "data" / "stl1001"
@@ -107,6 +108,42 @@ def test_without_noise_the_cti_is_that_of_the_registers() -> None:
     more = run([image], more_serial=8, more_parallel=4)
     assert value(more, "serial_cti", "E").value == pytest.approx(2e-5 * 92 / 100, rel=1e-4)
     assert value(more, "parallel_cti", "E").value == pytest.approx(5e-5 * 96 / 100, rel=2e-4)
+
+
+@pytest.mark.parametrize("estimator", ["eper", "first-pixel"])
+def test_a_bent_converter_is_straight_once_corrected(estimator: str) -> None:
+    bent = (-0.08,)
+    light, levels = np.linspace(0.0, 60_000.0, 6001), np.linspace(0.0, 45_000.0, 201)
+    added = np.interp(levels, polynomial(light, bent), light) - levels
+    names = [c.name for c in QUADRANTS.channels]
+    table = TableProduct(
+        {
+            "channel": np.repeat(names, 201).tolist(), "setting": [""] * 804, "level": np.tile(levels, 4),
+            "correction": np.tile(added, 4), "error": np.zeros(804),
+        }
+    )  # fmt: skip
+    device, part = detector(QUADRANTS), corner(30_000.0, 2e-5, 1e-5)
+    found = {}
+    for name, image, steps, products in (
+        ("straight", mosaic([part] * 4), "", {}),
+        ("bent", mosaic([polynomial(part, bent)] * 4), "", {}),
+        ("corrected", mosaic([polynomial(part, bent)] * 4), "nonlinearity", {("linearity", "correction"): lambda: table}),
+        ("without", mosaic([polynomial(part, bent)] * 4), "nonlinearity", {}),
+    ):  # fmt: skip
+        frame = frame_input(OFFSET + image, device, "flat", 0, 10.0)
+        given = inputs(PROCEDURE, device, {"flat": [frame]}, estimator=estimator, corrections=steps)
+        found[name] = measured(PROCEDURE, replace(given, products=products))
+    for quantity in ("serial_cti", "parallel_cti") if estimator == "eper" else ("serial_cti",):
+        cti = {name: value(r, quantity, names[1]).value for name, r in found.items()}
+        assert cti["straight"] is not None and cti["bent"] is not None
+        assert abs(cti["bent"] / cti["straight"] - 1.0) > 0.01
+        assert cti["corrected"] == pytest.approx(cti["straight"], rel=1e-3)
+        assert cti["without"] == cti["bent"]
+    assert (
+        "corrected: nonlinearity" in value(found["corrected"], "parallel_cti", names[1]).note
+        or estimator != "eper"
+    )
+    assert "without the step nonlinearity" in found["without"].caveats[0]
 
 
 def test_each_direction_is_its_own() -> None:

@@ -8,11 +8,12 @@ from math import hypot
 import numpy as np
 import pytest
 
-from analysis.contract import ContractError, FrameInput, ImageProduct, Results, TableProduct
+from analysis.contract import ContractError, FrameInput, ImageProduct, Product, Results, TableProduct
 from analysis.cosmic_rays import PROCEDURE
 from analysis.cosmic_rays.hits import Outstanding, hits_above, repeated, together
 from analysis.in_memory import detector, digitised, frame_input, inputs, measured, value
 from campaign.geometry import quadrants, single, with_gains
+from campaign.model import Detector
 
 GAIN, NOISE = 2.0, 2.5
 GEOMETRY = with_gains(single(rows=128, columns=128, overscan=16), {"A": GAIN})
@@ -201,3 +202,83 @@ def test_islands_keep_apart_and_weak_ones_are_left() -> None:
     assert np.unique(stamps.of).tolist() == [0, 1]
     below, _ = hits_above(seen, lambda y, x: significance[y, x].astype(np.float64), 6.0, 3.0, 0, sign=-1.0)
     assert below.number == 0 and not repeated(together([]), 4).any()
+
+
+def with_steps(
+    frames: list[FrameInput], steps: str, made: dict[tuple[str, str], Product], eye: Detector = EYE, estimator: str = "pairs"
+) -> Results:  # fmt: skip
+    given = inputs(PROCEDURE, eye, {"dark": frames}, corrections=steps, estimator=estimator)
+    return measured(PROCEDURE, replace(given, products={k: lambda p=p: p for k, p in made.items()}))
+
+
+def test_rows_whose_offset_drifts_hide_no_hits_once_corrected() -> None:
+    rng = np.random.default_rng(3)
+    frames = []
+    for held in darks():
+        drift = rng.normal(0.0, 300.0, (GEOMETRY.shape[0], 1))
+        image = held.pixels.image  # type: ignore[attr-defined]
+        frames.append(frame_input(digitised(image + drift), EYE, "dark", int(held.frame.exposure), 100.0))
+    assert value(with_steps(frames, "", {}), "hits").value == 0
+    results = with_steps(frames, "rows", {})
+    found = value(results, "hits")
+    assert [r["pixels"] for r in rows_of(results)] == [5, 9, 1] and "corrected: rows" in found.note
+
+
+def test_a_steady_pixel_is_no_hit_of_a_single_frame_less_the_dark_master() -> None:
+    frame = dark(np.random.default_rng(4), 0, [SLANTING, [(50, 50)]], each=500.0)
+    rate = np.zeros(CHANNEL.image.shape, np.float32)
+    rate[50, 50] = 5.0
+    made: dict[tuple[str, str], Product] = {("dark", "master_dark"): ImageProduct({"A": rate}, "ADU/s")}
+    assert value(with_steps([frame], "", made, estimator="lacosmic"), "hits").value == 2
+    results = with_steps([frame], "offset dark", made, estimator="lacosmic")
+    assert value(results, "hits").value == 1 and rows_of(results)[0]["pixels"] == pytest.approx(9, abs=3)
+
+
+def test_charge_is_that_of_a_straight_converter_once_corrected() -> None:
+    levels = np.linspace(0.0, 2000.0, 201)
+    table = TableProduct(
+        {"channel": ["A"] * 201, "setting": [""] * 201, "level": levels, "correction": 0.1 * levels, "error": 0.0 * levels}
+    )  # fmt: skip
+    plain, corrected, without = (
+        with_steps(darks(), steps, made)
+        for steps, made in (("", {}), ("offset nonlinearity", {("linearity", "correction"): table}), ("offset nonlinearity", {}))
+    )  # fmt: skip
+    charges = [[float(str(r["charge"])) for r in rows_of(found)] for found in (plain, corrected, without)]
+    # pixels below the offset stay as they are: half of the noise beside hits
+    assert charges[1] == pytest.approx([1.1 * c for c in charges[0]], rel=0.01)
+    assert charges[2] == pytest.approx(charges[0], rel=1e-3)
+    assert "without the step nonlinearity" in without.caveats[0]
+
+
+def test_ghosts_of_a_bright_hit_are_no_hits_once_crosstalk_is_taken_off() -> None:
+    geometry = quadrants(rows=64, columns=64, prescan=4, overscan=12, parallel=0)
+    eye, rng = (
+        detector(with_gains(geometry, {c.name: GAIN for c in geometry.channels})),
+        np.random.default_rng(6),
+    )
+    bright, ghost = geometry.channels[0], geometry.channels[1]
+    frames = []
+    for i in range(4):
+        image = 1000.0 + rng.normal(0, NOISE, geometry.shape)
+        if i == 1:
+            for channel, charge in ((bright, 30_000.0), (ghost, 300.0)):
+                part = image[channel.image.slices]
+                y, x = (
+                    (20 if channel.corner.startswith("lower") else 43),
+                    (30 if channel.corner.endswith("left") else 33),
+                )
+                part[y, x] += charge
+        frames.append(frame_input(digitised(image), eye, "dark", i, 100.0))
+    columns = {
+        "victim_detector": ["CCD1"], "victim": [ghost.name], "aggressor_detector": ["CCD1"], "aggressor": [bright.name],
+        "coefficient": [0.01], "error": [1e-5], "slope": [0.0], "slope_error": [1e-9], "signal": [30_000.0],
+    }  # fmt: skip
+    made: dict[tuple[str, str], Product] = {("crosstalk", "matrix"): TableProduct(columns)}
+    before, after = (with_steps(frames, steps, made, eye) for steps in ("", "offset crosstalk"))
+    assert [value(r, "hits", ghost.name).value for r in (before, after)] == [1, 0]
+    assert [value(r, "hits", bright.name).value for r in (before, after)] == [1, 1]
+
+
+def test_a_step_that_makes_no_sense_is_refused() -> None:
+    with pytest.raises(ContractError, match="no step that is offered"):
+        with_steps(darks(), "flat", {})

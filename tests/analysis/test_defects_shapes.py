@@ -52,8 +52,32 @@ def test_a_tail_of_nothing_is_refused() -> None:
 
 
 def test_the_variance_of_a_count_is_that_of_pixels_near_the_threshold() -> None:
-    assert crossing_variance(np.array([20.0, 9.0])) == 0.0
-    assert crossing_variance(np.array([0.0, -3.0])) == pytest.approx(0.5)
+    one = 1.0 / sqrt(np.pi)
+    assert crossing_variance(np.array([0.0, 0.9, 1.1, -3.0])) == pytest.approx(2.5 * one)
+    # of those near it two are expected to be false: other ones on the next occasion
+    assert crossing_variance(np.array([0.1, 0.2, 0.3]), 2.0) == pytest.approx(1.5 * one + 2.0)
+    # nothing near is no certainty, however far away all others are
+    for far in ([], [20.0, 9.0]):
+        assert sqrt(crossing_variance(np.array(far), 1e-90)) == pytest.approx(0.531, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("per_sigma", "falling", "false"),
+    [(30.0, np.inf, 0.0), (2.0, np.inf, 0.0), (200.0, 2.0, 0.0), (0.0, np.inf, 8.0), (10.0, np.inf, 8.0)],
+)
+def test_counts_scatter_on_repetition_as_they_say(per_sigma: float, falling: float, false: float) -> None:
+    rng = np.random.default_rng(11)
+    far = np.arange(-4.0, 12.0, 1.0 / per_sigma) if per_sigma else np.zeros(0)
+    kept = rng.random(far.size) < np.exp(-np.maximum(far + 4.0, 0.0) / falling)
+    depths, low = far[kept], 4.0
+    expected, pulls = float(stats.norm.cdf(depths).sum()) + false, []
+    for _ in range(1500):
+        seen = depths + rng.standard_normal(depths.size)
+        tail = stats.norm.isf(rng.random(rng.poisson(false)) * beyond(low)) - low
+        margins = np.concatenate([seen[seen > 0], tail])
+        pulls.append((margins.size - expected) / sqrt(crossing_variance(margins, false)))
+    # of 1500 pulls the scatter is known to 0.018; four times that is allowed
+    assert 0.9 - 0.07 <= float(np.std(pulls)) <= 1.1 + 0.07
 
 
 def test_level_and_noise_around_follow_slopes_and_ignore_outliers() -> None:

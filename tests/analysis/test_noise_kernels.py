@@ -17,7 +17,7 @@ from analysis.flat import response_kernels
 from analysis.flat.shape import polynomial, spline
 from analysis.histogram import histogram
 from analysis.pairs import difference_histogram
-from analysis.structure import profiles
+from analysis.profiles import profiles
 from campaign.geometry import Channel, quadrants
 
 GEOMETRY = quadrants(rows=40, columns=37, prescan=3, overscan=5, parallel=0)

@@ -73,6 +73,33 @@ def run(procedure: Procedure, kind: str, charge: NDArray[np.float64], times: Seq
     return measured(procedure, replace(given, products={k: lambda p=p: p for k, p in PRODUCTS.items()}))
 
 
+def test_the_response_is_that_to_light_alone_once_dark_signal_is_taken_off() -> None:
+    of_dark, hot = np.full((SIDE, SIDE), 40.0, np.float32), (30, 40)
+    of_dark[hot] = 900.0
+    made: dict[tuple[str, str], Product] = {("dark", "master_dark"): ImageProduct({"A": of_dark}, "ADU/s")}
+    rng = np.random.default_rng(9)
+    frames = taken(rng, "flat", 400.0 * RESPONSE + of_dark, [10.0] * 4, False)
+    plain, corrected = (
+        measured(FLAT, replace(inputs(FLAT, CAMERA, {"flat": frames}, corrections=steps), products={k: lambda p=p: p for k, p in made.items()}))
+        for steps in ("", "dark")
+    )  # fmt: skip
+    assert "corrected: dark" in value(corrected, "prnu").note and not corrected.caveats
+    levels = [value(r, "level").value for r in (plain, corrected)]
+    assert levels[0] is not None and levels[1] is not None
+    assert levels[0] - levels[1] == pytest.approx(400.0, abs=1e-3)
+    # a tenth of all is dark signal here: so much lower is the response over both
+    prnus = [value(r, "prnu").value for r in (plain, corrected)]
+    assert prnus[0] is not None and prnus[1] is not None
+    assert prnus[0] / prnus[1] == pytest.approx(1.0 / 1.1, rel=1e-4)
+    assert prnus[1] == pytest.approx(100.0 * RESPONSE.std(ddof=1), rel=0.02)
+    masters = [r.products["master_flat"] for r in (plain, corrected)]
+    assert all(isinstance(m, ImageProduct) for m in masters)
+    hots = [m.planes["A"][hot] for m in masters]  # type: ignore[union-attr]
+    assert hots[0] > 2.5 and hots[1] == pytest.approx(RESPONSE[hot], abs=0.1)
+    without = measured(FLAT, inputs(FLAT, CAMERA, {"flat": frames}, corrections="dark"))
+    assert value(without, "prnu").value == prnus[0] and "no master dark" in without.caveats[0]
+
+
 def test_a_flat_of_a_bent_converter_is_that_of_a_straight_one_once_corrected() -> None:
     charge = 4000.0 * RESPONSE
     straight, raw, corrected = (
@@ -126,7 +153,7 @@ def test_flats_above_the_table_are_not_corrected_and_say_so() -> None:
 
 
 @pytest.mark.parametrize(
-    ("procedure", "step"), [(DARK, "defects"), (FLAT, "dark"), (PHOTON_TRANSFER, "flat")]
+    ("procedure", "step"), [(DARK, "defects"), (FLAT, "flat"), (PHOTON_TRANSFER, "flat")]
 )
 def test_a_step_that_is_not_offered_is_refused(procedure: Procedure, step: str) -> None:
     kind = "dark" if procedure is DARK else "flat"
