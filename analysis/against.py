@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.statistics import robust_std
+from campaign.frozen import dataclass
 
 CLEAR = 5.0
 """A ratio is meant only where the reference's median is so many of its own robust scatters away from zero."""

@@ -8,7 +8,6 @@ when both are beyond their bounds.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import erfc, exp, sqrt
 
 import numpy as np
@@ -16,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from analysis.histogram import Histogram, histogram
 from analysis.statistics import MAD_TO_SIGMA
+from campaign.frozen import dataclass
 
 RARE = 1e-6
 """Chance below which clean data are not believed in: of a million clean channels, one is flagged wrongly."""

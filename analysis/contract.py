@@ -8,7 +8,7 @@ here knows files, pages or databases: pixels come through the ``Pixels`` protoco
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal, Protocol
 
 import numpy as np
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from analysis.figures import Figure
 from analysis.histogram import Histogram
 from campaign.frames import Frame
+from campaign.frozen import dataclass
 from campaign.geometry import Channel, Region
 from campaign.model import Detector
 

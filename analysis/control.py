@@ -8,7 +8,6 @@ that it is judged by. With few neighbours the scatter is itself uncertain, by 11
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from analysis.scatter import mad_factor, quantum
 from analysis.series import Series
+from campaign.frozen import dataclass
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import hypot
 
 from analysis.contract import ALARMS, Inputs, Use
+from campaign.frozen import dataclass
 from campaign.geometry import Channel
 
 GAIN = Use(

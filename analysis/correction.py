@@ -10,7 +10,7 @@ Steps are always applied in the order of ``STEPS``: the reverse of that in which
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,7 @@ from analysis.conversion import conversion
 from analysis.linearised import table_of
 from analysis.masks import BITS, Mask
 from analysis.offsets import Offset, offset_of
+from campaign.frozen import dataclass
 from campaign.geometry import Channel
 
 STEPS: Mapping[str, str] = {

@@ -11,7 +11,6 @@ belongs to both frames: that of *one* frame, as the paper's C_ij, is half of it 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import product
 from typing import Any, Literal
 
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 from analysis.pairs import PairStatistics, pair_statistics
 from analysis.smooth_part import smooth_part
 from analysis.statistics import clip_factor
+from campaign.frozen import dataclass
 
 Image = NDArray[np.generic]
 Mask = NDArray[np.bool_]

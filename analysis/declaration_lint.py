@@ -7,12 +7,12 @@ reader could understand, call and trust what was produced.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import date
 from importlib import import_module
 from typing import get_args
 
 from analysis.contract import Class, Procedure, Quantity, Which
+from campaign.frozen import dataclass
 
 FRAME_TYPES = ("bias", "dark", "flat", "point", "other", "any")
 """What the type of a frame may be, for the roles of procedures."""

@@ -7,13 +7,14 @@ bin's values are fetched and ordered. So quantiles are those of a whole sort, ex
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.statistics import MAD_TO_SIGMA, Clipped, clipped_by
+from campaign.frozen import dataclass
 
 _BINS = 1 << 16
 _REACH = 24.0  # in MAD: where the end bins begin, which are fetched whole

@@ -9,7 +9,6 @@ a slope as one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import log, sqrt
 
 import numpy as np
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from analysis.scatter import mad_factor
 from analysis.steps import FEWEST, Noise, find_steps
+from campaign.frozen import dataclass
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -7,11 +7,13 @@ series name their channel, never a colour.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from campaign.frozen import dataclass
 
 Style = Literal["points", "line", "step", "bars"]
 

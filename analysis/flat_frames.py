@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import sqrt
 from typing import Literal
 
@@ -14,6 +13,7 @@ from analysis.contract import FrameInput, Made, Shelf, make_anew
 from analysis.flat_pairs import Bounds, Difference, bias_difference, checks_of_bias, read_pair
 from analysis.offsets import OVERSCAN_TRIM, PRESCAN_TRIM, offset_of, trimmed_columns
 from analysis.statistics import mean_of_frames
+from campaign.frozen import dataclass
 from campaign.geometry import Channel, Region
 
 VERSION = "1"

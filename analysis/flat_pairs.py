@@ -8,7 +8,6 @@ taken about the means of tiles, so that slow changes of the illumination's shape
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import sqrt
 from threading import local
 from typing import TYPE_CHECKING, Literal
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from analysis.checks import Check, clamped, flicker_of_lines, lamp_drift, saturated, unpiled
 from analysis.contract import FrameInput
 from analysis.tile_scatter import Scatter, TiledPair
+from campaign.frozen import dataclass
 from campaign.geometry import Channel, Region
 
 if TYPE_CHECKING:

@@ -7,11 +7,12 @@ few look-ups, whatever the number of pixels, and does not depend on the order in
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+
+from campaign.frozen import dataclass
 
 _WIDEST_HISTOGRAM = 1 << 21
 

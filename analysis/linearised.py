@@ -12,7 +12,7 @@ its top and light that varies by a tenth, below 10⁻⁴ of level and variance.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from analysis.contract import Inputs, TableProduct
 from analysis.flat_frames import ElectronicNoise
 from analysis.flat_pairs import Difference
+from campaign.frozen import dataclass
 from campaign.geometry import Channel
 
 Floats = NDArray[np.float64]

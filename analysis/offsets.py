@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from math import sqrt
 from typing import Literal
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from analysis.contract import FrameInput
 from analysis.statistics import clipped
+from campaign.frozen import dataclass
 from campaign.geometry import Channel, Region
 
 OVERSCAN_TRIM = (5, 5)

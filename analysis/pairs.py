@@ -9,7 +9,6 @@ of tiles, which the illumination's shape asks for, are in ``analysis.flat_pairs`
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from threading import Lock
 
 import numpy as np
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from analysis.histogram import Histogram
 from analysis.statistics import Clipped, clipped, clipped_histogram
+from campaign.frozen import dataclass
 from campaign.geometry import Region
 
 Image = NDArray[np.generic]

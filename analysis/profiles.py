@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.statistics import MAD_TO_SIGMA
+from campaign.frozen import dataclass
 from campaign.geometry import Channel
 
 _OF_LINE = 32  # pixels that settle the median of a row or column

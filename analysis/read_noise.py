@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from math import sqrt
 
 import numpy as np
@@ -14,6 +14,7 @@ from analysis.histogram import Histogram, histogram
 from analysis.pairs import Differences, centred_histogram, difference_histogram
 from analysis.statistics import Clipped, clipped, clipped_histogram
 from analysis.structure import smooth
+from campaign.frozen import dataclass
 from campaign.geometry import Channel, Region
 
 _REACH = 1000

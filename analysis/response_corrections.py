@@ -6,7 +6,6 @@ They need neither other frames nor neighbours, so that moments of pixels or part
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -16,6 +15,7 @@ from analysis.contract import FrameInput, Inputs, Results
 from analysis.correction import Corrected, chain, takes, wanted
 from analysis.linearised import Linearised, table_of
 from analysis.statistics import clipped
+from campaign.frozen import dataclass
 from campaign.geometry import Channel, Region
 
 OFFERED = ("nonlinearity", "defects")

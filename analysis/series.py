@@ -9,7 +9,7 @@ is handed out counts all points of the series, in order of time.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.scatter import adjacent_scatter, running_median
+from campaign.frozen import dataclass
 
 Floats = NDArray[np.float64]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

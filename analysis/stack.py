@@ -12,7 +12,7 @@ The channels of one detector usually share rows of one image: stacked together, 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,7 @@ from analysis.stack_bands import (
     wide_reader,
 )
 from analysis.stack_network import sorting_network
+from campaign.frozen import dataclass
 from campaign.geometry import Channel, Region
 
 __all__ = [

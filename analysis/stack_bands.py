@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.contract import FrameInput
+from campaign.frozen import dataclass
 from campaign.geometry import Channel, Region
 
 Reader = Callable[[Region], NDArray[np.generic]]

@@ -11,13 +11,13 @@ no round reads a pixel again; they are cut between two integers, and that is wha
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from math import ceil, erf, erfc, exp, floor, pi, sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.histogram import Histogram, histogram
+from campaign.frozen import dataclass
 
 MAD_TO_SIGMA = 1.482602218505602
 """σ of a normal distribution over its median absolute deviation."""

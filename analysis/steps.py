@@ -18,13 +18,13 @@ at 0.3 s for a thousand points, and its compiled search takes none.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import log, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.scatter import adjacent_scatter, pulled_in
+from campaign.frozen import dataclass
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

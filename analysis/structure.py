@@ -7,13 +7,13 @@ where there is no structure; ``root`` says so instead of hiding it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.statistics import robust_std
+from campaign.frozen import dataclass
 
 Floats = NDArray[np.floating]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from math import ceil, erf, isfinite, sqrt
 
 import numpy as np
@@ -13,6 +12,7 @@ from analysis.histogram import Histogram
 from analysis.offsets import OVERSCAN_TRIM, PRESCAN_TRIM, trimmed_columns
 from analysis.region_counts import Gathered, gathered
 from analysis.statistics import Clipped, clipped, clipped_histogram
+from campaign.frozen import dataclass
 from campaign.geometry import Channel, Region
 from campaign.model import Detector
 

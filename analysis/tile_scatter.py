@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import sqrt
 from threading import local
 
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.statistics import clip_factor
+from campaign.frozen import dataclass
 
 _held = local()  # memory that one pair after the other uses, of each thread
 _ROUNDS = 4

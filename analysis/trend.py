@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -16,6 +15,7 @@ from analysis.control import TOO_FEW, Limits, Window, limits, outliers
 from analysis.drift import DAYS_PER_YEAR, Fit, choose, segments
 from analysis.series import Series
 from analysis.steps import FEWEST, Noise, noise_of, positions
+from campaign.frozen import dataclass
 
 Floats = NDArray[np.float64]
 Model = Literal["constant", "steps", "drift", "steps and drift"]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from analysis.bias.jumps import Jumps
 from analysis.bias.master import Half
 from analysis.bias.pattern import Spectrum
@@ -11,6 +9,7 @@ from analysis.contract import FrameInput
 from analysis.offsets import Offset
 from analysis.profiles import Profiles
 from analysis.read_noise import Noise
+from campaign.frozen import dataclass
 from campaign.geometry import Channel
 
 

@@ -7,7 +7,6 @@ together. Differences of two frames leave noise alone.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import erfc, sqrt
 
 import numpy as np
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from analysis.contract import FrameInput
 from analysis.flat_pairs import read_pair
 from analysis.statistics import clipped
+from campaign.frozen import dataclass
 from campaign.geometry import Channel
 
 Pixels = NDArray[np.uint16] | NDArray[np.float32]

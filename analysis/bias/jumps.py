@@ -7,7 +7,7 @@ have in common is taken off first, and looked at by itself.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from math import sqrt
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from analysis.contract import FrameInput
 from analysis.scatter import pulled_in
 from analysis.statistics import robust_std
+from campaign.frozen import dataclass
 from campaign.geometry import Channel
 
 WINDOW = 30

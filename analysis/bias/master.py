@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +11,7 @@ from analysis.contract import FrameInput, Inputs, Made
 from analysis.read_noise import clipping_noise
 from analysis.stack import half_stacks, reader
 from analysis.stack_bands import Taker
+from campaign.frozen import dataclass
 from campaign.geometry import Channel
 
 VERSION = "1"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from analysis.bias.correlation import as_kernels_take, last_first
 from analysis.contract import FrameInput
 from analysis.flat_pairs import read_one
+from campaign.frozen import dataclass
 from campaign.geometry import Channel
 
 BLOCKS = 16

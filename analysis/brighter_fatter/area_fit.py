@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from analysis.brighter_fatter.area_law import covariance_law, parabolas, standard_errors
 from analysis.brighter_fatter.quarter import Floats
 from analysis.brighter_fatter.uncertainty import coefficient_covariance, gain_response, power_of
+from campaign.frozen import dataclass
 
 
 @dataclass(frozen=True)

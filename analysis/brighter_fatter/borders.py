@@ -12,11 +12,10 @@ little, in parts of themselves, as the areas within their errors ask for.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from analysis.brighter_fatter.quarter import Floats
+from campaign.frozen import dataclass
 
 _LOOSE = 1.0  # relative scatter of borders about the law
 

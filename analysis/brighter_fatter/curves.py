@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from analysis.flat_frames import electronic_noise, offsets_of
 from analysis.flat_pairs import Bounds
 from analysis.linearised import Linearised
 from analysis.response_corrections import NOT_CORRECTED, Correction
+from campaign.frozen import dataclass
 from campaign.geometry import Channel
 
 Pairs = Sequence[tuple[FrameInput, FrameInput]]

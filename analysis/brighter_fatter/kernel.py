@@ -11,12 +11,12 @@ lost, so a has to sum up to zero over all lags; what it does not is taken off wh
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 
 from analysis.brighter_fatter.quarter import Floats, multiplicity, total, unfolded
+from campaign.frozen import dataclass
 
 EDGE_SIGMA = 5.0
 """How many errors an element at the kernel's edge may differ from zero."""

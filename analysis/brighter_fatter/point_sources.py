@@ -10,7 +10,6 @@ so that wings and neighbours, which W does not see, count little. Of a Gaussian 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from analysis.brighter_fatter.spot import FWHM
 from analysis.contract import FrameInput
+from campaign.frozen import dataclass
 from campaign.geometry import Channel
 
 Floats = NDArray[np.float64]

@@ -8,7 +8,7 @@ covariance alike (the mean alone takes one): a part in ten thousand of the varia
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,7 @@ from analysis.flat_pairs import (
 )
 from analysis.linearised import Linearised
 from analysis.statistics import clip_factor
+from campaign.frozen import dataclass
 from campaign.geometry import Channel, Region
 
 Image = NDArray[np.float32]

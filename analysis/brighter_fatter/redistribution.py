@@ -16,10 +16,10 @@ borders, so that charge is conserved, whatever K is; none crosses the edges of t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
+
+from campaign.frozen import dataclass
 
 Image = NDArray[np.float32]
 

@@ -11,13 +11,13 @@ the Gaussian of the same second moment, W = 2 √(2 ln 2) pitch [√(s² + Δ) �
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import hypot, log, sqrt
 
 import numpy as np
 
 from analysis.brighter_fatter.kernel import Kernel, errors_of
 from analysis.brighter_fatter.quarter import Floats, multiplicity
+from campaign.frozen import dataclass
 
 FWHM = 2.0 * sqrt(2.0 * log(2.0))
 """Full width at half maximum of a Gaussian over its standard deviation."""

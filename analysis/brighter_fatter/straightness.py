@@ -22,7 +22,7 @@ All of it beyond μ/g is taken off: at y = −0.5 the terms that are not written
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import sqrt
 
 import numpy as np
@@ -35,6 +35,7 @@ from analysis.brighter_fatter.points import Corrector, Point
 from analysis.brighter_fatter.quarter import Floats, transformed
 from analysis.brighter_fatter.redistribution import filled, redistributed, transfer
 from analysis.brighter_fatter.uncertainty import power_of, side_of
+from campaign.frozen import dataclass
 
 Image = NDArray[np.float32]
 

@@ -9,7 +9,6 @@ jackknife over sources (one that is seen in several frames is left out of all of
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from analysis.brighter_fatter.point_sources import Floats, Sources, sources_of
 from analysis.contract import FrameInput, Inputs, Quantity, Results
 from analysis.figures import Panel, Plot, Series
 from analysis.flat_frames import by_setting
+from campaign.frozen import dataclass
 
 _LAW = "line through the widths of matched Gaussians against their peaks, weighted by the peaks; errors from the jackknife over sources"
 

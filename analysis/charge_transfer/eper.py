@@ -7,13 +7,13 @@ also where charge is deferred repeatedly.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import hypot, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.charge_transfer.lines import Means, excess
+from campaign.frozen import dataclass
 
 Floats = NDArray[np.float64]
 

@@ -7,12 +7,11 @@ itself, the first k pixels together lack p·c, for any k.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.charge_transfer.lines import Means, excess
+from campaign.frozen import dataclass
 
 Floats = NDArray[np.float64]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from math import sqrt
 
 import numpy as np
@@ -15,6 +15,7 @@ from analysis.charge_transfer.register import Direction, Floats, lines_after, tr
 from analysis.contract import FrameInput
 from analysis.linearised import Linearised
 from analysis.statistics import mean_of_frames, weighted_mean
+from campaign.frozen import dataclass
 from campaign.geometry import Channel
 
 ALIKE = 0.1

@@ -9,7 +9,6 @@ at its true weight.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from analysis.linearised import Linearised
 from analysis.statistics import MAD_TO_SIGMA
+from campaign.frozen import dataclass
 
 Floats = NDArray[np.float64]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import isfinite
 from typing import TypedDict
 
@@ -14,6 +13,7 @@ from analysis.charge_transfer.levels import Ladder, Level, turnoff
 from analysis.charge_transfer.quantities import BLOCKS_ERROR, FIRST, MODEL, OF_DIRECTION
 from analysis.charge_transfer.trap_model import Cause, TrapModel
 from analysis.contract import Results
+from campaign.frozen import dataclass
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,12 @@ See ``trap_model`` for the law. Offsets of the levels are taken out of data and 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.charge_transfer.eper import Edge
+from campaign.frozen import dataclass
 
 Floats = NDArray[np.float64]
 

@@ -11,7 +11,6 @@ takes the share f of a packet up to its size w and releases it in the time τ_T.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 
 from analysis.charge_transfer.eper import Edge
 from analysis.charge_transfer.three_causes import Together, model
+from campaign.frozen import dataclass
 
 Floats = NDArray[np.float64]
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.defects.shapes import islands
+from campaign.frozen import dataclass
 
 Floats = NDArray[np.float64]
 Places = NDArray[np.intp]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +13,7 @@ from analysis.cosmic_rays.hits import Hits
 from analysis.cosmic_rays.search import Found
 from analysis.figures import ImageMap, Panel, Plot, Series
 from analysis.maps import map_of
+from campaign.frozen import dataclass
 from campaign.geometry import Channel
 from campaign.model import Detector
 

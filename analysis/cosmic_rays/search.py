@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 
 import numpy as np
@@ -16,6 +16,7 @@ from analysis.cosmic_rays.hits import Hits, Outstanding, Residual, Stamps, hits_
 from analysis.defects.local import Local, above_level, between, local
 from analysis.flat_pairs import read_pair
 from analysis.masks import Mask
+from campaign.frozen import dataclass
 from campaign.geometry import Channel
 
 _PLANTED = 300

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,7 @@ from analysis.crosstalk.readout import (
 )
 from analysis.crosstalk.stamps import Stamps
 from analysis.crosstalk.victim import victim, watched
+from campaign.frozen import dataclass
 from campaign.geometry import Channel
 from campaign.model import Detector
 

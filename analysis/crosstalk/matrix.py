@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import sqrt
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from analysis.crosstalk.ratio import SCALE, Sums
 from analysis.crosstalk.stamps import Stamps
+from campaign.frozen import dataclass
 
 Name = tuple[str, str]
 Floats = NDArray[np.float64]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from analysis.crosstalk.readout import Aggressor, basis, gram, solved
 from analysis.crosstalk.victim import CLIP, Victim
 from analysis.statistics import MAD_TO_SIGMA
+from campaign.frozen import dataclass
 
 Floats = NDArray[np.float64]
 SCALE = 1e4

@@ -6,7 +6,6 @@ are turned, so that crosstalk is found where it happens: in time.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from analysis.contract import FrameInput
 from analysis.offsets import OVERSCAN_TRIM, trimmed_columns
+from campaign.frozen import dataclass
 from campaign.geometry import Channel, Region
 from campaign.model import Detector
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +11,7 @@ from analysis.contract import FrameInput, Inputs, Product, TableProduct
 from analysis.crosstalk.readout import serial_start, turned
 from analysis.masks import BITS, Mask
 from analysis.offsets import offset_of
+from campaign.frozen import dataclass
 from campaign.geometry import Channel
 from campaign.model import Detector
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from analysis.crosstalk.ratio import SCALE
 from analysis.crosstalk.readout import Aggressor, basis, gram, solved
 from analysis.crosstalk.victim import CLIP, GHOST, Victim
+from campaign.frozen import dataclass
 
 Floats = NDArray[np.float64]
 Name = tuple[str, str]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.crosstalk.readout import Aggressor, Keys, Masks, Tiles
 from analysis.statistics import MAD_TO_SIGMA
+from campaign.frozen import dataclass
 
 CLIP = 5.0
 """Pixels of the victim farther from what is expected than this many σ are left out: cosmic rays, its own faint sources."""

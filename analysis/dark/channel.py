@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from analysis.dark.temperature import Law, Rates
 from analysis.distribution import Distribution
 from analysis.masks import Mask
 from analysis.response_corrections import NOT_CORRECTED, Correction
+from campaign.frozen import dataclass
 from campaign.geometry import Channel
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from analysis.contract import FrameInput
 from analysis.dark.level import Levels
+from campaign.frozen import dataclass
 
 _FEWEST = 2
 

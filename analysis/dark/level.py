@@ -8,7 +8,7 @@ the mean bias level is common to all frames.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import hypot, sqrt
 
 import numpy as np
@@ -17,6 +17,7 @@ from analysis.contract import FrameInput
 from analysis.offsets import offset_of
 from analysis.response_corrections import Correction
 from analysis.statistics import mean_of_frames, weighted_mean
+from campaign.frozen import dataclass
 from campaign.geometry import Channel
 
 MISMATCH = 2.0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from math import hypot, sqrt
 
@@ -21,6 +20,7 @@ from analysis.response_corrections import Correction
 from analysis.stack import clipped_mean_stack
 from analysis.stack_bands import ChannelReader
 from analysis.statistics import clipped_histogram
+from campaign.frozen import dataclass
 from campaign.geometry import Channel, Region
 
 _SIMULATED = 1 << 18

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import hypot, sqrt
 
 import numpy as np
@@ -13,6 +12,7 @@ from analysis.conversion import Conversion
 from analysis.dark.channel import Master
 from analysis.distribution import Distribution, distribution
 from analysis.masks import BITS, Mask
+from campaign.frozen import dataclass
 from campaign.geometry import Channel
 
 _TAIL = 5.0  # in σ: pixels beyond are no part of the core

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import exp, log, sqrt
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from analysis.contract import FrameInput
 from analysis.dark.level import dark_current, levels_of
+from campaign.frozen import dataclass
 from campaign.geometry import Channel
 
 BOLTZMANN = 8.617333262e-5

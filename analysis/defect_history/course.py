@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +11,7 @@ from analysis.contract import Epoch, ImageProduct
 from analysis.defects.channel import PIXELS
 from analysis.defects.epochs import EVERY, Change, Tally, change, tally
 from analysis.masks import BITS, Mask, bits
+from campaign.frozen import dataclass
 from campaign.geometry import Channel
 
 ANY = "any"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from math import sqrt
 
@@ -18,6 +18,7 @@ from analysis.defects.outputs import SHOWN
 from analysis.figures import ImageMap, Mark, Panel, Plot, Series
 from analysis.maps import map_of
 from analysis.masks import BITS
+from campaign.frozen import dataclass
 from campaign.model import Detector
 
 _MARKED = 2000

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from math import sqrt
 
@@ -15,6 +14,7 @@ from analysis.defects.chance import UNSEEN, beyond, crossing_variance
 from analysis.defects.found import Evidence, OfClass
 from analysis.defects.shapes import Cluster, clusters, columns, edge, faint_columns, spilled
 from analysis.masks import BITS, Mask
+from campaign.frozen import dataclass
 from campaign.geometry import Channel
 
 PIXELS = ("hot", "warm", "dark", "dead", "bright", "noisy", "non-linear", "unstable")

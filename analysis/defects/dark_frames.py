@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from analysis.contract import FrameInput
+from campaign.frozen import dataclass
 from campaign.geometry import Channel
 
 

@@ -7,13 +7,13 @@ needs the memory of one, if they are read as they are asked for.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.masks import BITS, Mask
+from campaign.frozen import dataclass
 
 _UNSEEN = BITS["no-value"]
 EVERY = sum(BITS.values())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
@@ -16,6 +15,7 @@ from analysis.defects.local import Local, beyond_bounds, local, noise_of_mean, r
 from analysis.flat_frames import Offsets, by_setting, offsets_of
 from analysis.read_noise import clipping_noise
 from analysis.stack import clipped_mean_stack, reader
+from campaign.frozen import dataclass
 from campaign.geometry import Channel
 
 CLIP = 5.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from math import sqrt
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from analysis.defects.chance import crossing_variance
 from analysis.figures import Panel
+from campaign.frozen import dataclass
 
 Places = NDArray[np.intp]
 

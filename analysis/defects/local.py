@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from math import erf, exp, pi, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
+
+from campaign.frozen import dataclass
 
 CLIP = 3.0
 """Pixels of a cell beyond this many σ of it do not say what is ordinary."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from math import exp, lgamma, sqrt
 
 import numpy as np
@@ -16,6 +16,7 @@ from analysis.defects.found import Evidence, picked
 from analysis.defects.local import Local, beyond_bounds, local, relative_to
 from analysis.stack import in_halves, reader
 from analysis.stack_bands import fill
+from campaign.frozen import dataclass
 from campaign.geometry import Channel, Region
 
 LEAST = 5

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
+from campaign.frozen import dataclass
 from campaign.geometry import Channel
 
 Bools = NDArray[np.bool_]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import sqrt
 
 import numpy as np
@@ -18,6 +18,7 @@ from analysis.read_noise import bands_of
 from analysis.response_corrections import Correction
 from analysis.stack import Reader
 from analysis.statistics import mean_of_frames
+from campaign.frozen import dataclass
 from campaign.geometry import Channel, Region
 
 CLIP = 5.0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
@@ -19,6 +18,7 @@ from analysis.response_corrections import NOT_CORRECTED, Correction
 from analysis.stack import half_stacks, reader
 from analysis.stack_bands import ChannelReader
 from analysis.structure import Variance
+from campaign.frozen import dataclass
 from campaign.geometry import Channel, Region
 
 _SIGNIFICANT = 5.0  # in σ of the master: a pixel must stand out of noise before it is called a defect

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import hypot, sqrt
 
 import numpy as np
@@ -15,6 +14,7 @@ from analysis.flat.levels import Levels
 from analysis.flat.master import Master
 from analysis.maps import map_of
 from analysis.masks import MEANINGS
+from campaign.frozen import dataclass
 from campaign.geometry import Channel
 from campaign.model import Detector
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from analysis.flat.shape import Shape, polynomial, spline
 from analysis.statistics import clip_factor, robust_std
 from analysis.structure import Variance, structure_of
+from campaign.frozen import dataclass
 
 _OUTLIER = 6.0  # in robust σ: no part of the pattern
 _CLIP = 5.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from math import sqrt
 
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from analysis.defects.shapes import islands
 from analysis.statistics import clipped
 from analysis.structure import smooth
+from campaign.frozen import dataclass
 
 _CLIP = 5.0
 _BOX = 5

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import isfinite
 
 import numpy as np
@@ -15,6 +14,7 @@ from analysis.linearised import Linearised, linear_noise
 from analysis.photon_transfer.curve import exponential
 from analysis.photon_transfer.points import Point, linear_point, points_of
 from analysis.response_corrections import NOT_CORRECTED, Correction
+from campaign.frozen import dataclass
 from campaign.geometry import Channel
 
 _ROUNDS = 20

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from analysis.contract import Quantity, Results
 from analysis.gain_stability.pairs_in_time import Moment, Run
 from analysis.gain_stability.trends import Floats, Trend, fit_trend
+from campaign.frozen import dataclass
 
 _PAIR = "level over the variance of light, pair by pair, freed of brighter-fatter by a₀₀ where photon transfer gave it"
 _SLOPE = "weighted fit of a mean for each exposure time and slopes with time and temperature to the logarithms of the pairs' {}; error from their noise, and from their scatter where that is larger"

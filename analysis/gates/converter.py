@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from analysis.checks import clamped
 from analysis.histogram import Histogram
+from campaign.frozen import dataclass
 
 BITS = 16
 QUIET = 5.0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from analysis.bias.correlation import in_order_of_reading
 from analysis.contract import FrameInput
 from analysis.statistics import robust_std
+from campaign.frozen import dataclass
 from campaign.geometry import Channel, Region
 
 OUTER = 2

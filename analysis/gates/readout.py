@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
@@ -14,6 +13,7 @@ from analysis.contract import FrameInput
 from analysis.offsets import OVERSCAN_TRIM, trimmed_columns
 from analysis.scatter import pulled_in
 from analysis.statistics import mean_of_frames
+from campaign.frozen import dataclass
 from campaign.geometry import Channel
 
 _UNLIT = 0.05

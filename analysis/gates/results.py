@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
@@ -14,6 +13,7 @@ from analysis.gates.converter import QUIET, Bits, Nonlinearity, bits_of, ends_at
 from analysis.gates.edges import Edges, edges_of
 from analysis.gates.readout import Overscan, lost_lines, overscan_of, shifted
 from analysis.histogram import Histogram
+from campaign.frozen import dataclass
 from campaign.geometry import Channel
 
 _CODE = 12.0**-0.5

@@ -10,12 +10,13 @@ levels measured, because a factor that all levels share is the lamp's.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import sqrt
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from campaign.frozen import dataclass
 
 Floats = NDArray[np.float64]
 Estimator = Literal["spline", "polynomial"]

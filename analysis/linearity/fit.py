@@ -12,7 +12,7 @@ so that the curve's errors contain those of the lamp and the shutter.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from math import sqrt
 
 import numpy as np
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from analysis.linearity.curve import Basis, Curve
 from analysis.linearity.lamp import drift_terms, rung_means, scatter_of_light, within
 from analysis.linearity.points import Point
+from campaign.frozen import dataclass
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

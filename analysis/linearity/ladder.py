@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from analysis.linearity.fit import Fit, Terms, fit_ladder, without_shutter
 from analysis.linearity.joining import connected, full_from
 from analysis.linearity.lamp import drift_degree, rungs, strayed
 from analysis.linearity.points import Point
+from campaign.frozen import dataclass
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

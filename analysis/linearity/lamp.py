@@ -7,13 +7,13 @@ frames of Euclid VIS' NL02) have the same level and hence the same non-linearity
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.linearity.points import Point
 from analysis.statistics import MAD_TO_SIGMA
+from campaign.frozen import dataclass
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import isfinite
 
 from analysis.contract import Inputs
 from analysis.linearity.curve import Range
 from analysis.linearity.fit import Fit
 from analysis.linearity.ladder import means_of
+from campaign.frozen import dataclass
 
 
 @dataclass(frozen=True)

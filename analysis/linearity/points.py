@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import hypot, isfinite, sqrt
 
 import numpy as np
@@ -14,6 +14,7 @@ from analysis.contract import FrameInput
 from analysis.correction import Chain
 from analysis.flat_pairs import Bounds, checks_of_frame
 from analysis.statistics import mean_of_frames
+from campaign.frozen import dataclass
 from campaign.geometry import Channel
 
 Floats = NDArray[np.float64]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import hypot, sqrt
 
 import numpy as np
@@ -14,6 +13,7 @@ from analysis.linearity.fit import Fit
 from analysis.linearity.ladder import Ladder, means_of
 from analysis.linearity.lamp import rung_means
 from analysis.linearity.lines import Lines, lines_of
+from campaign.frozen import dataclass
 
 _CURVE = "smooth curve (spline or polynomial in level) fitted together with lamp and shutter"
 

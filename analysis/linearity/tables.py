@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +14,7 @@ from analysis.linearity.fit import Fit
 from analysis.linearity.ladder import Ladder, means_of
 from analysis.linearity.lamp import rung_means
 from analysis.linearity.lines import Lines
+from campaign.frozen import dataclass
 
 Floats = NDArray[np.float64]
 

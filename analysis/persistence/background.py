@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 
 from analysis.persistence.averages import LEAST, SETTLES
 from analysis.statistics import clipped, clipped_by
+from campaign.frozen import dataclass
 
 TILE = 32
 """Side of the squares in which the background is compared with itself [pixels]."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import hypot
 
 import numpy as np
@@ -18,6 +18,7 @@ from analysis.persistence.outputs import OfChannel
 from analysis.persistence.reference import Reference, difference, reference
 from analysis.persistence.residual import Compared, Residual, compared, residual, shot_of
 from analysis.persistence.saturation import Saturated
+from campaign.frozen import dataclass
 
 
 def residuals_of(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from math import isfinite, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.persistence.residual import Residual
+from campaign.frozen import dataclass
 
 Floats = NDArray[np.float64]
 Law = Callable[[Floats, Floats, float], Floats]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.correction import Corrected
+from campaign.frozen import dataclass
 
 
 @dataclass(frozen=True)

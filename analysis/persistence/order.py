@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from analysis.contract import FrameInput
+from campaign.frozen import dataclass
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from analysis.masks import BITS
 from analysis.persistence.decay import Fade
 from analysis.persistence.residual import Residual
 from analysis.statistics import robust_std
+from campaign.frozen import dataclass
 from campaign.geometry import Channel
 from campaign.model import Detector
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from analysis.contract import FrameInput
 from analysis.correction import Chain, Corrected
 from analysis.persistence.memory import Planes
+from campaign.frozen import dataclass
 
 
 @dataclass(frozen=True)

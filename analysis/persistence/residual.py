@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import pi, sqrt
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from analysis.contract import FrameInput
 from analysis.persistence.averages import LEAST, SETTLES, quantiles, settled
 from analysis.persistence.background import Ground
+from campaign.frozen import dataclass
 
 STATISTICS = ("clipped mean", "mean", "median")
 """How the pixels within the mask are averaged; the first is the default."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import pi, sqrt
 
 import numpy as np
@@ -13,6 +12,7 @@ from analysis.contract import FrameInput
 from analysis.correction import Chain
 from analysis.masks import BITS
 from analysis.persistence.memory import Planes
+from campaign.frozen import dataclass
 
 _NO_VALUE = BITS["no-value"] | BITS["uncorrected"]
 

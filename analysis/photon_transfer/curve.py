@@ -13,12 +13,14 @@ squared [e⁻²].
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import sqrt
 from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+from campaign.frozen import dataclass
 
 Model = Literal["full", "exponential", "quadratic"]
 Floats = NDArray[np.float64]

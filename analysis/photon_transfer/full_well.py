@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import hypot, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.photon_transfer.curve import CurveFit, Model, fit_curve, predicted
+from campaign.frozen import dataclass
 
 Floats = NDArray[np.float64]
 

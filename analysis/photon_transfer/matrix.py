@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import hypot, sqrt
 from typing import Self
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from analysis.photon_transfer.curve import CurveFit
 from analysis.photon_transfer.law import UP, orders_of
 from analysis.photon_transfer.normal_equations import normal_equations, share_of, weights_of
+from campaign.frozen import dataclass
 
 Floats = NDArray[np.float64]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -30,6 +30,7 @@ from analysis.photon_transfer.curve import (
 from analysis.photon_transfer.full_well import Turnoff
 from analysis.photon_transfer.matrix import MatrixFit
 from analysis.photon_transfer.row_means import RowMeans
+from campaign.frozen import dataclass
 from campaign.geometry import Channel
 
 Floats = NDArray[np.float64]

@@ -10,7 +10,6 @@ compare variance and signal without taking the noise of the electronics off.)
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import hypot, sqrt
 
 import numpy as np
@@ -18,6 +17,7 @@ import numpy as np
 from analysis.flat_pairs import Difference
 from analysis.photon_transfer.curve import CurveFit
 from analysis.photon_transfer.matrix import MatrixFit
+from campaign.frozen import dataclass
 
 _TREND = 3  # parameters of the polynomial along the rows' numbers that the check takes out
 
