@@ -92,7 +92,7 @@ def certified_test(book: Book, report: TestReport) -> CertifiedHere:
         tuple(choices),
         tuple(_notices(about)),
         held.reasons,
-        a.review_page(block, name) if reviewable(book, report) else "",
+        book.review_pages.get((block, name), ""),
     )
 
 
@@ -105,18 +105,9 @@ def certified_result(book: Book, outcome: Outcome) -> CertifiedHere:
         for s, found in held.of_test(outcome.block, outcome.test).items()
         if s in (test, whole) or s.startswith(f"{whole}#")
     }
-    report = book.tests.get((outcome.block, outcome.test))
-    review = a.review_page(outcome.block, outcome.test) if report and reviewable(book, report) else ""
+    review = book.review_pages.get((outcome.block, outcome.test), "")
     choice = _choice(outcome, parts_of(outcome))
     return CertifiedHere(Count(), _rows(book, about), (choice,), tuple(_notices(about)), held.reasons, review)
-
-
-def reviewable(book: Book, report: TestReport) -> bool:
-    """Whether a test has anything to look at: previews of frames, figures or products."""
-    if any(o.figures or o.products for o in report.outcomes):
-        return True
-    found = (book.frame_of(report.block.id, f) for f in report.frames)
-    return any(r is not None and r.preview for r in found)
 
 
 def _choice(outcome: Outcome, parts: Iterable[str]) -> Choice:
@@ -208,8 +199,7 @@ def all_certified(book: Book) -> AllCertified:
         key=lambda x: (not x[2].outdated, not x[2].to_review),
     )
     shown = tuple(
-        TestCount(b, t, c, a.review_page(b, t) if reviewable(book, book.tests[b, t]) else "")
-        for b, t, c in islice(tests, MOST_TESTS)
+        TestCount(b, t, c, book.review_pages.get((b, t), "")) for b, t, c in islice(tests, MOST_TESTS)
     )
     return AllCertified(
         sum(blocks.values(), Count()),
