@@ -164,7 +164,7 @@ def _certification(facts: Facts) -> Iterator[Draft]:
     make: Callable[[], Page] = partial(certification_page, book, everything)
     yield Draft(a.CERTIFICATION, "certification.html.j2", certification_parts(facts, everything), make)
     places = list(book.review_pages)
-    for place, after in zip(places, [*places[1:], ("", "")], strict=True):
+    for place, after in zip(places, [*places[1:], ("", "")], strict=False):
         test, following = book.tests[place], after[1] if after[0] == place[0] else ""
         make = partial(_review, book, test, following)
         yield Draft(book.review_pages[place], "review.html.j2", review_parts(facts, test, following), make)

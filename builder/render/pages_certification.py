@@ -78,17 +78,14 @@ def count_words(count: Count) -> str:
 def certified_test(book: Book, report: TestReport) -> CertifiedHere:
     """What a test's page says: decisions about it, its results, their parts, and its frames."""
     held, block, name = book.report.certification, report.block.id, report.test.name
-    about = dict(held.of_test(block, name))
-    if held.of_frames:
-        frames = (frame_subject(f.exposure, f.detector, f.block or block) for f in report.frames)
-        about |= {s: held.of_frames[s] for s in dict.fromkeys(frames) if s in held.of_frames}
+    about = about_test(book, report)
     choices = [Choice(subject(block, name), f"the test {name}", result_of_test(report))]
     for outcome in report.outcomes:
         if outcome.result_id:
             choices.append(_choice(outcome, made_by(outcome)))  # its measurements: on the page of the result
     return CertifiedHere(
         held.count(block, name),
-        _rows(book, about),
+        decisions(book, about),
         tuple(choices),
         tuple(_notices(about)),
         held.reasons,
@@ -96,18 +93,33 @@ def certified_test(book: Book, report: TestReport) -> CertifiedHere:
     )
 
 
+def about_test(book: Book, report: TestReport) -> dict[str, tuple[Certified, ...]]:
+    """The decisions about a test, its results, their parts, and its frames, by address."""
+    held, block = book.report.certification, report.block.id
+    about = held.of_test(block, report.test.name)
+    if held.of_frames:
+        frames = (frame_subject(f.exposure, f.detector, f.block or block) for f in report.frames)
+        about |= {s: held.of_frames[s] for s in dict.fromkeys(frames) if s in held.of_frames}
+    return about
+
+
 def certified_result(book: Book, outcome: Outcome) -> CertifiedHere:
     """What a provenance page says: decisions about the result, its parts, and its test; any measurement can be chosen."""
-    held, whole = book.report.certification, outcome_subject(outcome)
-    test = subject(outcome.block, outcome.test)
-    about = {
-        s: found
-        for s, found in held.of_test(outcome.block, outcome.test).items()
-        if s in (test, whole) or s.startswith(f"{whole}#")
-    }
+    held, about = book.report.certification, about_result(book, outcome)
     review = book.review_pages.get((outcome.block, outcome.test), "")
     choice = _choice(outcome, parts_of(outcome))
-    return CertifiedHere(Count(), _rows(book, about), (choice,), tuple(_notices(about)), held.reasons, review)
+    return CertifiedHere(
+        Count(), decisions(book, about), (choice,), tuple(_notices(about)), held.reasons, review
+    )
+
+
+def about_result(book: Book, outcome: Outcome) -> dict[str, tuple[Certified, ...]]:
+    """The decisions about a result, its parts, and its test, by address."""
+    found = book.report.certification.of_test(outcome.block, outcome.test)
+    if not found:
+        return found
+    whole, test = outcome_subject(outcome), subject(outcome.block, outcome.test)
+    return {s: held for s, held in found.items() if s in (test, whole) or s.startswith(f"{whole}#")}
 
 
 def _choice(outcome: Outcome, parts: Iterable[str]) -> Choice:
@@ -115,7 +127,7 @@ def _choice(outcome: Outcome, parts: Iterable[str]) -> Choice:
     return Choice(outcome_subject(outcome), label, outcome.result_id, tuple(parts))
 
 
-def _rows(book: Book, about: Mapping[str, Iterable[Certified]]) -> tuple[DecisionRow, ...]:
+def decisions(book: Book, about: Mapping[str, Iterable[Certified]]) -> tuple[DecisionRow, ...]:
     """A row for each decision: people's in the order of the file, then those of rules."""
     results = book.report.certification.results
     rows = [
@@ -182,7 +194,7 @@ def all_certified(book: Book) -> AllCertified:
     """What the page of certification shows."""
     held = book.report.certification
     people = {s: [c for c in found if not c.decision.by_rule] for s, found in held.about.items()}
-    rows = _rows(book, people)
+    rows = decisions(book, people)
     used: dict[str, int] = {}
     ruled: dict[str, int] = {}
     for c in (c for found in held.about.values() for c in found):
