@@ -19,6 +19,7 @@ from markupsafe import Markup, escape
 
 from analysis.contract import FLAGS, REASONS
 from builder.render import addresses, format
+from builder.render.format import Shown
 from builder.render.links import is_external, safe_href
 from builder.render.matrix import MOST_RESULTS
 from builder.report import SHAPES, Verdict
@@ -56,6 +57,15 @@ def symbol(text: str) -> Markup:
     """A symbol with its subscript set as one: 'σ_R' → σ with R below it. The text stays escaped."""
     stem, mark, below = text.partition("_")
     return escape(stem) + Markup("<sub>{}</sub>").format(below) if mark and below else escape(text)
+
+
+def quantity_value(shown: Shown) -> Markup:
+    """Value ± uncertainty; a power of ten belongs to both."""
+    value, power = escape(shown.value), escape(shown.power)
+    if not shown.uncertainty:
+        return value + power
+    both = f"{value} <small>± {escape(shown.uncertainty)}</small>"
+    return Markup(f"({both}){power}" if power else both)
 
 
 def shell_word(text: str) -> str:
@@ -100,12 +110,12 @@ def environment() -> Environment:
         "capitalised": capitalised,
         "quantity_words": quantity_words,
         "symbol": symbol,
+        "quantity_value": quantity_value,
         "is_external": is_external,
         "shell": shell_word,
     }
     made.globals |= {
         "a": addresses,
-        "status_class": status_class,
         "SHAPES": SHAPES,
         "Verdict": Verdict,
         "FLAGS": FLAGS,
