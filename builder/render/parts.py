@@ -73,14 +73,8 @@ def test_parts(facts: Facts, test: TestReport) -> Parts:
             book.record_address(test.test), facts.read(source) if stale and source else None
         ),
         "its frames": facts.frames_of(test),
-        "its results": digest(
-            [facts.result(o) for o in test.outcomes],
-            facts.geometries(test.outcomes),
-            book.procedures_of(test),
-        ),
-        "verdicts and limits": digest(
-            str(test.verdict), test.verdict_why, [facts.judged(o) for o in test.outcomes]
-        ),
+        "its results": _results(facts, test),
+        "verdicts and limits": _verdicts(facts, test),
         "caveats": facts.together(test.caveats),
         "findings": facts.together(test.findings),
         "tests beside it": digest(
@@ -96,10 +90,25 @@ def test_parts(facts: Facts, test: TestReport) -> Parts:
 test_parts.__test__ = False  # type: ignore[attr-defined]  # not a test of ours, whatever its name suggests
 
 
+def _results(facts: Facts, test: TestReport) -> str:
+    outcomes = test.outcomes
+    return digest(
+        [facts.result(o) for o in outcomes], facts.geometries(outcomes), facts.book.procedures_of(test)
+    )
+
+
+def _verdicts(facts: Facts, test: TestReport) -> str:
+    return digest(str(test.verdict), test.verdict_why, [facts.judged(o) for o in test.outcomes])
+
+
 def numbers_parts(facts: Facts, test: TestReport) -> Parts:
     """Of the page of all numbers of a test."""
-    shown = test_parts(facts, test)
-    return {name: shown[name] for name in ("its results", "verdicts and limits", "caveats", "names")}
+    return {
+        "its results": _results(facts, test),
+        "verdicts and limits": _verdicts(facts, test),
+        "caveats": facts.together(test.caveats),
+        "names": facts.names,
+    }
 
 
 def result_parts(facts: Facts, outcome: Outcome) -> Parts:
