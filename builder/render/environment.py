@@ -24,6 +24,7 @@ from builder.render.links import is_external, safe_href
 from builder.render.matrix import MOST_RESULTS
 from builder.report import SHAPES, Verdict
 from campaign.findings import KINDS
+from campaign.record import Cell
 
 TEMPLATES = Path(__file__).parents[2] / "site_src" / "pages"
 MOST_CAVEATS = 3
@@ -66,6 +67,19 @@ def quantity_value(shown: Shown) -> Markup:
         return value + power
     both = f"{value} <small>± {escape(shown.uncertainty)}</small>"
     return Markup(f"({both}){power}" if power else both)
+
+
+def cell_text(cell: Cell | None) -> Markup:
+    """The text of a record's cell; a whole address becomes a link, and a note is marked."""
+    if cell is None or not cell.text:
+        shown = Markup('<span class="none">empty</span>')
+    else:
+        shown = escape(cell.text)
+        if is_external(cell.text):
+            shown = Markup(f'<a href="{shown}" rel="noopener noreferrer">{shown}</a>')
+    if cell is not None and cell.note:
+        shown += Markup(f' <abbr class="flag" title="{escape(cell.note)}">note</abbr>')
+    return shown
 
 
 def shell_word(text: str) -> str:
@@ -111,6 +125,7 @@ def environment() -> Environment:
         "quantity_words": quantity_words,
         "symbol": symbol,
         "quantity_value": quantity_value,
+        "cell_text": cell_text,
         "is_external": is_external,
         "shell": shell_word,
     }
