@@ -88,7 +88,7 @@ class Certification:
 
     def of_test(self, block: str, test: str) -> dict[str, tuple[Certified, ...]]:
         """The decisions about a test, its outcomes and their parts, by address, in the order of addresses."""
-        held = self._by_test.get(subject(block, test), [])
+        held = self._by_test.get(subject(block, test), []) if self.about else []
         return {address: self.about[address] for address in sorted(held)}
 
     @cached_property

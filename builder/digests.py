@@ -29,3 +29,7 @@ def _plain(value: Any) -> object:
     if isinstance(value, Mapping):
         return dict(value)
     return None if callable(value) else repr(value)
+
+
+NOTHING = digest(())
+"""The digest of an empty sequence: what most tests have no caveats, findings or values of others in."""

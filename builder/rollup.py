@@ -72,8 +72,7 @@ def together(held: Iterable[Standing], verdict: Verdict | None = None) -> Standi
 def of_outcome(outcome: Outcome, campaign: Campaign) -> Standing:
     """The standing of an outcome. One without measurements counts what its procedure declares, by channel."""
     if outcome.measurements:
-        found = of_numbers(outcome.measurements)
-        return Standing(outcome.verdict, found.judged, found.declared)
+        return Standing(outcome.verdict, sum(map(is_judged, outcome.measurements)), len(outcome.measurements))
     detector = campaign.detector(outcome.detector)
     channels = len(detector.geometry.channels) if detector else 1
     quantities = outcome.procedure.quantities
@@ -88,11 +87,6 @@ def of_test(test: TestReport, campaign: Campaign) -> Standing:
 def of_block(block: BlockReport, campaign: Campaign) -> Standing:
     """The standing of a block."""
     return together((of_test(t, campaign) for t in block.tests), block.verdict)
-
-
-def of_campaign(blocks: Iterable[BlockReport], campaign: Campaign) -> Standing:
-    """The standing of all blocks."""
-    return together(of_block(b, campaign) for b in blocks)
 
 
 def by_detector(test: TestReport, campaign: Campaign) -> list[DetectorStanding]:

@@ -44,8 +44,12 @@ class StoreCopy:
             self._fault = error
 
     def _take(self, tables: Sequence[str]) -> None:
-        """Copy tables as they are now: a transaction for each call, as one sees nothing that was added since it began."""
+        """Copy tables as they are now: a transaction for each call, as one sees nothing that was added since it began.
+
+        ``SELECT *`` alone, into an empty table of the same make, is what SQLite answers by handing over the rows and each
+        index in their order as they are (its transfer optimisation): asked to sort, it would unpack them and sort each index anew.
+        """
         self._db.execute("BEGIN")
         for table in tables:
-            self._db.execute(f"INSERT INTO main.{table} SELECT * FROM store.{table} ORDER BY rowid")
+            self._db.execute(f"INSERT INTO main.{table} SELECT * FROM store.{table}")
         self._db.execute("COMMIT")

@@ -29,6 +29,7 @@ from builder.report import (
     Verdict,
     worst,
 )
+from builder.rollup import Standing, of_block
 from campaign.certification import frame_subject, subject
 from campaign.findings import Finding
 from campaign.frames import Frame
@@ -67,6 +68,11 @@ class Book:
     def blocks(self) -> dict[str, BlockReport]:
         """Blocks by id."""
         return {b.block.id: b for b in self.report.blocks}
+
+    @cached_property
+    def standings(self) -> dict[str, Standing]:
+        """What was judged of what is declared, and the verdict, of each block by its id."""
+        return {b.block.id: of_block(b, self.report.campaign) for b in self.report.blocks}
 
     @cached_property
     def tests(self) -> dict[tuple[str, str], TestReport]:
@@ -188,6 +194,19 @@ class Book:
             address = frame_subject(frame.exposure, frame.detector, block)
             found[address] = addresses.exposure_row(block, name, self.parts[block, name])
         return found
+
+    @cached_property
+    def review_pages(self) -> dict[tuple[str, str], str]:
+        """The page of the review of each test with anything to look at: previews of frames, figures or products."""
+        return {
+            place: addresses.review_page(*place)
+            for place, test in self.tests.items()
+            if any(o.figures or o.products for o in test.outcomes)
+            or any(
+                held is not None and held.preview
+                for held in (self.frame_of(place[0], f) for f in test.frames)
+            )
+        }
 
     @cached_property
     def of_procedure(self) -> dict[str, list[tuple[TestReport, Verdict]]]:

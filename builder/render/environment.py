@@ -19,10 +19,12 @@ from markupsafe import Markup, escape
 
 from analysis.contract import FLAGS, REASONS
 from builder.render import addresses, format
+from builder.render.format import Shown
 from builder.render.links import is_external, safe_href
 from builder.render.matrix import MOST_RESULTS
 from builder.report import SHAPES, Verdict
 from campaign.findings import KINDS
+from campaign.record import Cell
 
 TEMPLATES = Path(__file__).parents[2] / "site_src" / "pages"
 MOST_CAVEATS = 3
@@ -56,6 +58,28 @@ def symbol(text: str) -> Markup:
     """A symbol with its subscript set as one: 'σ_R' → σ with R below it. The text stays escaped."""
     stem, mark, below = text.partition("_")
     return escape(stem) + Markup("<sub>{}</sub>").format(below) if mark and below else escape(text)
+
+
+def quantity_value(shown: Shown) -> Markup:
+    """Value ± uncertainty; a power of ten belongs to both."""
+    value, power = escape(shown.value), escape(shown.power)
+    if not shown.uncertainty:
+        return value + power
+    both = f"{value} <small>± {escape(shown.uncertainty)}</small>"
+    return Markup(f"({both}){power}" if power else both)
+
+
+def cell_text(cell: Cell | None) -> Markup:
+    """The text of a record's cell; a whole address becomes a link, and a note is marked."""
+    if cell is None or not cell.text:
+        shown = Markup('<span class="none">empty</span>')
+    else:
+        shown = escape(cell.text)
+        if is_external(cell.text):
+            shown = Markup(f'<a href="{shown}" rel="noopener noreferrer">{shown}</a>')
+    if cell is not None and cell.note:
+        shown += Markup(f' <abbr class="flag" title="{escape(cell.note)}">note</abbr>')
+    return shown
 
 
 def shell_word(text: str) -> str:
@@ -100,12 +124,13 @@ def environment() -> Environment:
         "capitalised": capitalised,
         "quantity_words": quantity_words,
         "symbol": symbol,
+        "quantity_value": quantity_value,
+        "cell_text": cell_text,
         "is_external": is_external,
         "shell": shell_word,
     }
     made.globals |= {
         "a": addresses,
-        "status_class": status_class,
         "SHAPES": SHAPES,
         "Verdict": Verdict,
         "FLAGS": FLAGS,

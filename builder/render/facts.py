@@ -11,11 +11,11 @@ from datetime import datetime
 from functools import cached_property
 
 from analysis.contract import Procedure
-from builder.digests import digest
+from builder.digests import NOTHING, digest
 from builder.render import addresses
 from builder.render.book import Book
 from builder.render.format import age
-from builder.render.pages_certification import certified_test
+from builder.render.pages_certification import about_test, decisions
 from builder.report import BlockReport, BuildInfo, Change, FrameReport, Outcome, TestReport
 from campaign.findings import Finding
 from campaign.frames import Frame
@@ -30,8 +30,11 @@ class Facts:
         self._shared: dict[int, str] = {}
         self._results: dict[int, str] = {}
         self._judged: dict[int, str] = {}
+        self._together: dict[tuple[int, ...], str] = {}
+        self._numbers: dict[int, str] = {}
         self._tables: dict[str, str] = {}
         self._procedures: dict[str, str] = {}
+        self._geometries: dict[tuple[str, ...], str] = {}
         self._frames_of: dict[int, str] = {}
         self._certified: dict[int, str] = {}
 
@@ -62,6 +65,16 @@ class Facts:
             out.append(self._shared[key])
         return out
 
+    def together(self, held: Iterable[object]) -> str:
+        """One digest of several such objects: what many tests share is digested once."""
+        objects = tuple(held)
+        if not objects:
+            return NOTHING
+        key = tuple(map(id, objects))
+        if key not in self._together:
+            self._together[key] = digest(self.shared(objects))
+        return self._together[key]
+
     @cached_property
     def names(self) -> str:
         """What pages can link to by name: blocks, detectors, procedures, quantities over time."""
@@ -83,6 +96,21 @@ class Facts:
         return self.book.report.info.versions.get("analysis code", "")
 
     @cached_property
+    def blocks(self) -> dict[str, str]:
+        """What pages within a block say of it, by its id."""
+        return {name: digest(name, b.block.data_archived) for name, b in self.book.blocks.items()}
+
+    @cached_property
+    def namesakes(self) -> dict[str, str]:
+        """The blocks that have a test of a name, by that name."""
+        return {name: digest([t.block.id for t in held]) for name, held in self.book.namesakes.items()}
+
+    @cached_property
+    def compared(self) -> frozenset[tuple[str, str]]:
+        """The blocks that are compared, each with the one that it is compared with."""
+        return frozenset((p.here.block.id, p.there.block.id) for p in self.book.pairs)
+
+    @cached_property
     def absent(self) -> str:
         """Files of the campaign folder that are named and not linked, because they are not there."""
         return digest(sorted(self.book.absent))
@@ -93,10 +121,13 @@ class Facts:
             self._procedures[procedure.name] = digest(procedure)
         return self._procedures[procedure.name]
 
-    def geometries(self, outcomes: Sequence[Outcome]) -> list[str]:
+    def geometries(self, outcomes: Sequence[Outcome]) -> str:
         """The geometries of the detectors of some outcomes."""
-        found = (self.book.report.campaign.detector(n) for n in dict.fromkeys(o.detector for o in outcomes))
-        return self.shared(d for d in found if d is not None)
+        names = tuple(dict.fromkeys(o.detector for o in outcomes))
+        if names not in self._geometries:
+            found = map(self.book.report.campaign.detector, names)
+            self._geometries[names] = self.together(d for d in found if d is not None)
+        return self._geometries[names]
 
     def result(self, outcome: Outcome) -> str:
         """What was measured, or why nothing was; with the declaration that names it."""
@@ -128,6 +159,13 @@ class Facts:
             )
         return self._judged[id(outcome)]
 
+    def numbers_of(self, test: TestReport) -> str:
+        """The numbers of a test, judged, with where they stand."""
+        if id(test) not in self._numbers:
+            held = [(o.block, o.test, self.result(o), self.judged(o)) for o in test.outcomes]
+            self._numbers[id(test)] = digest(held)
+        return self._numbers[id(test)]
+
     def frame(self, block: str, frame: Frame) -> list[object]:
         """A frame as a test's page shows it: what was acquired, its preview, its findings, its row's address."""
         held = self.book.frame_of(block, frame)
@@ -144,10 +182,19 @@ class Facts:
         return self._frames_of[id(test)]
 
     def certified(self, test: TestReport) -> str:
-        """What the page of a test, and its review, say of certification."""
+        """What the page of a test, and its review, say of certification; what can be decided about is told by its results."""
         if id(test) not in self._certified:
-            self._certified[id(test)] = digest(certified_test(self.book, test))
+            held, place = self.book.report.certification, (test.block.id, test.test.name)
+            self._certified[id(test)] = digest(
+                decisions(self.book, about_test(self.book, test)), held.count(*place), self.reasons,
+                self.book.review_pages.get(place),
+            )  # fmt: skip
         return self._certified[id(test)]
+
+    @cached_property
+    def reasons(self) -> str:
+        """The reasons that a decision may have."""
+        return digest(self.book.report.certification.reasons)
 
     @staticmethod
     def row(held: FrameReport) -> list[object]:
@@ -178,8 +225,8 @@ class Facts:
         """All that is known of a test but for what is judged and shown of single frames."""
         return digest(
             test.test, test.expected, len(test.frames), test.exposures, str(test.verdict), test.verdict_why,
-            self.shared(test.findings), self.shared(test.caveats), self.book.procedures_of(test),
-            [(self.result(o), self.judged(o)) for o in test.outcomes],
+            self.together(test.findings), self.together(test.caveats), self.book.procedures_of(test),
+            self.numbers_of(test),
         )  # fmt: skip
 
     @cached_property
@@ -203,12 +250,7 @@ class Facts:
     @cached_property
     def numbers(self) -> str:
         """What the table of all measurements holds: results in their order, judged, and the sessions of their tests."""
-        return digest(
-            [
-                (t.test.session, [(o.block, o.test, self.result(o), self.judged(o)) for o in t.outcomes])
-                for t in self.book.report.tests()
-            ]
-        )
+        return digest([(t.test.session, self.numbers_of(t)) for t in self.book.report.tests()])
 
     @cached_property
     def whole(self) -> str:

@@ -107,9 +107,7 @@ def aligned(numbers: Sequence[Shown]) -> list[Shown]:
         sized = [numbers[i].uncertainty for i in places if numbers[i].uncertainty]
         uncertainties = iter(_padded(sized, left=True))
         for i, value in zip(places, values, strict=True):
-            out[i] = replace(
-                numbers[i], value=value, uncertainty=next(uncertainties) if numbers[i].uncertainty else ""
-            )
+            out[i] = Shown(value, next(uncertainties) if numbers[i].uncertainty else "", exponent)
     return out
 
 

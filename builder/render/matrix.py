@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import cached_property
 
 from analysis.contract import Procedure, Quantity
+from builder.render.addresses import number_anchor
 from builder.render.format import Shown, aligned, number
 from builder.report import Judged, Outcome, Verdict
 from campaign.frozen import dataclass
@@ -26,6 +27,16 @@ class MatrixCell:
 
     judged: Judged
     shown: Shown | None
+
+    @property
+    def address(self) -> str:
+        """Its provenance, relative to the site's root, by the short anchor."""
+        return f"{self.judged.page.partition('#')[0]}#{number_anchor(self.judged.id)}"
+
+    @property
+    def named(self) -> bool:
+        """Whether its id has to be written, as its page and anchor do not tell it."""
+        return self.judged.page.partition("#")[2] != self.judged.id
 
 
 @dataclass(frozen=True)

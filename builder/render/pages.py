@@ -17,7 +17,7 @@ from builder.render.page import Page
 from builder.render.pages_about import build_page
 from builder.render.pages_block import block_page, exposure_parts, exposures_page
 from builder.render.pages_caveats import caveats_page, coverage_page
-from builder.render.pages_certification import all_certified, certification_page, reviewable
+from builder.render.pages_certification import all_certified, certification_page
 from builder.render.pages_check import check_page
 from builder.render.pages_compare import comparison_page, comparisons_page
 from builder.render.pages_detector import detector_page
@@ -163,11 +163,11 @@ def _certification(facts: Facts) -> Iterator[Draft]:
     everything = all_certified(book)
     make: Callable[[], Page] = partial(certification_page, book, everything)
     yield Draft(a.CERTIFICATION, "certification.html.j2", certification_parts(facts, everything), make)
-    tests = [t for t in book.report.tests() if reviewable(book, t)]
-    for test, after in zip(tests, [*tests[1:], None], strict=False):
-        following = after.test.name if after and after.block.id == test.block.id else ""
-        path, make = a.review_page(test.block.id, test.test.name), partial(_review, book, test, following)
-        yield Draft(path, "review.html.j2", review_parts(facts, test, following), make)
+    places = list(book.review_pages)
+    for place, after in zip(places, [*places[1:], ("", "")], strict=False):
+        test, following = book.tests[place], after[1] if after[0] == place[0] else ""
+        make = partial(_review, book, test, following)
+        yield Draft(book.review_pages[place], "review.html.j2", review_parts(facts, test, following), make)
 
 
 def _review(book: Book, test: TestReport, following: str) -> Page:
@@ -227,5 +227,4 @@ def page_addresses(book: Book) -> Iterator[str]:
     yield from (a.record_page(source) for source in book.snapshots)
     yield from (a.TRENDS, a.REGRESSIONS)
     yield from (a.trend_page(*group) for group in book.report.trends.groups)
-    tests = (t for t in book.report.tests() if reviewable(book, t))
-    yield from (a.review_page(t.block.id, t.test.name) for t in tests)
+    yield from book.review_pages.values()

@@ -12,7 +12,7 @@ from builder.render.page import Crumb, Page
 from builder.render.pages_home import HOME, tally
 from builder.render.pages_record import RecordRow, lettered, numbered
 from builder.report import BlockReport, Outcome, TestReport, Verdict
-from builder.rollup import Standing, of_block, of_test
+from builder.rollup import Standing, of_test
 from campaign.findings import worst_first
 from campaign.frames import FIELDS, Frame
 from campaign.frozen import dataclass
@@ -76,7 +76,7 @@ def block_page(book: Book, report: BlockReport, prose: str) -> Page:
         "report": report,
         "block": block,
         "tally": tally(t.verdict for t in report.tests),
-        "standing": of_block(report, book.report.campaign),
+        "standing": book.standings[block.id],
         "detectors": [d.name for d in book.report.campaign.detectors_of(block)],
         "tests": [_test_row(book, common, t) for t in report.tests[-MOST_TESTS:]],
         "left_out": max(len(report.tests) - MOST_TESTS, 0),

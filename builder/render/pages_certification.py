@@ -78,45 +78,48 @@ def count_words(count: Count) -> str:
 def certified_test(book: Book, report: TestReport) -> CertifiedHere:
     """What a test's page says: decisions about it, its results, their parts, and its frames."""
     held, block, name = book.report.certification, report.block.id, report.test.name
-    about = dict(held.of_test(block, name))
-    if held.of_frames:
-        frames = (frame_subject(f.exposure, f.detector, f.block or block) for f in report.frames)
-        about |= {s: held.of_frames[s] for s in dict.fromkeys(frames) if s in held.of_frames}
+    about = about_test(book, report)
     choices = [Choice(subject(block, name), f"the test {name}", result_of_test(report))]
     for outcome in report.outcomes:
         if outcome.result_id:
             choices.append(_choice(outcome, made_by(outcome)))  # its measurements: on the page of the result
     return CertifiedHere(
         held.count(block, name),
-        _rows(book, about),
+        decisions(book, about),
         tuple(choices),
         tuple(_notices(about)),
         held.reasons,
-        a.review_page(block, name) if reviewable(book, report) else "",
+        book.review_pages.get((block, name), ""),
     )
+
+
+def about_test(book: Book, report: TestReport) -> dict[str, tuple[Certified, ...]]:
+    """The decisions about a test, its results, their parts, and its frames, by address."""
+    held, block = book.report.certification, report.block.id
+    about = held.of_test(block, report.test.name)
+    if held.of_frames:
+        frames = (frame_subject(f.exposure, f.detector, f.block or block) for f in report.frames)
+        about |= {s: held.of_frames[s] for s in dict.fromkeys(frames) if s in held.of_frames}
+    return about
 
 
 def certified_result(book: Book, outcome: Outcome) -> CertifiedHere:
     """What a provenance page says: decisions about the result, its parts, and its test; any measurement can be chosen."""
-    held, whole = book.report.certification, outcome_subject(outcome)
-    test = subject(outcome.block, outcome.test)
-    about = {
-        s: found
-        for s, found in held.of_test(outcome.block, outcome.test).items()
-        if s in (test, whole) or s.startswith(f"{whole}#")
-    }
-    report = book.tests.get((outcome.block, outcome.test))
-    review = a.review_page(outcome.block, outcome.test) if report and reviewable(book, report) else ""
+    held, about = book.report.certification, about_result(book, outcome)
+    review = book.review_pages.get((outcome.block, outcome.test), "")
     choice = _choice(outcome, parts_of(outcome))
-    return CertifiedHere(Count(), _rows(book, about), (choice,), tuple(_notices(about)), held.reasons, review)
+    return CertifiedHere(
+        Count(), decisions(book, about), (choice,), tuple(_notices(about)), held.reasons, review
+    )
 
 
-def reviewable(book: Book, report: TestReport) -> bool:
-    """Whether a test has anything to look at: previews of frames, figures or products."""
-    if any(o.figures or o.products for o in report.outcomes):
-        return True
-    found = (book.frame_of(report.block.id, f) for f in report.frames)
-    return any(r is not None and r.preview for r in found)
+def about_result(book: Book, outcome: Outcome) -> dict[str, tuple[Certified, ...]]:
+    """The decisions about a result, its parts, and its test, by address."""
+    found = book.report.certification.of_test(outcome.block, outcome.test)
+    if not found:
+        return found
+    whole, test = outcome_subject(outcome), subject(outcome.block, outcome.test)
+    return {s: held for s, held in found.items() if s in (test, whole) or s.startswith(f"{whole}#")}
 
 
 def _choice(outcome: Outcome, parts: Iterable[str]) -> Choice:
@@ -124,7 +127,7 @@ def _choice(outcome: Outcome, parts: Iterable[str]) -> Choice:
     return Choice(outcome_subject(outcome), label, outcome.result_id, tuple(parts))
 
 
-def _rows(book: Book, about: Mapping[str, Iterable[Certified]]) -> tuple[DecisionRow, ...]:
+def decisions(book: Book, about: Mapping[str, Iterable[Certified]]) -> tuple[DecisionRow, ...]:
     """A row for each decision: people's in the order of the file, then those of rules."""
     results = book.report.certification.results
     rows = [
@@ -191,7 +194,7 @@ def all_certified(book: Book) -> AllCertified:
     """What the page of certification shows."""
     held = book.report.certification
     people = {s: [c for c in found if not c.decision.by_rule] for s, found in held.about.items()}
-    rows = _rows(book, people)
+    rows = decisions(book, people)
     used: dict[str, int] = {}
     ruled: dict[str, int] = {}
     for c in (c for found in held.about.values() for c in found):
@@ -208,8 +211,7 @@ def all_certified(book: Book) -> AllCertified:
         key=lambda x: (not x[2].outdated, not x[2].to_review),
     )
     shown = tuple(
-        TestCount(b, t, c, a.review_page(b, t) if reviewable(book, book.tests[b, t]) else "")
-        for b, t, c in islice(tests, MOST_TESTS)
+        TestCount(b, t, c, book.review_pages.get((b, t), "")) for b, t, c in islice(tests, MOST_TESTS)
     )
     return AllCertified(
         sum(blocks.values(), Count()),

@@ -14,7 +14,7 @@ from builder.render.format import plural
 from builder.render.page import Crumb, Page
 from builder.render.pages_record import lettered, numbered
 from builder.report import BlockReport, TestReport, Verdict, worst
-from builder.rollup import Standing, of_block, of_campaign
+from builder.rollup import Standing, together
 from campaign.findings import Severity, worst_first
 from campaign.frozen import dataclass
 from campaign.model import Block
@@ -100,7 +100,7 @@ def home_page(book: Book, known: Collection[str], description_html: str) -> Page
         "sources": [(s, book.sources.get(s.source)) for s in book.snapshots.values()],
         "unfresh": sum(s.stale or s.table is None for s in book.snapshots.values()),
         "hardware_words": _hardware_words(book),
-        "standing": of_campaign(report.blocks, campaign),
+        "standing": together(book.standings.values()),
         "open_failures": len(report.verdicts.open),
         "reviewed": report.certification.count(),
         "known": known.__contains__,
@@ -139,7 +139,7 @@ def _row(book: Book, report: BlockReport, procedures: list[str]) -> StatusRow:
         report.count(*FAILING),
         sum(c.open for c in report.caveats),
         tuple(_cell(book, [t for t, names in held if name in names], name) for name in procedures),
-        of_block(report, book.report.campaign),
+        book.standings[report.block.id],
     )
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from analysis.contract import Procedure
 from analysis.declaration_lint import call_path
-from builder.digests import digest
+from builder.digests import NOTHING, digest
 from builder.render import environment, parts_certification
 from builder.render.book import Book
 from builder.render.facts import Facts
@@ -73,21 +73,14 @@ def test_parts(facts: Facts, test: TestReport) -> Parts:
             book.record_address(test.test), facts.read(source) if stale and source else None
         ),
         "its frames": facts.frames_of(test),
-        "its results": digest(
-            [facts.result(o) for o in test.outcomes],
-            facts.geometries(test.outcomes),
-            book.procedures_of(test),
-        ),
-        "verdicts and limits": digest(
-            str(test.verdict), test.verdict_why, [facts.judged(o) for o in test.outcomes]
-        ),
-        "caveats": digest(facts.shared(test.caveats)),
-        "findings": digest(facts.shared(test.findings)),
+        "its results": _results(facts, test),
+        "verdicts and limits": _verdicts(facts, test),
+        "caveats": facts.together(test.caveats),
+        "findings": facts.together(test.findings),
         "tests beside it": digest(
-            book.neighbours.get((block.id, test.test.name)),
-            [t.block.id for t in book.namesakes[test.test.name]],
+            book.neighbours.get((block.id, test.test.name)), facts.namesakes[test.test.name]
         ),
-        "its block": digest(block.id, block.data_archived),
+        "its block": facts.blocks[block.id],
         "names": facts.names,
         "what it is compared with": against_part(facts, test),
         "certification": facts.certified(test),
@@ -97,10 +90,25 @@ def test_parts(facts: Facts, test: TestReport) -> Parts:
 test_parts.__test__ = False  # type: ignore[attr-defined]  # not a test of ours, whatever its name suggests
 
 
+def _results(facts: Facts, test: TestReport) -> str:
+    outcomes = test.outcomes
+    return digest(
+        [facts.result(o) for o in outcomes], facts.geometries(outcomes), facts.book.procedures_of(test)
+    )
+
+
+def _verdicts(facts: Facts, test: TestReport) -> str:
+    return digest(str(test.verdict), test.verdict_why, [facts.judged(o) for o in test.outcomes])
+
+
 def numbers_parts(facts: Facts, test: TestReport) -> Parts:
     """Of the page of all numbers of a test."""
-    shown = test_parts(facts, test)
-    return {name: shown[name] for name in ("its results", "verdicts and limits", "caveats", "names")}
+    return {
+        "its results": _results(facts, test),
+        "verdicts and limits": _verdicts(facts, test),
+        "caveats": facts.together(test.caveats),
+        "names": facts.names,
+    }
 
 
 def result_parts(facts: Facts, outcome: Outcome) -> Parts:
@@ -124,7 +132,9 @@ def result_parts(facts: Facts, outcome: Outcome) -> Parts:
                 )
                 for what, mid in outcome.used
             ]
-        ),
+        )
+        if outcome.used
+        else NOTHING,
         "names": facts.names,
         "certification": parts_certification.of_result(facts, outcome),
     }
@@ -157,8 +167,8 @@ def block_parts(facts: Facts, block: BlockReport) -> Parts:
         "verdicts and limits": digest(
             [(str(t.verdict), t.verdict_why) for t in block.tests], [facts.judged(o) for o in held]
         ),
-        "caveats": digest(facts.shared(block.caveats), [facts.shared(t.caveats) for t in block.tests]),
-        "findings": digest(facts.shared(found)),
+        "caveats": digest(facts.shared(block.caveats), [facts.together(t.caveats) for t in block.tests]),
+        "findings": facts.together(found),
         "certification": digest(book.report.certification.count(block.block.id)),
         "blocks beside it": digest(blocks[max(here - 1, 0) : here + 2]),
         "names": digest(facts.names, [d.name for d in campaign.detectors_of(block.block)]),
@@ -171,8 +181,8 @@ def exposures_parts(facts: Facts, block: BlockReport, part: int, parts: int) -> 
         "its frames and their findings": facts.frames[block.block.id][part - 1],
         "its damaged files": digest(block.damaged if part == 1 else ()),
         "the number of its parts": digest(parts),
-        "caveats": digest(facts.shared(block.caveats)),
-        "its block": digest(block.block.id, block.block.data_archived),
+        "caveats": facts.together(block.caveats),
+        "its block": facts.blocks[block.block.id],
         "names": facts.names,
     }
 
@@ -187,8 +197,8 @@ def detector_parts(facts: Facts, name: str) -> Parts:
         "its geometry": digest(facts.shared((declared,)) if declared else None),
         "its results": digest([(o.block, o.test, facts.result(o)) for o in outcomes]),
         "verdicts and limits": digest([facts.judged(o) for o in outcomes]),
-        "caveats": digest(facts.shared(_of_detector(book.caveats, name))),
-        "findings": digest(facts.shared(f for f in book.findings if f.detector == name)),
+        "caveats": facts.together(_of_detector(book.caveats, name)),
+        "findings": facts.together(f for f in book.findings if f.detector == name),
         "blocks that hold it": digest(blocks),
         "names": facts.names,
     }
@@ -218,9 +228,9 @@ def procedure_parts(facts: Facts, procedure: Procedure, known: Collection[str]) 
         "its declaration": facts.procedure(procedure),
         "its call": digest(call_path(procedure), book.report.campaign.instrument),
         "its parameters here": digest(use.parameters if use else None, use.tests if use else ()),
-        "caveats": digest(facts.shared(naming(book.caveats, procedure))),
+        "caveats": facts.together(naming(book.caveats, procedure)),
         "its trends": digest(trend_pages(procedure, known)),
-        "limits": digest(facts.shared(limits)),
+        "limits": facts.together(limits),
         "its tests and their verdicts": digest([(t.test.key, t.test.date, str(v)) for t, v in tests]),
         "names": facts.names,
     }
@@ -248,12 +258,12 @@ def caveats_parts(facts: Facts) -> Parts:
     """Of the page of caveats."""
     book = facts.book
     ages = [age(datetime.combine(c.date, time()), facts.now) if c.date else "" for c in book.caveats]
-    touching = [(t.test.key, facts.shared(t.caveats)) for t in book.report.tests() if t.caveats]
+    touching = [(t.test.key, facts.together(t.caveats)) for t in book.report.tests() if t.caveats]
     return {
-        "caveats": digest(facts.shared(book.caveats)),
+        "caveats": facts.together(book.caveats),
         "their age": digest(ages),
         "what they touch": digest(
-            [(b.block.id, facts.shared(b.caveats)) for b in book.report.blocks],
+            [(b.block.id, facts.together(b.caveats)) for b in book.report.blocks],
             touching,
             [book.coverage.by_caveat.get(id(c)) for c in book.caveats],
             book.coverage.whole,
@@ -273,7 +283,7 @@ def limits_parts(facts: Facts) -> Parts:
     book = facts.book
     counts = [sorted((str(v), n) for v, n in book.judged[id(x)].items()) for x in book.limits]
     return {
-        "limits": digest(facts.shared(book.limits)),
+        "limits": facts.together(book.limits),
         "what they judged": digest(counts, [sorted(book.unjudged[id(x)].items()) for x in book.limits]),
         "quantities": digest([facts.procedure(p) for p in book.procedures.values()]),
         "names": facts.names,
@@ -305,7 +315,7 @@ def home_parts(facts: Facts, description: str) -> Parts:
         "tests, their results and verdicts": digest(list(facts.tests.values())),
         **coverage_parts(facts),
         "findings": digest(facts.findings(facts.book.findings)),
-        "caveats": digest(facts.shared(facts.book.caveats), [facts.shared(b.caveats) for b in report.blocks]),
+        "caveats": digest(facts.shared(facts.book.caveats), [facts.together(b.caveats) for b in report.blocks]),
         "record sources": digest([facts.table(s) for s in facts.book.snapshots.values()], campaign.sources),
         "facts of the campaign": digest(
             campaign.title, campaign.instrument, campaign.description, description, campaign.documents,

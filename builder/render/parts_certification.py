@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from builder.digests import digest
 from builder.render.facts import Facts
-from builder.render.pages_certification import AllCertified, certified_result
+from builder.render.pages_certification import AllCertified, about_result, decisions
 from builder.report import Outcome, TestReport
 
 
 def of_result(facts: Facts, outcome: Outcome) -> str:
-    """What a provenance page says of certification."""
-    return digest(certified_result(facts.book, outcome))
+    """What a provenance page says of certification; what can be decided about is told by the result."""
+    book, place = facts.book, (outcome.block, outcome.test)
+    return digest(
+        decisions(book, about_result(book, outcome)), place, facts.reasons, book.review_pages.get(place)
+    )
 
 
 def certification_parts(facts: Facts, shown: AllCertified) -> dict[str, str]:

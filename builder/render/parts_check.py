@@ -33,15 +33,10 @@ def check_parts(facts: Facts) -> Parts:
     }
 
 
-def _numbers(facts: Facts, test: TestReport | None) -> list[object]:
-    """The numbers of a test, judged, with where they stand."""
-    return [] if test is None else [(o.result_id, facts.result(o), facts.judged(o)) for o in test.outcomes]
-
-
 def comparison_parts(facts: Facts, pair: Pair) -> Parts:
     """Of the comparison of two blocks, as page and as table."""
     sides = [
-        [(t.test.name, _numbers(facts, t)) for t in block.tests if t.outcomes]
+        [(t.test.name, facts.numbers_of(t)) for t in block.tests if t.outcomes]
         for block in (pair.here, pair.there)
     ]
     blocks = [(b.block.id, b.block.start, b.block.end) for b in (pair.here, pair.there)]
@@ -50,7 +45,7 @@ def comparison_parts(facts: Facts, pair: Pair) -> Parts:
         "numbers and verdicts of the second": digest(sides[1]),
         "the blocks, and why they are compared": digest(blocks, pair.why),
         "names": digest(
-            facts.names, [sorted((b, t) for b, t in facts.book.tests if b in (blocks[0][0], blocks[1][0]))]
+            facts.names, [[t.test.name for t in block.tests] for block in (pair.here, pair.there)]
         ),
     }
 
@@ -73,9 +68,9 @@ def against_part(facts: Facts, test: TestReport) -> str:
     tests = ([before] if before else []) + [
         book.tests[p] for p in dict.fromkeys(done) if p in book.tests and p != place
     ]
-    pairs = {(p.here.block.id, p.there.block.id) for p in book.pairs}
+    pairs = facts.compared
     return digest(
-        [(t.block.id, t.test.name, (test.block.id, t.block.id) in pairs, _numbers(facts, t)) for t in tests],
+        [(t.block.id, t.test.name, (test.block.id, t.block.id) in pairs, facts.numbers_of(t)) for t in tests],
         sorted(set(done)),
         book.images.get(place, []),
     )

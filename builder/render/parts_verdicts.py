@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from builder.digests import digest
 from builder.render.facts import Facts
-from builder.rollup import of_block
 
 
 def verdicts_parts(facts: Facts) -> dict[str, str]:
@@ -24,8 +23,7 @@ def verdicts_parts(facts: Facts) -> dict[str, str]:
 def coverage_parts(facts: Facts) -> dict[str, str]:
     """Of the home page: what is judged of what is declared, how many failures are open, how much was reviewed."""
     report = facts.book.report
-    blocks = [of_block(b, report.campaign) for b in report.blocks]
     return {
-        "coverage and open failures": digest(blocks, len(report.verdicts.open)),
+        "coverage and open failures": digest(facts.book.standings, len(report.verdicts.open)),
         "how much was reviewed": digest(report.certification.count()),
     }

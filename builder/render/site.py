@@ -109,7 +109,7 @@ def render(
 
     def draw(draft: Draft) -> None:
         parts = {**common, "templates": templates[draft.template], **draft.parts}
-        key = digest(sorted(parts.items()))
+        key = digest(parts)
         before = known.get(draft.path, ("", ""))
         if not fresh and before[0] == key and site.keep(draft.path, before[1]):
             return

@@ -170,6 +170,20 @@ def test_a_copy_begun_before_the_end_of_a_build_is_that_of_afterwards(store: Sto
     assert set(SETTLED) | set(ENDING) == set(KEPT) and not set(SETTLED) & set(ENDING)
 
 
+def test_the_copy_keeps_the_order_of_rows(store: Store) -> None:
+    """They are handed over as they are, in the order in which they were added: not that of any index."""
+    build = store.begin(NOW, "c", {})
+    for name in ("r3", "r1", "r2"):
+        store.add_result(result(name), build)
+    store.db.execute("DELETE FROM measurements WHERE result_id = 'r1'")  # an old store may have gaps
+    copy = sqlite3.connect(":memory:")
+    copy.deserialize(store.copy())
+    assert [r[0] for r in copy.execute("SELECT id FROM results ORDER BY rowid")] == ["r3", "r1", "r2"]
+    for table in KEPT:
+        rows = f"SELECT * FROM {table} ORDER BY rowid"
+        assert copy.execute(rows).fetchall() == list(map(tuple, store.db.execute(rows).fetchall())), table
+
+
 def test_a_copy_of_what_is_no_database_says_so_at_its_end(tmp_path: Path) -> None:
     (tmp_path / "calbook.sqlite").write_bytes(b"no database at all" * 1000)
     with pytest.raises(sqlite3.DatabaseError, match="not a database"):
