@@ -14,8 +14,9 @@ from builder.acquired.match import Matching
 from builder.caveats import Touching, raised_caveats
 from builder.digests import digest
 from builder.expectations import Place
+from builder.judge import Judgement
 from builder.judging import JudgedAll
-from builder.measure import MeasuredAll, measurement_id, stored_measurement_id
+from builder.measure import MeasuredAll
 from builder.plan import NotRun, Task
 from builder.plugins import Known
 from builder.render import addresses
@@ -213,7 +214,8 @@ class Assembler:
         page = addresses.result_page(stored.id)
         before = self._before(stored)
         judged = tuple(
-            self._judged(stored, m, place, task.setting, own, page, before) for m in stored.measurements
+            self._judged(mid, m, found, place, own, page, before)
+            for mid, m, found in self.g.judged.results[stored.id].numbers
         )
         return Outcome(
             stored.id,
@@ -251,17 +253,15 @@ class Assembler:
 
     def _judged(
         self,
-        stored: StoredResult,
+        mid: str,
         measurement: Measurement,
+        found: Judgement,
         place: Place,
-        setting: str,
         own: tuple[Caveat, ...],
         page: str,
         before: Sequence[StoredResult],
     ) -> Judged:
         caveats = self._touching.number(place, measurement)
-        mid = measurement_id(stored.id, measurement, setting)
-        found = self.g.judged.judgements[mid]
         limit, bounds = found.limit, (found.low, found.high)
         return Judged(
             mid,
@@ -287,10 +287,9 @@ class Assembler:
     ) -> Iterator[tuple[str, float | None, float | None, str, str]]:
         wanted = measurement.quantity, measurement.channel, measurement.setting
         for old in before:
-            for m in old.measurements:
+            for _, m, found in self.g.judged.results[old.id].numbers:
                 if (m.quantity, m.channel, m.setting) == wanted:
-                    judged = self.g.judged.judgements.get(stored_measurement_id(old, m))
-                    verdict = str(judged.verdict) if judged else ""
+                    verdict = str(found.verdict)
                     yield old.measured_at, m.value, m.uncertainty, verdict, old.id
 
     def _figures(self, stored: StoredResult) -> list[DrawnFigure]:

@@ -387,16 +387,13 @@ class Store:
             out.setdefault(mid, []).append((verdict[0], verdict[1], verdict[2], verdict[3], verdict[4]))
         return out
 
-    def judge(self, now: Mapping[str, StoredVerdict], build_id: int) -> None:
-        """Record verdicts that differ from the last ones of the same measurements; earlier ones stay.
+    def judge(self, now: Mapping[str, Mapping[str, StoredVerdict]], build_id: int) -> None:
+        """Record verdicts, given by result and measurement, that differ from the last ones of the same measurements.
 
-        What a result was judged last is known by a digest, so that nothing is compared where nothing moved.
+        Earlier ones stay. What a result was judged last is known by a digest, so that nothing is compared where nothing moved.
         """
-        by_result: dict[str, dict[str, StoredVerdict]] = {}
-        for mid, verdict in now.items():
-            by_result.setdefault(mid.partition(".")[0], {})[mid] = verdict
         known = dict(self.db.execute("SELECT result_id, digest FROM judged"))
-        fresh = {r: digest(list(held.items())) for r, held in by_result.items()}
+        fresh = {r: digest(list(held.items())) for r, held in now.items() if held}
         changed = {r: d for r, d in fresh.items() if known.get(r) != d}
         if not changed:
             return
@@ -407,7 +404,7 @@ class Store:
                 [
                     (mid, *row, build_id)
                     for result in changed
-                    for mid, row in by_result[result].items()
+                    for mid, row in now[result].items()
                     if before.get(mid) != row
                 ],
             )
