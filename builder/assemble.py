@@ -211,10 +211,9 @@ class Assembler:
         own = tuple(
             c for c in raised if c.raised_by == procedure.name and place.detector in c.scope.detectors
         )
-        page = addresses.result_page(stored.id)
         before = self._before(stored)
         judged = tuple(
-            self._judged(mid, m, found, place, own, page, before)
+            self._judged(mid, m, found, place, own, before)
             for mid, m, found in self.g.judged.results[stored.id].numbers
         )
         return Outcome(
@@ -237,8 +236,11 @@ class Assembler:
             detail.get("versions", {}),
             stored.measured_at,
             stored.seconds,
-            page,
-            (*self._touching.result(place, procedure, {j.measurement.setting for j in judged}), *own),
+            addresses.result_page(stored.id),
+            (
+                *self._touching.result(place, procedure, lambda: {m.setting for m in stored.measurements}),
+                *own,
+            ),
         )
 
     def _fingerprinted(self, frame: Frame) -> Frame:
@@ -258,14 +260,12 @@ class Assembler:
         found: Judgement,
         place: Place,
         own: tuple[Caveat, ...],
-        page: str,
         before: Sequence[StoredResult],
     ) -> Judged:
         caveats = self._touching.number(place, measurement)
         limit, bounds = found.limit, (found.low, found.high)
         return Judged(
             mid,
-            f"{page}#{addresses.measurement_anchor(mid)}",
             measurement,
             found.verdict,
             limit,

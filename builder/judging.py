@@ -214,7 +214,7 @@ def on_record(judged: JudgedAll, wanted: Iterable[str], begun: Mapping[int, str]
         spots,
         {mid: _text(m) for mid, (_, m) in there.items()},
         now,
-        {mid: addresses.measurement_page(mid.partition(".")[0], mid) for mid, _ in now.values()},
+        {mid: addresses.measurement_page(mid) for mid, _ in now.values()},
         begun,
     )
 
