@@ -14,8 +14,9 @@ from builder.acquired.match import Matching
 from builder.caveats import Touching, raised_caveats
 from builder.digests import digest
 from builder.expectations import Place
+from builder.judge import Judgement
 from builder.judging import JudgedAll
-from builder.measure import MeasuredAll, measurement_id, stored_measurement_id
+from builder.measure import MeasuredAll
 from builder.plan import NotRun, Task
 from builder.plugins import Known
 from builder.render import addresses
@@ -210,10 +211,10 @@ class Assembler:
         own = tuple(
             c for c in raised if c.raised_by == procedure.name and place.detector in c.scope.detectors
         )
-        page = addresses.result_page(stored.id)
         before = self._before(stored)
         judged = tuple(
-            self._judged(stored, m, place, task.setting, own, page, before) for m in stored.measurements
+            self._judged(mid, m, found, place, own, before)
+            for mid, m, found in self.g.judged.results[stored.id].numbers
         )
         return Outcome(
             stored.id,
@@ -235,8 +236,11 @@ class Assembler:
             detail.get("versions", {}),
             stored.measured_at,
             stored.seconds,
-            page,
-            (*self._touching.result(place, procedure, {j.measurement.setting for j in judged}), *own),
+            addresses.result_page(stored.id),
+            (
+                *self._touching.result(place, procedure, lambda: {m.setting for m in stored.measurements}),
+                *own,
+            ),
         )
 
     def _fingerprinted(self, frame: Frame) -> Frame:
@@ -251,21 +255,17 @@ class Assembler:
 
     def _judged(
         self,
-        stored: StoredResult,
+        mid: str,
         measurement: Measurement,
+        found: Judgement,
         place: Place,
-        setting: str,
         own: tuple[Caveat, ...],
-        page: str,
         before: Sequence[StoredResult],
     ) -> Judged:
         caveats = self._touching.number(place, measurement)
-        mid = measurement_id(stored.id, measurement, setting)
-        found = self.g.judged.judgements[mid]
         limit, bounds = found.limit, (found.low, found.high)
         return Judged(
             mid,
-            f"{page}#{addresses.measurement_anchor(mid)}",
             measurement,
             found.verdict,
             limit,
@@ -287,10 +287,9 @@ class Assembler:
     ) -> Iterator[tuple[str, float | None, float | None, str, str]]:
         wanted = measurement.quantity, measurement.channel, measurement.setting
         for old in before:
-            for m in old.measurements:
+            for _, m, found in self.g.judged.results[old.id].numbers:
                 if (m.quantity, m.channel, m.setting) == wanted:
-                    judged = self.g.judged.judgements.get(stored_measurement_id(old, m))
-                    verdict = str(judged.verdict) if judged else ""
+                    verdict = str(found.verdict)
                     yield old.measured_at, m.value, m.uncertainty, verdict, old.id
 
     def _figures(self, stored: StoredResult) -> list[DrawnFigure]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import date
 
 from analysis.contract import Measurement, Procedure
@@ -26,8 +26,10 @@ def softened(judgement: Judgement, caveats: Iterable[Caveat]) -> Judgement:
     )
 
 
-def excluded_by_caveat(caveats: Iterable[Caveat]) -> str:
+def excluded_by_caveat(caveats: Collection[Caveat]) -> str:
     """Why a number that these caveats touch is kept out of trends, in words; '' where none of them asks for that."""
+    if not caveats:
+        return ""
     return "; ".join(f"caveat {c.id}: {c.text}" for c in caveats if c.open and c.effect == "exclude")
 
 
@@ -79,14 +81,16 @@ class Touching:
             c for c in held if c.scope.covers(procedure=place.procedure, quantity=name, setting=setting)
         )
 
-    def result(self, place: Place, procedure: Procedure, settings: Collection[str]) -> tuple[Caveat, ...]:
+    def result(
+        self, place: Place, procedure: Procedure, settings: Callable[[], Collection[str]]
+    ) -> tuple[Caveat, ...]:
         """The open caveats of a result as a whole, and so of its figures and products: those that touch any part of it."""
         return tuple(
             c
             for c in self._open
             if c.scope.covers(place.block, place.test, place.detector, day=place.day)
             and self._channel(c.scope, [place.detector])
-            and _analysed(c.scope, [procedure], settings)
+            and _analysed(c.scope, [procedure], settings())
         )
 
     def test(
@@ -99,11 +103,10 @@ class Touching:
     ) -> tuple[Caveat, ...]:
         """The caveats of a test, open or not: those that touch the detectors, procedures and settings that it has."""
         detectors = [d.name for d in self.campaign.detectors_of(block)]
-        settings = {j.measurement.setting for o in outcomes for j in o.measurements}
+        found = tuple(self.campaign.caveats_for(block.id, test.name, day=day))
+        settings = {j.measurement.setting for o in outcomes for j in o.measurements} if found else set()
         return tuple(
-            c
-            for c in self.campaign.caveats_for(block.id, test.name, day=day)
-            if self._channel(c.scope, detectors) and _analysed(c.scope, procedures, settings)
+            c for c in found if self._channel(c.scope, detectors) and _analysed(c.scope, procedures, settings)
         )
 
     def block(self, block: Block, tests: Sequence[TestReport]) -> tuple[Caveat, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
@@ -84,7 +84,7 @@ def within(value: float, low: float | None, high: float | None) -> bool:
 _WITHOUT_LIMIT = Judgement(Verdict.NOT_EVALUATED, None, "no limit applies")
 
 
-def judge(measurement: Measurement, place: Place, limits: Iterable[Limit], find: Find = stated) -> Judgement:
+def judge(measurement: Measurement, place: Place, limits: Sequence[Limit], find: Find = stated) -> Judgement:
     """The verdict on one measurement; ``find`` gives the bounds of a limit that does not state them itself.
 
     A value outside a limit fails or warns as the limit says. A value inside passes, unless it bears a flag
@@ -92,8 +92,8 @@ def judge(measurement: Measurement, place: Place, limits: Iterable[Limit], find:
     value still warns. A limit that has no bounds here (no reference, too few points) leaves it not evaluated, and
     says why. A value that could not be had is 'not reached' or 'not evaluated', with its reason.
     """
-    doubts = [FLAGS[f] for f in measurement.flags if f in ALARMS]
-    fitting = applicable(measurement, place, limits)
+    doubts = [FLAGS[f] for f in measurement.flags if f in ALARMS] if measurement.flags else []
+    fitting = applicable(measurement, place, limits) if limits else []
     if measurement.value is None:
         reason = measurement.reason or ""
         verdict = Verdict.NOT_REACHED if reason == "not-reached" else Verdict.NOT_EVALUATED

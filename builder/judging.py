@@ -17,7 +17,7 @@ from builder.decide import result_of_places
 from builder.expectations import Expectations, Place, Spot, Taken, Valued, spot_of
 from builder.flips import OnRecord
 from builder.judge import Judgement, applicable, judge
-from builder.measure import MeasuredAll, measurement_id, stored_measurement_id
+from builder.measure import MeasuredAll, measurement_id
 from builder.plan import Task
 from builder.render import addresses
 from builder.store import StoredResult, StoredVerdict
@@ -30,29 +30,30 @@ from campaign.model import Campaign, Limit
 from campaign.record import Test
 
 
+@dataclass(frozen=True)
+class JudgedResult:
+    """The verdicts on a result: by measurement, in their order, its id and the judgement. ``shown`` where the build shows it."""
+
+    place: Place
+    numbers: Sequence[tuple[str, Measurement, Judgement]]
+    shown: bool
+
+
 @dataclass
 class JudgedAll:
-    """All verdicts by measurement id, and the spot and value of each; limits that matched none are among the findings."""
+    """All verdicts by result id; limits that matched no measurement are among the findings."""
 
-    judgements: dict[str, Judgement] = field(default_factory=dict)
-    spots: dict[str, Spot] = field(default_factory=dict)
-    values: dict[str, Measurement] = field(default_factory=dict)
-    current: dict[Spot, str] = field(default_factory=dict)
+    results: dict[str, JudgedResult] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
 
-    def add(
-        self, mid: str, judgement: Judgement, spot: Spot, measurement: Measurement, *, current: bool
-    ) -> None:
-        """Note the verdict on a measurement; ``current`` where the build shows it."""
-        self.judgements[mid], self.spots[mid], self.values[mid] = judgement, spot, measurement
-        if current:
-            self.current[spot] = mid
-
-    def rows(self) -> dict[str, StoredVerdict]:
-        """What the store keeps of each."""
+    def rows(self) -> dict[str, dict[str, StoredVerdict]]:
+        """What the store keeps of each measurement, by result id and its own."""
         return {
-            mid: (str(j.verdict), j.limit.id if j.limit else None, j.low, j.high, j.why)
-            for mid, j in self.judgements.items()
+            ident: {
+                mid: (str(j.verdict), j.limit.id if j.limit else None, j.low, j.high, j.why)
+                for mid, _, j in result.numbers
+            }
+            for ident, result in self.results.items()
         }
 
 
@@ -91,7 +92,7 @@ def judge_all(
             return there.test.date or there.block.start
         return blocks[result.block].start if result.block in blocks else None
 
-    held = [(measurement_id(r.id, m, s), r, m) for r, s in _shown(measured) for m in r.measurements]
+    held = list(_shown(measured))
     out = JudgedAll()
     limits, touching = Applied(campaign.limits), Touching(campaign)
 
@@ -102,18 +103,20 @@ def judge_all(
         lambda: _valued(held), taken, _left_out(campaign.decisions, measured, held, by_caveat)
     )
 
-    def verdict(m: Measurement, place: Place) -> Judgement:
-        return softened(limits.judge(m, place, expectations), touching.number(place, m))
+    def judged(result: StoredResult, setting: str, shown: bool) -> JudgedResult:
+        place, numbers = place_of(result), []
+        for m in result.measurements:
+            verdict = limits.judge(m, place, expectations)
+            if caveats := touching.number(place, m):
+                verdict = softened(verdict, caveats)
+            numbers.append((measurement_id(result.id, m, setting), m, verdict))
+        return JudgedResult(place, numbers, shown)
 
-    for mid, result, m in held:
-        place = place_of(result)
-        out.add(mid, verdict(m, place), spot_of(place, m), m, current=True)
+    for result, setting in held:
+        out.results[result.id] = judged(result, setting, shown=True)
     for old in earlier.values():
-        place = place_of(old)
-        for m in old.measurements:
-            mid = stored_measurement_id(old, m)
-            if mid not in out.judgements:
-                out.add(mid, verdict(m, place), spot_of(place, m), m, current=False)
+        if old.id not in out.results:
+            out.results[old.id] = judged(old, old.detail.get("setting", ""), shown=False)
     out.findings = check_use(campaign.limits, limits.matched, limits.measured)
     return out
 
@@ -126,9 +129,10 @@ def _shown(measured: MeasuredAll) -> Iterator[tuple[StoredResult, str]]:
                 yield measured.result(task.result_id), task.setting
 
 
-def _valued(held: Iterable[tuple[str, StoredResult, Measurement]]) -> Iterator[Valued]:
-    for _, r, m in held:
-        yield spot_at(r, m), m
+def _valued(held: Iterable[tuple[StoredResult, str]]) -> Iterator[Valued]:
+    for result, _ in held:
+        for m in result.measurements:
+            yield spot_at(result, m), m
 
 
 def spot_at(result: StoredResult, m: Measurement) -> Spot:
@@ -141,7 +145,7 @@ def spot_at(result: StoredResult, m: Measurement) -> Spot:
 def _left_out(
     decisions: Iterable[Decision],
     measured: MeasuredAll,
-    held: Sequence[tuple[str, StoredResult, Measurement]],
+    held: Sequence[tuple[StoredResult, str]],
     by_caveat: Callable[[StoredResult, Measurement], str],
 ) -> Callable[[Spot, Measurement], str]:
     """Why a measurement is left out of trends, and has no say in limits that rest on them: as people decided, or by a caveat."""
@@ -149,16 +153,17 @@ def _left_out(
     for decision in decisions:
         if decision.decision in JUDGING:
             decided.setdefault(decision.subject, []).append(decision)
-    places: dict[Spot, tuple[str, StoredResult]] = {}
+    places: dict[Spot, tuple[StoredResult, str]] = {}
     tests: dict[str, str] = {}
 
     def why(spot: Spot, m: Measurement) -> str:
         if not places:  # some limit is statistical
-            places.update((spot_at(r, m), (mid, r)) for mid, r, m in held)
+            places.update((spot_at(r, n), (r, setting)) for r, setting in held for n in r.measurements)
             if decided:
                 tests.update(_results_of_tests(measured))
-        mid, result = places[spot]
+        result, setting = places[spot]
         if decided:
+            mid = measurement_id(result.id, m, setting)
             test = subject(spot.block, spot.test)
             whole = subject(spot.block, spot.test, spot.procedure, spot.detector)
             part = f"{whole}#{mid.removeprefix(f'{result.id}.')}"
@@ -192,15 +197,24 @@ def statements(limits: Iterable[Limit]) -> dict[str, str]:
 
 def on_record(judged: JudgedAll, wanted: Iterable[str], begun: Mapping[int, str]) -> OnRecord:
     """What the history of verdicts needs to know of the measurements ``wanted``."""
-    there = [mid for mid in wanted if mid in judged.spots]
-    spots = {mid: judged.spots[mid] for mid in there}
-    now = {s: judged.current[s] for s in spots.values() if s in judged.current}
-    shown = set(now.values())
+    wanted = list(wanted)
+    results = {r: judged.results[r] for r in (mid.partition(".")[0] for mid in wanted) if r in judged.results}
+    held = {mid: (spot_of(r.place, m), m) for r in results.values() for mid, m, _ in r.numbers}
+    there = {mid: held[mid] for mid in wanted if mid in held}
+    spots = {mid: spot for mid, (spot, _) in there.items()}
+    places = {r.place for r in results.values()}
+    current = {
+        spot_of(r.place, m): (mid, str(j.verdict))
+        for r in judged.results.values()
+        if r.shown and r.place in places
+        for mid, m, j in r.numbers
+    }
+    now = {s: current[s] for s in spots.values() if s in current}
     return OnRecord(
         spots,
-        {mid: _text(judged.values[mid]) for mid in there},
-        {s: (mid, str(judged.judgements[mid].verdict)) for s, mid in now.items()},
-        {m: addresses.measurement_page(m.partition(".")[0], m) for m in {*there, *shown} if m in shown},
+        {mid: _text(m) for mid, (_, m) in there.items()},
+        now,
+        {mid: addresses.measurement_page(mid) for mid, _ in now.values()},
         begun,
     )
 

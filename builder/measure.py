@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import field
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from analysis.contract import ContractError, Measurement
@@ -44,17 +44,14 @@ class MeasuredAll:
 
 def measurement_id(result_id: str, measurement: Measurement, default_setting: str) -> str:
     """The permanent name of a measurement: result, quantity, channel, and setting where it is not the test's."""
-    parts = [result_id, measurement.quantity]
-    if measurement.channel:
-        parts.append(measurement.channel)
-    if measurement.setting != default_setting:
-        parts.append(slug(measurement.setting))
+    m = measurement
+    return result_id + _part(m.quantity, m.channel or "", None if m.setting == default_setting else m.setting)
+
+
+@lru_cache(maxsize=1 << 16)  # all tests of a procedure share them
+def _part(quantity: str, channel: str, setting: str | None) -> str:
+    parts = ["", quantity, *([channel] if channel else []), *([] if setting is None else [slug(setting)])]
     return ".".join(parts)
-
-
-def stored_measurement_id(result: StoredResult, measurement: Measurement) -> str:
-    """The permanent name of a measurement of a stored result, which knows the setting of its test."""
-    return measurement_id(result.id, measurement, result.detail.get("setting", ""))
 
 
 def error_id(result_id: str, code: str) -> str:

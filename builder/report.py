@@ -19,6 +19,7 @@ from builder.certified import Certification
 from builder.costs import Costs
 from builder.flips import VerdictHistory
 from builder.published import PublishedVersion
+from builder.render.addresses import measurement_page
 from builder.timeline import taken_at
 from builder.trend_series import Trends
 from campaign.findings import Finding
@@ -72,14 +73,12 @@ _WORST_FIRST = {verdict: place for place, verdict in enumerate(_ORDER)}
 class Judged:
     """A measurement with its verdict, the limit that gave it, and the caveats that touch it.
 
-    ``id`` is permanent: '<result id>.<quantity>[.<channel>][.<setting>]'. ``page`` is the address of its
-    provenance, relative to the site's root, anchor included. ``earlier`` holds values that former builds
-    published for the same thing, newest first, as (when, value, uncertainty, verdict, result id). ``bounds`` are those that
+    ``id`` is permanent: '<result id>.<quantity>[.<channel>][.<setting>]'. ``earlier`` holds values that
+    former builds published for the same thing, newest first, as (when, value, uncertainty, verdict, result id). ``bounds`` are those that
     judged it, where the limit does not state them itself; ``unjudged`` is the code of why its limit could not judge.
     """
 
     id: str
-    page: str
     measurement: Measurement
     verdict: Verdict
     limit: Limit | None = None
@@ -88,6 +87,11 @@ class Judged:
     earlier: tuple[tuple[str, float | None, float | None, str, str], ...] = ()
     bounds: tuple[float | None, float | None] | None = None
     unjudged: str = ""
+
+    @property
+    def page(self) -> str:
+        """The address of its provenance, relative to the site's root, anchor included."""
+        return measurement_page(self.id)
 
     @property
     def low(self) -> float | None:

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import cache
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -309,30 +310,41 @@ class Store:
             Measurement,  # numpy comes with it: a build that changes nothing needs neither
         )
 
-        wanted = sorted(set(ids))
-        measured: dict[str, list[Measurement]] = {i: [] for i in wanted}
-        for ident, *m, flags, reason, note in self._of(
-            wanted,
-            "SELECT result_id, quantity, channel, setting, value, uncertainty, unit, estimator, n, flags, reason, note "
-            "FROM measurements WHERE result_id IN ({}) ORDER BY result_id, position",
-        ):
-            quantity, channel, setting, value, uncertainty, unit, estimator, n = m
-            measured[ident].append(
-                Measurement(
+        columns = "quantity, channel, setting, value, uncertainty, unit, estimator, n, flags, reason, note, position"
+        of_result = f"SELECT {columns} FROM measurements WHERE result_id = ?"
+
+        def measurements(ident: str) -> Iterator[Measurement]:
+            rows = self.db.execute(of_result, (ident,)).fetchall()
+            rows.sort(key=itemgetter(-1))  # costs less than to have the database sort wide rows
+            for (
+                quantity,
+                channel,
+                setting,
+                value,
+                uncertainty,
+                unit,
+                estimator,
+                n,
+                flags,
+                reason,
+                note,
+                _,
+            ) in rows:
+                yield Measurement(
                     quantity, channel or None, setting, value, uncertainty, unit, estimator, n,
                     _flags(flags), reason, note,
-                )
-            )  # fmt: skip
+                )  # fmt: skip
+
         out = {}
-        for *head, seconds, detail in self._of(
-            wanted,
+        for *head, detail in self._of(
+            sorted(set(ids)),
             "SELECT id, block, test, detector, procedure, version, status, measured_at, seconds, detail "
             "FROM results WHERE id IN ({})",
         ):
-            ident, block, test, detector, procedure, version, status, measured_at = head
+            ident, block, test, detector, procedure, version, status, measured_at, seconds = head
             out[ident] = StoredResult(
                 ident, block, test, detector, procedure, version, status, measured_at, seconds,
-                orjson.loads(detail), tuple(measured[ident]),
+                orjson.loads(detail), tuple(measurements(ident)),
             )  # fmt: skip
         return out
 
@@ -387,16 +399,13 @@ class Store:
             out.setdefault(mid, []).append((verdict[0], verdict[1], verdict[2], verdict[3], verdict[4]))
         return out
 
-    def judge(self, now: Mapping[str, StoredVerdict], build_id: int) -> None:
-        """Record verdicts that differ from the last ones of the same measurements; earlier ones stay.
+    def judge(self, now: Mapping[str, Mapping[str, StoredVerdict]], build_id: int) -> None:
+        """Record verdicts, given by result and measurement, that differ from the last ones of the same measurements.
 
-        What a result was judged last is known by a digest, so that nothing is compared where nothing moved.
+        Earlier ones stay. What a result was judged last is known by a digest, so that nothing is compared where nothing moved.
         """
-        by_result: dict[str, dict[str, StoredVerdict]] = {}
-        for mid, verdict in now.items():
-            by_result.setdefault(mid.partition(".")[0], {})[mid] = verdict
         known = dict(self.db.execute("SELECT result_id, digest FROM judged"))
-        fresh = {r: digest(list(held.items())) for r, held in by_result.items()}
+        fresh = {r: digest(list(held.items())) for r, held in now.items() if held}
         changed = {r: d for r, d in fresh.items() if known.get(r) != d}
         if not changed:
             return
@@ -407,7 +416,7 @@ class Store:
                 [
                     (mid, *row, build_id)
                     for result in changed
-                    for mid, row in by_result[result].items()
+                    for mid, row in now[result].items()
                     if before.get(mid) != row
                 ],
             )

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from analysis.series import Key
+from builder.render.addresses import measurement_page
 from builder.trend_found import Found
 from campaign.frozen import dataclass
 
@@ -24,7 +25,7 @@ class Bound(NamedTuple):
 class Spot(NamedTuple):
     """A point of a series: ``time`` in days since 1970; ``excluded`` says why it is shown but not used.
 
-    ``page`` is the address of its provenance, ``source`` what else it is from ('series/lamp.csv, row 4').
+    ``measurement`` is the id of what it shows, '' for one of a table; ``source`` what else it is from ('series/lamp.csv, row 4').
     """
 
     time: float
@@ -32,7 +33,7 @@ class Spot(NamedTuple):
     uncertainty: float | None
     block: str
     test: str
-    page: str
+    measurement: str
     source: str
     verdict: str
     bound: Bound | None
@@ -40,6 +41,11 @@ class Spot(NamedTuple):
     excluded: str
     version: str
     note: str
+
+    @property
+    def page(self) -> str:
+        """The address of its provenance; '' for one of a table."""
+        return measurement_page(self.measurement) if self.measurement else ""
 
 
 class Overlay(NamedTuple):

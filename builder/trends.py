@@ -60,13 +60,14 @@ def begin_following(
     undated = _measured(campaign, blocks, excluded, held)
     procedures = list(procedures)
     _tabled(campaign, {p.name for p in procedures}, held)
+    for one in held.values():
+        one.spots.sort(key=itemgetter(0))
     order = _order(campaign, procedures, held)
     ready: list[tuple[Key, _Gathered, tuple[Overlay, ...], str, str]] = []
     asked: dict[str, tuple[Series, Sequence[Event]]] = {}
     drawn_over: dict[tuple[str, str, tuple[str, ...]], tuple[Overlay, ...]] = {}
     for key in sorted(held, key=order):
         one = held[key]
-        one.spots.sort(key=itemgetter(0))
         here = tuple(dict.fromkeys(s.block for s in one.spots))
         place = (key.detector, key.channel, here)
         if place not in drawn_over:
@@ -75,7 +76,7 @@ def begin_following(
         columns = list(zip(*one.spots, strict=True))
         name = digest(columns[:3], columns[10], columns[11], over)
         shown = _digest(key, one.unit, name, columns)
-        asked[name] = _series(key, one.spots), [Event(o.start, _event(o)) for o in over]
+        asked[name] = _series(key, columns), [Event(o.start, _event(o)) for o in over]
         ready.append((key, one, over, name, shown))
     take = kept.begin(asked, engine)
     tables = tuple(t.name for t in campaign.series if t.name not in {p.name for p in procedures})
@@ -109,17 +110,15 @@ def _event(over: Overlay) -> str:
     return {"block": f"block {over.name} begins", "caveat": f"caveat {over.name}"}.get(over.kind, over.text)
 
 
-def _series(key: Key, spots: Sequence[Spot]) -> Series:
-    times, values, errors = (
-        np.array([s[n] for s in spots], dtype=np.float64) for n in range(3)
-    )  # None is NaN
+def _series(key: Key, columns: Sequence[Sequence[Any]]) -> Series:
+    times, values, errors = (np.array(column, dtype=np.float64) for column in columns[:3])  # None is NaN
     return Series(
         key,
         times,
         values,
         errors if np.isfinite(errors).any() else None,
-        versions=tuple(s.version for s in spots),
-        excluded=tuple(s.excluded for s in spots),
+        versions=tuple(columns[11]),
+        excluded=tuple(columns[10]),
     )
 
 
@@ -158,7 +157,7 @@ def _measured(
                     note = m.note or (m.reason.replace("-", " ") if m.reason else "")
                     spots.append(
                         Spot(
-                            at, m.value, _error(m.uncertainty), *test_names, j.page, "", j.verdict.value, bound, m.flags,
+                            at, m.value, _error(m.uncertainty), *test_names, j.id, "", str(j.verdict), bound, m.flags,
                             excluded(outcome, j), version, note,
                         )
                     )  # fmt: skip
@@ -213,12 +212,12 @@ def _order(
     campaign: Campaign, procedures: Sequence[Procedure], held: Mapping[Key, _Gathered]
 ) -> Callable[[Key], Any]:
     """Procedures as declared, then tables; quantities as declared; settings; detectors of the campaign first; their
-    devices as they came; channels.
+    devices as they came; channels. The points of each series are in order of time.
     """
     begun: dict[tuple[str, str], float] = {}
     for key, one in held.items():
         place = key.detector, key.device
-        begun[place] = min(begun.get(place, np.inf), *(s.time for s in one.spots))
+        begun[place] = min(begun.get(place, np.inf), one.spots[0].time)
     declared = {
         f"{p.name}.{q.name}": (n, k) for n, p in enumerate(procedures) for k, q in enumerate(p.quantities)
     }

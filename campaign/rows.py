@@ -58,18 +58,18 @@ class _TableReader:
             self._no_names(table)
             return []
         self._check_unit()
-        headings = [heading_of(row, self.columns) is not None for row in table.rows]
+        headings = [heading_of(row, self.columns) for row in table.rows]
         written = [
-            "" if heading else self.source.block or self.columns.text(row, "block")
+            "" if heading is not None else self.source.block or self.columns.text(row, "block")
             for row, heading in zip(table.rows, headings, strict=True)
         ]
-        sessions, found = sessions_of(table, self.columns, written, self.notes.place)
+        sessions, found = sessions_of(table, self.columns, headings, written, self.notes.place)
         self.notes.extend(found)
         rows = zip(table.rows, table.row_numbers, written, sessions, headings, strict=True)
         read = (
             self._row(row, number, block, session)
             for row, number, block, session, heading in rows
-            if not heading
+            if heading is None
         )
         return [row for row in read if row is not None]
 

@@ -112,9 +112,9 @@ def number_anchor(measurement_id: str) -> str:
     return "." + measurement_anchor(measurement_id).partition(".")[2]
 
 
-def measurement_page(result_id: str, measurement_id: str) -> str:
-    """The provenance of a measurement, anchor included: what ``Judged.page`` holds."""
-    return f"{result_page(result_id)}#{measurement_anchor(measurement_id)}"
+def measurement_page(measurement_id: str) -> str:
+    """The provenance of a measurement (``Judged.id``, which begins with the result's), anchor included."""
+    return f"{result_page(measurement_id.partition('.')[0])}#{measurement_anchor(measurement_id)}"
 
 
 def record_page(source: str) -> str:

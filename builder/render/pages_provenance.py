@@ -94,7 +94,7 @@ def _used(book: Book, what: str, measurement: str) -> Used:
     return (
         what,
         measurement,
-        a.measurement_page(outcome.result_id, judged.id),
+        judged.page,
         (text, exact(m.value)),
         judged.caveats,
     )

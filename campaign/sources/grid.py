@@ -95,7 +95,7 @@ def is_error(text: str) -> bool:
 
 def has_note(found: Cell, note: str) -> bool:
     """Whether one of a cell's notes begins so."""
-    return any(part.startswith(note) for part in found.note.split("; "))
+    return found.note != "" and any(part.startswith(note) for part in found.note.split("; "))
 
 
 def is_repeat(found: Cell) -> bool:

@@ -31,11 +31,15 @@ def heading_of(row: Mapping[str, Cell], columns: Columns) -> str | None:
 
 
 def sessions_of(
-    table: Table, columns: Columns, blocks: Sequence[str], place: str
+    table: Table,
+    columns: Columns,
+    headings: Sequence[str | None],
+    blocks: Sequence[str],
+    place: str,
 ) -> tuple[list[str], list[Finding]]:
     """The session of each row of a table, '' for none.
 
-    ``blocks`` is the block of each row; sessions never reach from one block into the next. A session written
+    ``headings`` is what ``heading_of`` says of each row, ``blocks`` the block of each; sessions never reach from one block into the next. A session written
     once stands for the rows below it until the next one, unless the block's rows repeat their sessions
     (then a blank is a blank, and is reported) or the session's cell was merged (then the merge says how far).
     """
@@ -43,8 +47,7 @@ def sessions_of(
     out: list[str] = []
     unsaid: list[int] = []
     current, before, awaits = "", None, False  # awaits: a heading whose rows are still to come
-    for row, number, block in zip(table.rows, table.row_numbers, blocks, strict=True):
-        heading = heading_of(row, columns)
+    for row, number, heading, block in zip(table.rows, table.row_numbers, headings, blocks, strict=True):
         if heading is not None:
             current, awaits = _session(heading), True
             out.append(current)

@@ -34,7 +34,7 @@ def m(
 def a_test(
     block: str, name: str, *held: Measurement, day: str = "2025-02-01T00:00:00", kind: str = "chain"
 ) -> TestReport:
-    judged = tuple(Judged(f"{block}{name}{n}", "", x, Verdict.PASS) for n, x in enumerate(held))
+    judged = tuple(Judged(f"{block}{name}{n}", x, Verdict.PASS) for n, x in enumerate(held))
     outcomes = (
         (Outcome(f"r{block}{name}", block, name, "CAM1", LEVEL, "done", measurements=judged),) if held else ()
     )

@@ -32,7 +32,7 @@ def a_test(name: str, day: date | None, *, measured: bool = True, hour: int = 12
         "CAM1",
         LEVEL,
         "done",
-        measurements=(Judged("m" + name, "", value, Verdict.PASS),),
+        measurements=(Judged("m" + name, value, Verdict.PASS),),
     )
     return TestReport(Test("B1", name), Block(id="B1"), frames, outcomes=(outcome,), verdict=Verdict.PASS)
 

@@ -80,7 +80,8 @@ def test_shown_keeps_history_and_records_only_changes(store: Store) -> None:
 def test_a_verdict_that_flips_is_added_beside_the_earlier(store: Store) -> None:
     for verdict in ("pass", "pass", "fail"):
         build = store.begin(NOW, "c", {})
-        store.judge({"r.m": (verdict, "L1", 0.0, 1.0, "why"), "rr.m": ("pass", None, None, None, "")}, build)
+        moving, staying = (verdict, "L1", 0.0, 1.0, "why"), ("pass", None, None, None, "")
+        store.judge({"r": {"r.m": moving}, "rr": {"rr.m": staying}}, build)
         store.finish(build, NOW, "d", {}, [], {})
     assert [v[0] for v in store.verdicts()["r.m"]] == ["fail", "pass"]
     assert store.verdicts(["r"]) == {"r.m": store.verdicts()["r.m"]}  # and not those of "rr"
@@ -111,12 +112,12 @@ def test_a_build_takes_over_the_number_of_one_that_was_killed_and_what_that_had_
     first = store.begin(NOW, "c", {})
     store.add_result(result("r1"), first)
     store.show({PLACE: "r1"}, first)
-    store.judge({"r1.noise": ("pass", None, None, None, "")}, first)
+    store.judge({"r1": {"r1.noise": ("pass", None, None, None, "")}}, first)
     store.save_drawn({"p.html": ("key", "digest", "[]")}, (), {"p.html": {"part": "x"}}, first)
     assert store.begin(NOW, "again", {"a": "2"}) == first
     assert (store.shown(), store.verdicts(), store.page_history("p.html")) == ({}, {}, [])
     assert store.results(["r1"])["r1"] == result("r1")  # what was measured stays
-    store.judge({"r1.noise": ("pass", None, None, None, "")}, first)
+    store.judge({"r1": {"r1.noise": ("pass", None, None, None, "")}}, first)
     assert [v[0] for v in store.verdicts()["r1.noise"]] == ["pass"]
 
 

@@ -43,7 +43,7 @@ def test_report(
     test = Test(block=block.id, name=f"T{n:02d}", date=day if dated else None)
     judged = tuple(
         Judged(
-            f"r{n}.{q}.{c}.{s}", f"measurements/r{n}.html#{q}",
+            f"r{n}.{q}.{c}.{s}",
             Measurement(q, c or None, s, value, 0.1, "ADU", "mean", 3, reason=None if value is not None else "bad-fit"),
             Verdict.PASS, NEW if day >= date(2024, 1, 6) else OLD,
         )
@@ -201,7 +201,7 @@ def test_a_digest_moves_with_all_that_is_shown() -> None:
     def changed(**update: object) -> str:
         outcome = tests[3].outcomes[0]
         first = outcome.measurements[0]
-        judged = replace(first, **update) if "page" in update or "verdict" in update or "limit" in update else replace(
+        judged = replace(first, **update) if "id" in update or "verdict" in update or "limit" in update else replace(
             first, measurement=replace(first.measurement, **update)
         )  # fmt: skip
         other = replace(
@@ -213,7 +213,7 @@ def test_a_digest_moves_with_all_that_is_shown() -> None:
 
     moved = [
         changed(value=5.01), changed(uncertainty=0.2), changed(flags=("unstable",)), changed(note="odd"),
-        changed(page="elsewhere.html"), changed(verdict=Verdict.FAIL), changed(limit=None),
+        changed(id="elsewhere.level"), changed(verdict=Verdict.FAIL), changed(limit=None),
         changed(limit=OLD.model_copy(update={"high": 9.5})),
     ]  # fmt: skip
     assert len({before, *moved}) == len(moved) + 1

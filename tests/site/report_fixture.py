@@ -243,8 +243,7 @@ def _judged(
         quantity.name, channel, "600 nm" if procedure is TRANSFER else "", value, None if value is None else spread, quantity.unit,
         quantity.estimator, 0 if value is None else 40 + k, flags, reason, SCRIPT if k == 2 else "",
     )  # fmt: skip
-    page = addresses.measurement_page(result, name)
-    return Judged(name, page, measured, verdict, limit, why, caveats, earlier)
+    return Judged(name, measured, verdict, limit, why, caveats, earlier)
 
 
 def _outcome(

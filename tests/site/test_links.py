@@ -102,6 +102,6 @@ def test_addresses_stay_where_they_belong(block: str, test: str) -> None:
     assert len(parts) == 4
     assert ".." not in parts
     assert "" not in parts
-    anchor = addresses.measurement_page("abc", f"abc.{test}").partition("#")[2]
+    anchor = addresses.measurement_page(f"abc.{test}").partition("#")[2]
     assert anchor
     assert not set(anchor) & set(" \t\n\"'<>&#%")

@@ -34,9 +34,6 @@ def with_settings(test: TestReport, block: int = 0) -> TestReport:
             replace(
                 j,
                 id=f"{o.result_id}.{j.measurement.quantity}.{j.measurement.channel}.level-{n}",
-                page=addresses.measurement_page(
-                    o.result_id, f"{o.result_id}.{j.measurement.quantity}.{j.measurement.channel}.level-{n}"
-                ),
                 measurement=replace(j.measurement, setting=f"level={n}"),
                 verdict=Verdict.FAIL if n == SETTINGS - 1 and j is o.measurements[0] else Verdict.PASS,
             )

@@ -40,7 +40,7 @@ def followed(
     """A series of a value a day (or every ``step`` days) from 2024-01-01 on."""
     spots = tuple(
         Spot(
-            DAY + step * n, v, error, f"B{n // 10}", f"T{n}", f"measurements/r{n}.html#a", "", "pass",
+            DAY + step * n, v, error, f"B{n // 10}", f"T{n}", f"r{n}.a", "", "pass",
             bounds[n] if bounds else None, (), "left out" if n in excluded else "", versions[n] if versions else "1", "",
         )
         for n, v in enumerate(values)
