@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.contract import ALARMS, FLAGS, REASONS
-from analysis.correction import STEPS, TAKES
+from analysis.correction_steps import STEPS, TAKES
 from analysis.masks import BITS
 from analysis.masks import MEANINGS as OF_BITS
 from analysis.procedures import builtin
