@@ -5,23 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
-from analysis.contract import FrameInput, Inputs, Parameter, Results
-from analysis.correction import corrections
+from analysis.contract import FrameInput, Inputs, Results
 from analysis.flat_frames import by_setting
 from analysis.flat_pairs import Bounds
-from analysis.response_corrections import OFFERED
 from campaign.geometry import Channel
-
-PARAMETERS = (
-    Parameter("time_tolerance", 0.005, "largest difference of the exposure times of a pair", "s", 0.0),
-    Parameter("clip", 5.0, "clipping of the differences; at 5 σ it costs no normal noise", "σ", 3.0, 10.0),
-    Parameter("tile", 64, "side of the tiles about whose means the variance is taken", "pixels", 8),
-    Parameter("lamp_tolerance", 0.01, "relative change of the light within a pair from which it is not used", "", 0.0, 1.0),
-    Parameter("flicker_ratio", 1.5, "variance of row or column means over that of pixel noise from which a pair is not used", "", 1.0),
-    Parameter("pile_fraction", 0.001, "fraction of pixels at one end of the range from which a flat is clamped or saturated", "", 0.0, 1.0),
-    corrections("", *OFFERED),
-)  # fmt: skip
-"""How flats are paired and measured, and which pairs are left out."""
 
 Pairs = list[tuple[FrameInput, FrameInput]]
 

@@ -12,18 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.contract import FrameInput, Inputs, Results
-from analysis.correction import Corrected, chain, takes, wanted
+from analysis.correction import Corrected, chain, wanted
+from analysis.correction_steps import OF_MASTER, OFFERED
 from analysis.linearised import Linearised, table_of
 from analysis.statistics import clipped
 from campaign.frozen import dataclass
 from campaign.geometry import Channel, Region
-
-OFFERED = ("nonlinearity", "defects")
-"""Steps that may be asked for beyond the offset. In flats of one scene bias structure, dark signal and crosstalk are as good as the same, and far below the light; their response is what flats measure."""
-OF_MASTER = ("nonlinearity", "dark", "defects")
-"""Steps that master flats offer: dark signal is no light, and what a pixel's response is told over holds it."""
-TAKES = takes(*OFFERED, but="flat")
-"""What procedures that offer both declare: of defects the mask of all, which needs no other procedure, for the flats' own may rest on non-linearity."""
 
 
 @dataclass(frozen=True)

@@ -194,7 +194,7 @@ def _token(shared: Path | None) -> Path | None:
 @cache
 def versions() -> dict[str, str]:
     """What decides about numbers: calbook, a digest of its code, Python and the numerical libraries."""
-    from importlib.metadata import version
+    from builder.libraries import version_of
 
     digest = hashlib.sha256()
     checkout = Path(__file__).resolve().parent.parent
@@ -202,7 +202,7 @@ def versions() -> dict[str, str]:
         for path in sorted((checkout / room).rglob("*.py")):
             digest.update(path.relative_to(checkout).as_posix().encode() + path.read_bytes())
     own = {"calbook": VERSION, "code": digest.hexdigest()[:12], "python": platform.python_version()}
-    return own | {name: version(name) for name in LIBRARIES}
+    return own | {name: version_of(name) for name in LIBRARIES}
 
 
 # ── on the workers ────────────────────────────────────────────────────────────────────────────────────────

@@ -40,7 +40,9 @@ class Intake:
 
     def __call__(self, tasks: Sequence[ReadTask]) -> Iterator[tuple[ReadTask, FileRead | Exception]]:
         """Read files; yields each with what it told, in the order in which they are done."""
-        from builder.acquired.onepass import read_file
+        if not tasks:
+            return
+        from builder.acquired.onepass import read_file  # with what reads pixels
 
         files: dict[str, str] = {}
         prints: list[tuple[str, str, str]] = []

@@ -189,13 +189,12 @@ def index(
 
 def versions() -> dict[str, str]:
     """Versions of calbook, of its analysis code, of Python and of the libraries that make numbers and pages."""
-    from importlib.metadata import version
-
+    from builder.libraries import version_of
     from builder.measure import code_digest
 
     names = ("numpy", "scipy", "astropy", "numba", "matplotlib", "sphinx")
     own = {"calbook": VERSION, "analysis code": code_digest(), "python": platform.python_version()}
-    return own | {n: version(n) for n in names}
+    return own | {n: version_of(n) for n in names}
 
 
 def history(opened: Store, measured: MeasuredAll) -> tuple[dict[Place, list[str]], dict[str, StoredResult]]:

@@ -10,12 +10,12 @@ import os
 import platform
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from builder import VERSION
 from builder.archive.versions import seen_versions
 from builder.digests import digest
+from builder.libraries import version_of
 from builder.render.links import linked_files
 from campaign.findings import Finding
 from campaign.frozen import dataclass
@@ -80,7 +80,7 @@ def inputs_digest(
         seen(root, linked_files(campaign).values()),
         seen_code(),
         seen_versions(root),
-        [VERSION, platform.python_version(), *(_version(name) for name in LIBRARIES)],
+        [VERSION, platform.python_version(), *(version_of(name) for name in LIBRARIES)],
     )
 
 
@@ -100,13 +100,6 @@ def seen(root: Path, paths: Iterable[str]) -> dict[str, list[int] | None]:
         else:
             out[path] = [stat.st_size, stat.st_mtime_ns]
     return out
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return ""
 
 
 def _walk(top: Path) -> Iterator[Stat]:

@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-from analysis.brighter_fatter.area import ESTIMATORS
-from analysis.brighter_fatter.curves import FULL_WELL, measure_curve
-from analysis.brighter_fatter.outputs import hand_on
-from analysis.brighter_fatter.results import QUANTITIES, hand_back, nothing
-from analysis.brighter_fatter.widening import QUANTITIES as OF_SPOTS
-from analysis.brighter_fatter.widening import measure_spots
+from analysis.brighter_fatter.quantities import FULL_WELL, OF_SPOTS, QUANTITIES
 from analysis.contract import (
-    ContractError,
     FigureSpec,
     Inputs,
     PanelSpec,
@@ -21,26 +15,14 @@ from analysis.contract import (
     Version,
 )
 from analysis.conversion import GAIN
-from analysis.paired_flats import PARAMETERS, bounds_of, channels_with_pairs
-from analysis.response_corrections import TAKES, correction_of
+from analysis.paired_flats_declared import PARAMETERS, TAKES
 
 
 def measure(inputs: Inputs, results: Results) -> None:
-    """Measure the flats of one detector; see ``PROCEDURE`` for the quantities."""
-    if inputs.parameters["estimator"] not in ESTIMATORS:
-        raise ContractError(
-            f"brighter_fatter.estimator cannot be {inputs.parameters['estimator']!r}; it is one of {', '.join(ESTIMATORS)}"
-        )
-    biases = inputs.frames.get("bias", ())
-    bounds = bounds_of(inputs)
-    curves = []
-    for setting, channel, pairs in channels_with_pairs(inputs, results, nothing):
-        by = correction_of(inputs, results, channel, pairs[0])
-        curve = measure_curve(inputs, channel, setting, pairs, biases, bounds, by)
-        hand_back(inputs, results, curve)
-        curves.append(curve)
-    hand_on(results, curves, [c.name for c in inputs.detector.geometry.channels], int(inputs.number("order")))
-    measure_spots(inputs, results)
+    """Measure one detector of one test, see ``analysis.brighter_fatter.measuring``."""
+    from analysis.brighter_fatter import measuring
+
+    measuring.measure(inputs, results)
 
 
 PROCEDURE = Procedure(

@@ -12,8 +12,9 @@ from analysis.brighter_fatter.area_fit import AreaFit
 from analysis.brighter_fatter.borders import Borders, borders_of
 from analysis.brighter_fatter.kernel import Kernel, kernel_of
 from analysis.brighter_fatter.points import Corrector, Point, in_window, linear_points, measure_points
+from analysis.brighter_fatter.quantities import FULL_WELL
 from analysis.brighter_fatter.straightness import Straightness, straightness
-from analysis.contract import FrameInput, Inputs, Use
+from analysis.contract import FrameInput, Inputs
 from analysis.conversion import Conversion, conversion
 from analysis.flat_frames import electronic_noise, offsets_of
 from analysis.flat_pairs import Bounds
@@ -24,11 +25,6 @@ from campaign.geometry import Channel
 
 Pairs = Sequence[tuple[FrameInput, FrameInput]]
 
-FULL_WELL = Use(
-    "photon_transfer",
-    "full_well_adu",
-    "level at which the variance turns over: flats from there on are left out",
-)
 
 _SPAN = 2.0  # highest over lowest level that a fit of the gain needs
 _LEVELS = 4  # as many levels

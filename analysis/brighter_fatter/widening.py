@@ -13,20 +13,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from analysis.brighter_fatter.point_sources import Floats, Sources, sources_of
-from analysis.contract import FrameInput, Inputs, Quantity, Results
+from analysis.brighter_fatter.quantities import OF_SPOTS
+from analysis.contract import FrameInput, Inputs, Results
 from analysis.figures import Panel, Plot, Series
 from analysis.flat_frames import by_setting
 from campaign.frozen import dataclass
-
-_LAW = "line through the widths of matched Gaussians against their peaks, weighted by the peaks; errors from the jackknife over sources"
-
-QUANTITIES = (
-    Quantity("spot_width_x", "W₀_x", "µm", "Full width along rows that point sources have without charge", _LAW, "calibration"),
-    Quantity("spot_width_y", "W₀_y", "µm", "Full width along columns that point sources have without charge", _LAW, "calibration"),
-    Quantity("spot_growth_x", "s_x", "µm/10 kADU", "By how much the full width of point sources along rows grows for each 10,000 ADU of the peak, as measured", _LAW),
-    Quantity("spot_growth_y", "s_y", "µm/10 kADU", "By how much the full width of point sources along columns grows for each 10,000 ADU of the peak, as measured", _LAW),
-)  # fmt: skip
-"""What frames of spots tell, per channel and setting."""
 
 _LEAST = 6  # sources
 _SPAN = 1.5  # brightest over faintest
@@ -157,7 +148,7 @@ def _groups(places: Floats) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
 
 
 def _missing(results: Results, channel: str, setting: str, reason: str, note: str, n: int) -> None:
-    for quantity in QUANTITIES:
+    for quantity in OF_SPOTS:
         results.missing(quantity.name, reason, channel=channel, setting=setting, n=n, note=note)
 
 

@@ -2,19 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
-
-from analysis.charge_transfer.directions import measure_direction
-from analysis.charge_transfer.levels import Terms
-from analysis.charge_transfer.outputs import hand_on
 from analysis.charge_transfer.quantities import QUANTITIES
-from analysis.charge_transfer.register import DIRECTIONS
-from analysis.charge_transfer.results import electronic_share, hand_back, of_each_level
 from analysis.contract import (
-    ContractError,
     FigureSpec,
-    FrameInput,
     Inputs,
     PanelSpec,
     Parameter,
@@ -24,65 +14,17 @@ from analysis.contract import (
     Role,
     Version,
 )
-from analysis.correction import corrections, takes
-from analysis.flat_frames import by_setting
-from analysis.response_corrections import correction_of
+from analysis.correction_steps import corrections, takes
 
-ESTIMATORS = ("eper", "first-pixel", "trap-model")
-"""What the parameter ``estimator`` may be."""
-STRUCTURES = ("auto", "always", "never")
-"""What the parameter ``bias_structure`` may be."""
-
-_STEPS = ("nonlinearity",)
+STEPS = ("nonlinearity",)
 """Steps of correction that are offered: what takes other frames or neighbours has no place behind the image."""
-
-_SHARE = 0.1  # of deferred charge from which that of the electronics is worth a caveat
 
 
 def measure(inputs: Inputs, results: Results) -> None:
-    """Measure the flats of one detector; see ``PROCEDURE`` for the quantities."""
-    for name, known in (("estimator", ESTIMATORS), ("bias_structure", STRUCTURES)):
-        if inputs.parameters[name] not in known:
-            given = inputs.parameters[name]
-            raise ContractError(
-                f"charge_transfer.{name} cannot be {given!r}; it is one of {', '.join(known)}"
-            )
-    geometry = inputs.detector.geometry
-    flats, biases = inputs.frames.get("flat", ()), inputs.frames.get("bias", ())
-    terms = Terms(
-        int(inputs.number("pixels")),
-        inputs.number("clip"),
-        geometry.saturation,
-        str(inputs.parameters["bias_structure"]),
-    )
-    of_channel = {
-        c.name: replace(terms, table=correction_of(inputs, results, c, flats, _STEPS).table)
-        for c in geometry.channels
-    }
-    found = [
-        measure_direction(inputs, channel, setting, direction, frames, biases, of_channel[channel.name])
-        for setting, frames in by_setting(flats, inputs.setting)
-        for channel in geometry.channels
-        for direction in DIRECTIONS
-    ]
-    for one in found:
-        hand_back(results, one)
-        if one.estimator == "eper" and one.ladder.levels and electronic_share(one) > _SHARE:
-            results.caveat(
-                f"Channel {one.ladder.channel}, {one.ladder.direction}: {100 * electronic_share(one):.2g} % of what is found behind the image "
-                "decays as an offset of the electronics does, and counts as CTI; the trap model tells them apart."
-            )
-    if inputs.parameters["level_settings"]:
-        named = _named_by_level(flats, inputs.setting)
-        for one in found:
-            of_each_level(results, one, named)
-    hand_on(results, found)
+    """Measure one detector of one test, see ``analysis.charge_transfer.measuring``."""
+    from analysis.charge_transfer import measuring
 
-
-def _named_by_level(flats: Sequence[FrameInput], default: str) -> dict[str, str]:
-    """The setting of each exposure where exposure times make settings."""
-    groups = by_setting(flats, default, ("wavelength", "exptime"))
-    return {frame.frame.exposure: name for name, frames in groups for frame in frames}
+    measuring.measure(inputs, results)
 
 
 PROCEDURE = Procedure(
@@ -94,7 +36,7 @@ PROCEDURE = Procedure(
         Role("flat", ("flat",), 1, "flats, of several levels where CTI against the signal is wanted"),
         Role("bias", ("bias",), 0, "bias frames: the structure that overscans have without light", elsewhere=True),
     ),
-    takes=takes(*_STEPS),
+    takes=takes(*STEPS),
     parameters=(
         Parameter("estimator", "eper", "of the CTI that is reported: eper (charge behind the image), first-pixel (charge missing from the first columns: serial, with a prescan), trap-model (fit)"),
         Parameter("pixels", 2, "pixels after (before) the edge whose charge is summed", "", 1, 20),
@@ -105,7 +47,7 @@ PROCEDURE = Procedure(
         Parameter("bias_structure", "auto", "whether what bias frames show in the same pixels is taken off: always, never, or auto: where it exceeds noise"),
         Parameter("clip", 6.0, "clipping of lines that particles or defects disturb; at 6 σ it costs no normal noise", "σ", 4.0, 20.0),
         Parameter("rise", 0.2, "fraction by which CTI above a turnoff exceeds that below", "", 0.0),
-        corrections("", *_STEPS),
+        corrections("", *STEPS),
     ),
     quantities=QUANTITIES,
     figures=(

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from analysis.charge_transfer.register import Direction
+from typing import TYPE_CHECKING
+
 from analysis.contract import Quantity
+
+if TYPE_CHECKING:
+    from analysis.charge_transfer.register import Direction
 
 EPER = "charge in the first pixels after the image over that of the last image pixel and its transfers (extended pixel edge response)"
 FIRST = "charge missing from the first image pixels over the level they should have and their transfers (first-pixel response)"

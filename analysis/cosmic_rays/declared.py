@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from analysis.contract import FigureSpec, PanelSpec, Parameter, Quantity
-from analysis.correction import corrections
+from analysis.correction_steps import corrections
 
 STEPS = ("offset", "rows", "crosstalk", "bias", "nonlinearity", "dark")
 """Steps of correction that are offered."""

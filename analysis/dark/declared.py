@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from analysis.contract import FigureSpec, PanelSpec, Parameter, ProductSpec, Quantity
-from analysis.correction import corrections
+from analysis.correction_steps import corrections
 
 _STACK = "clipped mean of the long exposures' rates, bias structure taken off"
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.contract import Epoch, ImageProduct
-from analysis.defects.channel import PIXELS
+from analysis.defects.declared import PIXELS
 from analysis.defects.epochs import EVERY, Change, Tally, change, tally
 from analysis.masks import BITS, Mask, bits
 from campaign.frozen import dataclass

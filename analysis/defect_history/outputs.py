@@ -10,10 +10,11 @@ from math import sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.contract import Epoch, FigureSpec, PanelSpec, Results
+from analysis.contract import Epoch, Results
 from analysis.defect_history.course import ANY, Course
+from analysis.defect_history.declared import FIGURES
 from analysis.defect_history.noise import flips
-from analysis.defects.channel import PIXELS
+from analysis.defects.declared import PIXELS
 from analysis.defects.outputs import SHOWN
 from analysis.figures import ImageMap, Mark, Panel, Plot, Series
 from analysis.maps import map_of
@@ -28,41 +29,6 @@ _CELL = 32
 """Side of a cell of the matrix, in squares of the image: as images of detectors its picture is made of few."""
 _WRITTEN = 10
 """Epochs up to which the matrix names them, and has its numbers written in it."""
-
-FIGURES = (
-    FigureSpec(
-        "share", "How often each pixel is bad",
-        "Share of the epochs that saw a pixel in which it is bad, on the detector; pixels that came or went are marked. Look for lines and crowds of marks: something happened there.",
-        (PanelSpec("Share of the epochs [%] in which each pixel is bad, at its place on the detector, averaged over squares; pixels that came or went marked, of very many every so many-th."),),
-        ("flickering",),
-    ),
-    FigureSpec(
-        "merged", "Merged mask by class", "Pixels of each channel by bit of the merged mask. Points on the lowest line are of classes without any pixel.",
-        (PanelSpec("Pixels, logarithmic, of each class, by channel; what no pixel has is drawn at a tenth of a pixel."),),
-        ("bad_area", *(kind.replace("-", "_") for kind in PIXELS)),
-    ),
-    FigureSpec(
-        "over_time", "Bad pixels over time", "Pixels of each epoch's own mask, a few epochs under their names, many at their times. Steps and slopes are damage or annealing; a class that was not looked for in an epoch has no point there.",
-        (
-            PanelSpec("Pixels with any defect against time, by channel, with their uncertainty."),
-            *(PanelSpec(f"The same of pixels with the bit {kind}.") for kind in PIXELS),
-        ),
-    ),
-    FigureSpec(
-        "changes", "What is new, what is gone",
-        "Pixels that one epoch has and the one before has not, and the other way round, and what noise at the thresholds makes of a detector on which nothing changed. Where there are many more than that, something changed.",
-        (
-            PanelSpec("Pixels that are new against time, by channel; open: expected by noise."),
-            PanelSpec("Pixels that are gone against time, by channel; open: expected by noise."),
-        ),
-        ("added", "removed", "flips"),
-    ),
-    FigureSpec(
-        "persistence", "Likeness of epochs", "Pixels that are bad in both of two epochs over those that are bad in either, in classes that all epochs looked for. Blocks of like epochs end where something happened.",
-        (PanelSpec("Likeness of each epoch (column) with each (row), of all channels together; 1 is the same pixels."),),
-        ("likeness", "epochs"),
-    ),
-)  # fmt: skip
 
 
 def draw(results: Results, detector: Detector, found: Sequence[Course]) -> None:

@@ -11,14 +11,12 @@ from numpy.typing import NDArray
 
 from analysis.contract import Inputs
 from analysis.defects.chance import UNSEEN, beyond, crossing_variance
+from analysis.defects.declared import PIXELS
 from analysis.defects.found import Evidence, OfClass
 from analysis.defects.shapes import Cluster, clusters, columns, edge, faint_columns, spilled
 from analysis.masks import BITS, Mask
 from campaign.frozen import dataclass
 from campaign.geometry import Channel
-
-PIXELS = ("hot", "warm", "dark", "dead", "bright", "noisy", "non-linear", "unstable")
-"""Classes that single pixels are counted in, by the names of their bits."""
 
 _WITHOUT_LIGHT = ("hot", "warm", "noisy", "unstable")
 _WITH_LIGHT = ("dark", "dead", "bright", "non-linear")

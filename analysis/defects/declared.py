@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from analysis.contract import FigureSpec, PanelSpec, Parameter, ProductSpec, Quantity
 
+PIXELS = ("hot", "warm", "dark", "dead", "bright", "noisy", "non-linear", "unstable")
+"""Classes that single pixels are counted in, by the names of their bits."""
+
 _ERROR = "the uncertainty is that of counting again on the same detector: the number (and ½) within 1 σ above the threshold over √π, and false ones by Poisson"
 
 QUANTITIES = (

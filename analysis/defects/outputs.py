@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.contract import Results
-from analysis.defects.channel import PIXELS, OfChannel
+from analysis.defects.channel import OfChannel
+from analysis.defects.declared import PIXELS
 from analysis.defects.found import Evidence
 from analysis.figures import ImageMap, Mark, Panel, Plot, Series, small_multiples
 from analysis.maps import map_of

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from analysis.contract import FigureSpec, PanelSpec, Parameter, Quantity
-from analysis.correction import corrections
-from analysis.response_corrections import OF_MASTER
+from analysis.correction_steps import OF_MASTER, corrections
 
 QUANTITIES = (
     Quantity(

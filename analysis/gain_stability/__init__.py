@@ -14,29 +14,15 @@ from analysis.contract import (
     Use,
     Version,
 )
-from analysis.gain_stability.outputs import hand_on
-from analysis.gain_stability.pairs_in_time import pairs_in_time
-from analysis.gain_stability.results import QUANTITIES, hand_back, nothing
-from analysis.paired_flats import PARAMETERS, bounds_of, channels_with_pairs
-from analysis.response_corrections import TAKES, correction_of
+from analysis.gain_stability.quantities import QUANTITIES
+from analysis.paired_flats_declared import PARAMETERS, TAKES
 
 
 def measure(inputs: Inputs, results: Results) -> None:
-    """Measure the flats of one detector; see ``PROCEDURE`` for the quantities."""
-    biases = inputs.frames.get("bias", ())
-    bounds = bounds_of(inputs)
-    runs, followed = [], []
-    for setting, channel, pairs in channels_with_pairs(inputs, results, nothing):
-        by = correction_of(inputs, results, channel, pairs[0])
-        run = pairs_in_time(inputs, channel, setting, pairs, biases, bounds, by)
-        if run is None:
-            nothing(results, channel.name, setting, "no-overscan", "nothing tells the offset of the flats")
-            continue
-        runs.append(run)
-        found = hand_back(results, run, inputs.number("least_range"), inputs.number("tolerance"))
-        if found is not None:
-            followed.append(found)
-    hand_on(results, runs, followed)
+    """Measure one detector of one test, see ``analysis.gain_stability.measuring``."""
+    from analysis.gain_stability import measuring
+
+    measuring.measure(inputs, results)
 
 
 PROCEDURE = Procedure(

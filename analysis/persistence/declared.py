@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from analysis.contract import FigureSpec, PanelSpec, Parameter, ProductSpec, Quantity
-from analysis.correction import corrections
-from analysis.persistence.residual import STATISTICS
+from analysis.correction_steps import corrections
+
+STATISTICS = ("clipped mean", "mean", "median")
+"""How the pixels within the mask are averaged; the first is the default."""
 
 _DIFFERENCE = "mean within the saturation mask less that outside, in the dark less the mean of the darks before the light"
 

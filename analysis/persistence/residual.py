@@ -12,9 +12,6 @@ from analysis.persistence.averages import LEAST, SETTLES, quantiles, settled
 from analysis.persistence.background import Ground
 from campaign.frozen import dataclass
 
-STATISTICS = ("clipped mean", "mean", "median")
-"""How the pixels within the mask are averaged; the first is the default."""
-
 
 @dataclass(frozen=True)
 class Residual:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import os
 import platform
-import sysconfig
 from collections.abc import Iterator
 from dataclasses import field
 from pathlib import Path
 
 from builder.archive.asbuilt import AsBuilt
 from builder.archive.versions import INDEX
+from builder.libraries import installed
 from campaign.frozen import dataclass
 from campaign.model import Campaign
 
@@ -124,10 +124,7 @@ def _is_text(name: str) -> bool:
 
 def environment() -> dict[str, bytes]:
     """What calbook runs with: its lock files, the packages that are installed, Python and the machine's kind."""
-    folders = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
-    # the folders' names say it: reading the metadata of all packages takes longer than archiving a small site
-    named = [p.name.removesuffix(".dist-info") for f in folders for p in Path(f).glob("*.dist-info")]
-    packages = sorted({"==".join(n.rsplit("-", 1)) for n in named}, key=str.casefold)
+    packages = [f"{name}=={version}" for name, version in installed()]
     about = {
         "python": platform.python_version(),
         "implementation": platform.python_implementation(),

@@ -16,13 +16,13 @@ import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import field
-from importlib.metadata import version
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 from blake3 import blake3
 
+from builder.libraries import version_of
 from builder.render.addresses import block_page
 from builder.render.prose_source import DESCRIPTION, document_of, html_lines, prose_findings, staged_text
 from builder.render.reference import reference_pages, reference_sources
@@ -93,7 +93,7 @@ def _digest(campaign: Campaign, guide: Path) -> str:
     prose = [(b.id, b.format, b.path, b.body) for b in campaign.blocks]
     hasher.update(repr((campaign.title, campaign.description, str(campaign.root), prose)).encode())
     hasher.update(
-        " ".join(version(p) for p in ("sphinx", "pydata-sphinx-theme", "myst-parser", "docutils")).encode()
+        " ".join(version_of(p) for p in ("sphinx", "pydata-sphinx-theme", "myst-parser", "docutils")).encode()
     )
     ours = (CHECKOUT / "conf.py", CHECKOUT / "site_src" / "contents.md")
     folders = (

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.contract import ALARMS, FLAGS, REASONS
-from analysis.correction import STEPS, TAKES
+from analysis.correction_steps import STEPS, TAKES
 from analysis.masks import BITS
 from analysis.masks import MEANINGS as OF_BITS
 from analysis.procedures import builtin
@@ -43,8 +43,10 @@ MEANINGS: dict[Verdict, str] = {
 _ROOT = Path(__file__).parents[2]
 _MODULES = (
     "analysis/contract.py",
-    "analysis/correction.py",
+    "analysis/correction_steps.py",
     "analysis/masks.py",
+    "analysis/paired_flats_declared.py",
+    "analysis/procedures.py",
     "builder/archive/commands.py",
     "builder/archive/report_command.py",
     "builder/certify_command.py",
@@ -70,9 +72,6 @@ def reference_sources() -> list[Path]:
     """The modules whose declarations the pages are made of: while these are as they were, so are the pages."""
     analysis = _ROOT / "analysis"
     parameters = [*analysis.glob("*/__init__.py"), *analysis.glob("*/declared.py")]
-    parameters += [
-        analysis / name for name in ("paired_flats.py", "procedures.py", "response_corrections.py")
-    ]
     return [*(_ROOT / name for name in _MODULES), *sorted(parameters)]
 
 

@@ -16,7 +16,7 @@ from scipy.special import ndtr
 from analysis.contract import Epoch, ImageProduct, Measurement, Product, RegionProduct, Results, TableProduct
 from analysis.defect_history import PROCEDURE
 from analysis.defect_history.noise import about_threshold, come_and_go, flips, likeness_error, steadiness
-from analysis.defects.channel import PIXELS
+from analysis.defects.declared import PIXELS
 from analysis.defects.epochs import agreed, united
 from analysis.figures import ImageMap, Plot
 from analysis.in_memory import detector, inputs, measured, value
