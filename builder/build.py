@@ -32,7 +32,9 @@ GUIDE = Path(__file__).resolve().parent.parent / "site_src" / "guide"
 
 
 MANY = 1000
-"""With fewer known files, matching, measuring and judging are done before a worker beside the build would be warm."""
+"""With fewer known files, matching, measuring and judging are done before a worker beside the build would be warm.
+
+Nor is one begun ahead where no file moved: what there is to do beside is then little, and it would only share the processor with the build."""
 
 
 class NotBuiltError(Exception):
@@ -128,14 +130,14 @@ def build(options: Options, progress: Progress) -> Built:
         costs = partial(stages.costs, progress, engine, options, site)
         with progress.stage("compare"):
             today = stages.today(campaign, started)
-            inputs, findings = stages.inputs(campaign, snapshots, findings, engine, today)
+            inputs, data, findings = stages.inputs(campaign, snapshots, findings, engine, today)
             last = stages.as_before(campaign, inputs, store, site, options)
         if last is not None:
             stages.close_log(progress, site, last)
             return Built(
                 campaign.id, last, home, len(site.written), True, costs=costs(last.kept()), log=log.path
             )
-        if store.has_files(MANY):
+        if store.has_files(MANY) and stages.moved(store, data):
             engine.ahead(beside.warm)
         # what follows needs numpy, and more: a build that changes nothing never gets here
         from builder.acquired.match import match
@@ -270,7 +272,7 @@ def build(options: Options, progress: Progress) -> Built:
         )  # fmt: skip
         store.save_complete(
             digest(inputs, prose.watched),
-            {"summary": summary.to_json(), "watched": list(prose.watched)} if lasting else None,
+            {"summary": summary.to_json(), "watched": list(prose.watched), "data": data} if lasting else None,
         )
         worked = not unchanged or bool(intake.read or summarised.read or measured.run)
         stages.close_log(progress, site, summary, rendered.undrawn, worked=worked)

@@ -138,15 +138,15 @@ def inputs(
     findings: Sequence[Finding],
     engine: Engine,
     today: date | None,
-) -> tuple[str, list[Finding]]:
-    """A digest of what this build is made of, and the findings that stand.
+) -> tuple[str, str, list[Finding]]:
+    """A digest of what this build is made of, one of the files of its data directories alone, and the findings that stand.
 
     Data directories are looked at where frames are read: one that only the cluster's workers see is not missing.
     """
     data = engine.at_the_frames(look, Look(campaign.root, campaign.data.roots))
     seen = [Finding("missing-folder", repr(d.root)) for d in data if d.there]
     standing = untold(findings, seen)
-    return inputs_digest(campaign, snapshots, standing, data, today), standing
+    return inputs_digest(campaign, snapshots, standing, data, today), digest(data), standing
 
 
 def as_before(campaign: Campaign, inputs: str, opened: Store, site: Site, options: Options) -> Summary | None:
@@ -160,6 +160,12 @@ def as_before(campaign: Campaign, inputs: str, opened: Store, site: Site, option
     if site.written:
         site.finish()
     return Summary.from_json(last[1]["summary"])
+
+
+def moved(opened: Store, data: str) -> bool:
+    """Whether data directories are not as the last complete build found them, or there was none."""
+    last = opened.complete()
+    return last is None or last[1].get("data") != data
 
 
 def today(campaign: Campaign, started: datetime) -> date | None:

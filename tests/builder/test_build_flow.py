@@ -225,6 +225,25 @@ def test_tables_and_plots_come_from_the_worker_beside_as_from_here(
     }
 
 
+def test_a_worker_is_begun_ahead_only_where_files_moved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make(tmp_path / "tiny")
+    built(folder)
+    begun = []
+    monkeypatch.setattr("builder.build.MANY", 1)
+    monkeypatch.setattr("builder.engine.Engine.ahead", lambda self, warm: begun.append(warm))
+    record = folder / "records" / "tests.csv"
+    record.write_text(record.read_text("utf-8").replace("BIAS01,1,3,0,done,", "BIAS01,1,3,0,done,x"), "utf-8")
+    assert built(folder).made is not None and not begun
+    bias(folder / "frames" / "b6.fits", 6)
+    built(folder)
+    assert len(begun) == 1
+    (folder / "frames" / "b6.fits").unlink()
+    built(folder)
+    assert len(begun) == 2
+
+
 KILLER = """
 import os, signal, sys
 from pathlib import Path

@@ -80,7 +80,7 @@ def test_whatever_moves_is_seen(folder: Path, name: str) -> None:
 
 
 def test_other_libraries_are_seen(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("builder.unchanged._version", lambda name: f"99 {name}")
+    monkeypatch.setattr("builder.unchanged.version_of", lambda name: f"99 {name}")
     assert built(folder).made is not None
 
 
