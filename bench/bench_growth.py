@@ -5,7 +5,7 @@
 Each campaign is real: tiny FITS files that are listed, indexed and read, records, limits, a procedure. Every build is a
 process of its own, so that imports count (of compiled modules, as anybody has them) and peak memory is its own. Told are processor
 seconds of it and of its workers, which other work on the machine disturbs less than the clock, and the clock beside them; the
-exponent is that of processor seconds, the slope on log-log axes between the two largest sizes, where what is fixed (imports) counts least. The rebuilds of 10⁴ frames take minutes to set up, those of 10⁵ half an hour.
+exponent is that of processor seconds, the slope on log-log axes between the two largest sizes, where what is fixed (imports) counts least. The rebuilds of 10⁴ frames take minutes to set up, those of 10⁵ a quarter of an hour.
 """
 
 from __future__ import annotations
