@@ -10,9 +10,7 @@ from typing import Any, TypeVar
 from analysis.contract import Measurement, Procedure
 from builder.acquired.blockfolders import BlockFolders
 from builder.acquired.listing import file_key
-from builder.acquired.match import Matching
 from builder.caveats import Touching, raised_caveats
-from builder.digests import digest
 from builder.expectations import Place
 from builder.judge import Judgement
 from builder.judging import JudgedAll
@@ -21,7 +19,9 @@ from builder.plan import NotRun, Task
 from builder.plugins import Known
 from builder.render import addresses
 from builder.report import (
+    NOTHING_COUNTED,
     BlockReport,
+    Counts,
     DrawnFigure,
     FrameReport,
     Judged,
@@ -33,7 +33,7 @@ from builder.report import (
     worst,
 )
 from builder.store import StoredResult
-from builder.summaries import VERSION, Summarised, frame_key
+from builder.summaries import Summaries, Summarised, frame_key
 from campaign.findings import Finding
 from campaign.frames import Frame, FrameFile
 from campaign.frozen import dataclass
@@ -55,7 +55,6 @@ class Gathered:
     tests: Sequence[Test]
     snapshots: Sequence[Snapshot]
     files: Sequence[FrameFile]
-    matching: Matching
     summarised: Summarised
     measured: MeasuredAll
     history: Mapping[tuple[str, str, str, str], Sequence[str]]  # results shown before, newest first
@@ -69,7 +68,7 @@ class Assembler:
     """Builds the report of one build."""
 
     def __init__(self, gathered: Gathered) -> None:
-        self.g = gathered
+        self.g, self._matching = gathered, gathered.summarised.matching
         self._folders = BlockFolders.of(gathered.campaign)
         self._findings: dict[str | None, list[Finding]] = {}
         self._of_test: dict[tuple[str | None, str | None], list[Finding]] = {}
@@ -80,15 +79,12 @@ class Assembler:
             for place in _places(finding.where):
                 self._at.setdefault(place, []).append(finding)
         self._tests = _grouped(gathered.tests, lambda t: t.block)
-        self._frames = _grouped(gathered.matching.frames, lambda f: f.block)
+        self._frames = _grouped(self._matching.frames, lambda f: f.block)
         self._damaged = _grouped(
             (f for f in gathered.files if f.state != "ok"), lambda f: self._folders.block(f.root, f.path)
         )
         self._touching = Touching(gathered.campaign)
-        self._geometries = {d.name: digest(d.geometry) for d in gathered.campaign.detectors}
-        self._marked: dict[
-            int, Frame
-        ] = {}  # frames with their fingerprints, by the identity of those gathered
+        self._counts = _Counted(gathered.summarised.summaries)
 
     def blocks(self) -> tuple[BlockReport, ...]:
         """All blocks of the campaign, in its order."""
@@ -114,29 +110,13 @@ class Assembler:
         )  # fmt: skip
 
     def _frame(self, frame: Frame, test: str | None) -> FrameReport:
-        summarised, key, file = self.g.summarised, frame_key(frame), file_key(frame.file)
-        counted = key in summarised.channels
-        preview = summarised.previews[key] if counted else ""
-        fingerprint = summarised.fingerprints.get(file, "")
-
-        def count() -> tuple[Levels, int | None]:
-            channels = summarised.channels.get(key, {})
-            levels = {name: (s.median, s.overscan_mean) for name, s in channels.items()}
-            return levels, sum(s.saturated for s in channels.values()) if channels else None
-
-        made_of = (fingerprint, self._geometries.get(frame.detector, ""), VERSION)
-        return FrameReport(
-            frame,
-            test,
-            count,
-            " ".join(made_of) if counted else "",
-            tuple(self._at.get(file, ())),
-            f"previews/{preview}" if preview else "",
-            fingerprint,
-        )
+        preview = self.g.summarised.previews.get(frame_key(frame))
+        counts = NOTHING_COUNTED if preview is None else self._counts
+        findings = tuple(self._at.get(file_key(frame.file), ()))
+        return FrameReport(frame, test, counts, findings, preview or "")
 
     def _test(self, block: Block, test: Test) -> TestReport:
-        frames = self.g.matching.by_test.get(test.key, ())
+        frames = self._matching.by_test.get(test.key, ())
         findings = tuple(self._of_test.get((block.id, test.name), ()))
         tasks = self.g.measured.tasks.get(test.key, ())
         raised = raised_caveats(block.id, test.name, self._raised(tasks))
@@ -147,7 +127,7 @@ class Assembler:
             test,
             block,
             tuple(frames),
-            self.g.matching.expected.get(test.key),
+            self._matching.expected.get(test.key),
             findings,
             outcomes,
             (*self._touching.test(block, test, day, self._procedures(test), outcomes), *raised),
@@ -200,7 +180,7 @@ class Assembler:
 
     def _outcome(self, block: Block, test: Test, task: Task | NotRun, raised: Sequence[Caveat]) -> Outcome:
         procedure = self.g.known[task.reference.name].procedure
-        inputs = tuple((role, self._fingerprinted(f)) for role, held in task.roles.items() for f in held)
+        inputs = tuple((role, f) for role, held in task.roles.items() for f in held)
         if isinstance(task, NotRun):
             return Outcome(
                 "", task.block, task.test, task.detector.name, procedure, "not run", task.why, inputs=inputs
@@ -242,16 +222,6 @@ class Assembler:
                 *own,
             ),
         )
-
-    def _fingerprinted(self, frame: Frame) -> Frame:
-        if id(frame) not in self._marked:
-            digest = self.g.summarised.fingerprints.get(file_key(frame.file), "")
-            # every frame of a campaign passes here, and ``dataclasses.replace`` takes three times as long
-            marked, file = object.__new__(Frame), object.__new__(FrameFile)
-            file.__dict__.update(frame.file.__dict__, fingerprint=digest)
-            marked.__dict__.update(frame.__dict__, file=file)
-            self._marked[id(frame)] = marked
-        return self._marked[id(frame)]
 
     def _judged(
         self,
@@ -328,6 +298,21 @@ class Assembler:
             for spec in specs
             if spec.name in made
         ]
+
+
+class _Counted(Counts):
+    """Counts that are in the summaries of frames."""
+
+    def __init__(self, summaries: Summaries) -> None:
+        self._summaries = summaries
+
+    def of(self, frame: Frame) -> tuple[Levels, int | None]:
+        channels = self._summaries.channels(frame)
+        levels = {name: (s.median, s.overscan_mean) for name, s in channels.items()}
+        return levels, sum(s.saturated for s in channels.values()) if channels else None
+
+    def source(self, frame: Frame) -> str:
+        return self._summaries.counted_from(frame)
 
 
 def _places(where: str) -> set[str]:

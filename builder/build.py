@@ -182,14 +182,14 @@ def build(options: Options, progress: Progress) -> Built:
             matching = match(campaign, tests, indexed.frames)
             findings += matching.findings
         with progress.stage("summarise") as advance:
-            summarised = summarise(campaign, matching.frames, store, engine, advance, log)
+            summarised = summarise(campaign, matching, store, engine, advance, log)
             findings += summarised.findings
             progress.note("summarise", f"{summarised.read} files read again" if summarised.read else "")
         versions = stages.versions()
         build_id = store.begin(started, options.command, versions)
         log.event("build", id=build_id, versions=versions)
         with progress.stage("measure") as advance:
-            planner = Planner(campaign, known, matching.by_test, summarised)
+            planner = Planner(campaign, known, summarised)
             measured = measure_all(
                 tests, known, planner, store, engine, build_id, versions, options.now, advance, log
             )
@@ -201,7 +201,7 @@ def build(options: Options, progress: Progress) -> Built:
             findings += untold(prose.findings, findings)
         with progress.stage("judge"):
             history, earlier = stages.history(store, measured)
-            judged = judge_all(campaign, tests, matching.by_test, measured, earlier)
+            judged = judge_all(campaign, tests, summarised.matching.by_test, measured, earlier)
             findings += judged.findings
             assembler = Assembler(
                 Gathered(
@@ -210,7 +210,6 @@ def build(options: Options, progress: Progress) -> Built:
                     tests=tests,
                     snapshots=snapshots,
                     files=indexed.files,
-                    matching=matching,
                     summarised=summarised,
                     measured=measured,
                     history=history,

@@ -181,7 +181,7 @@ def _stored(
         "undeclared": measured.undeclared,
         "parameters": dict(task.parameters),
         "inputs": [
-            [role, f.id, f.file.root, f.file.path, task.fingerprints[f.id]]
+            [role, f.id, f.file.root, f.file.path, f.file.fingerprint]
             for role, held in task.roles.items()
             for f in held
         ],

@@ -10,13 +10,11 @@ from pathlib import Path
 from typing import Literal
 
 from analysis.contract import ChannelSummary, Measurement, ParameterValue, Procedure, Role, Take
-from builder.acquired.listing import file_key
 from builder.candidates import Candidates
 from builder.epochs import Timeline
 from builder.lenders import Lenders
 from builder.plugins import Known, Reference
-from builder.summaries import Summarised, frame_key
-from builder.summary_rows import FrameKey
+from builder.summaries import FrameKey, Summarised, frame_key
 from campaign.findings import Finding
 from campaign.frames import Frame
 from campaign.frozen import dataclass
@@ -59,7 +57,6 @@ class Task:
     reference: Reference
     roles: Mapping[str, tuple[Frame, ...]]
     summaries: Mapping[str, Mapping[str, ChannelSummary]]  # by frame id
-    fingerprints: Mapping[str, str]  # by frame id
     parameters: Mapping[str, ParameterValue]
     used: Mapping[tuple[str, str], Mapping[str, Measurement]]
     used_ids: tuple[tuple[str, str], ...]
@@ -204,21 +201,20 @@ class Planner:
         self,
         campaign: Campaign,
         known: Mapping[str, Known],
-        by_test: Mapping[str, tuple[Frame, ...]],
         summarised: Summarised,
     ) -> None:
         self.campaign = campaign
         self.known = known
-        self.by_test = by_test
+        self.by_test = summarised.matching.by_test
         self.summarised = summarised
         of_detector: dict[tuple[str, str], list[tuple[str, Frame]]] = {}
-        for key, frames in by_test.items():
+        for key, frames in self.by_test.items():
             block, _, test = key.partition("/")
             for frame in frames:
-                if frame_key(frame) in summarised.channels:
+                if summarised.has(frame):
                     of_detector.setdefault((block, frame.detector), []).append((test, frame))
         self._lenders = {place: Lenders(held) for place, held in of_detector.items()}
-        self._timeline = Timeline(campaign, by_test)
+        self._timeline = Timeline(campaign, self.by_test)
         self._blocks = {b.id: b for b in campaign.blocks}
         self._shared: dict[tuple[str, str], dict[str, str]] = {}
         self._texts: dict[FrameKey, str] = {}
@@ -259,7 +255,7 @@ class Planner:
         use = self.campaign.procedures.get(procedure)
         parameters = known.procedure.settings(use.parameters if use else {})
         out: list[Task | NotRun] = []
-        frames = [f for f in self.by_test.get(test.key, ()) if frame_key(f) in self.summarised.channels]
+        frames = [f for f in self.by_test.get(test.key, ()) if self.summarised.has(f)]
         for detector in self.campaign.detectors_of(block):
             own = [f for f in frames if f.detector == detector.name]
             place = (test.block, test.name, detector, known.reference)
@@ -317,12 +313,10 @@ class Planner:
                 used_ids.append((name, one.result_id))
         together = any(r.every_detector for r in known.procedure.roles)
         everyone = self.campaign.detectors_of(self._blocks[test.block]) if together else (detector,)
-        frames = {f.id: f for held in roles.values() for f in held}
-        prints = {i: self.summarised.fingerprints[file_key(f.file)] for i, f in frames.items()}
         shared = (known.reference.name, detector.name)
         if shared not in self._shared:
             self._shared[shared] = _fixed(known.reference, known.procedure, detector)
-        texts = {r: f"[{', '.join(self._text(f, prints[f.id]) for f in held)}]" for r, held in roles.items()}
+        texts = {r: f"[{', '.join(map(self._text, held))}]" for r, held in roles.items()}
         parts = {
             **self._shared[shared],
             "block": json.dumps(test.block),
@@ -340,7 +334,7 @@ class Planner:
         return Task(
             _identity(parts),
             test.block, test.name, detector, known.reference, roles,
-            {}, prints, parameters, used, tuple(used_ids), setting, self.campaign.root,
+            {}, parameters, used, tuple(used_ids), setting, self.campaign.root,
             taken, {d.name: d for d in everyone}, epochs,
         )  # fmt: skip
 
@@ -377,12 +371,13 @@ class Planner:
     def loaded(self, task: Task) -> Task:
         """A task with the summaries of its frames: only what is measured needs them."""
         frames = {f.id: f for held in task.roles.values() for f in held}
-        return replace(task, summaries={i: self.summarised.channels[frame_key(f)] for i, f in frames.items()})
+        return replace(task, summaries={i: self.summarised.summaries.channels(f) for i, f in frames.items()})
 
-    def _text(self, frame: Frame, fingerprint: str) -> str:
+    def _text(self, frame: Frame) -> str:
         """What a result depends on of a frame, as JSON; made once for all procedures and tests that use it."""
         key = frame_key(frame)
         if key not in self._texts:
-            held = [frame.id, fingerprint, sorted(frame.hdus.items()), sorted(frame.fields.items())]
+            fields = sorted(frame.fields.items())
+            held = [frame.id, frame.file.fingerprint, sorted(frame.hdus.items()), fields]
             self._texts[key] = _as_json(held)
         return self._texts[key]

@@ -7,7 +7,7 @@ number cannot differ between them.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import field
 from datetime import date, datetime
 from enum import StrEnum
@@ -225,36 +225,50 @@ Levels = Mapping[str, tuple[float | None, float | None]]
 """Median of the image and mean of the overscan by channel [ADU]."""
 
 
-def _not_counted() -> tuple[Levels, int | None]:
-    return {}, None
+class Counts:
+    """What is counted in the pixels of frames; of those of this class, nothing. It is asked only by a page that shows it."""
+
+    def of(self, frame: Frame) -> tuple[Levels, int | None]:
+        """The levels of a frame's channels, and how many of its pixels are saturated (None: not counted)."""
+        return {}, None
+
+    def source(self, frame: Frame) -> str:
+        """What they are counted from: equal names, equal counts."""
+        return ""
+
+
+NOTHING_COUNTED = Counts()
 
 
 @dataclass(frozen=True)
 class FrameReport:
-    """A frame in an exposure table: its test, its findings, its preview and what was counted in its pixels.
-
-    ``counted`` gives the levels of its channels and how many pixels are saturated (None: not counted); it is asked
-    only by a page that shows them. ``pixels`` names what they are counted from: equal names, equal counts.
-    ``fingerprint`` is its file's, '' where none was taken.
-    """
+    """A frame in an exposure table: its test, its findings, the object with its preview and what was counted in its pixels."""
 
     frame: Frame
     test: str | None
-    counted: Callable[[], tuple[Levels, int | None]] = field(default=_not_counted, repr=False, compare=False)
-    pixels: str = ""
+    counts: Counts = field(default=NOTHING_COUNTED, repr=False, compare=False)
     findings: tuple[Finding, ...] = ()
-    preview: str = ""
-    fingerprint: str = ""
+    object: str = ""
 
     @property
-    def levels(self) -> Levels:
-        """Image median and overscan mean by channel [ADU]."""
-        return self.counted()[0]
+    def counted(self) -> tuple[Levels, int | None]:
+        """Image median and overscan mean by channel [ADU], and saturated pixels of all channels (None: not counted)."""
+        return self.counts.of(self.frame)
 
     @property
-    def saturated(self) -> int | None:
-        """Saturated pixels of all channels; None when they were not counted."""
-        return self.counted()[1]
+    def pixels(self) -> str:
+        """What these are counted from: equal names, equal counts."""
+        return self.counts.source(self.frame)
+
+    @property
+    def preview(self) -> str:
+        """The address of its preview, relative to the site's root; '' for none."""
+        return f"previews/{self.object}" if self.object else ""
+
+    @property
+    def fingerprint(self) -> str:
+        """Its file's; '' where none was taken."""
+        return self.frame.file.fingerprint
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,7 @@ def inputs_of(task: Task, objects: Path, masters: Path | None = None) -> Inputs:
     from builder.products import read_product
 
     kept = partial(read_details, objects)
+    prints = {f.id: f.file.fingerprint for held in task.roles.values() for f in held}
     opened = {
         frame.id: FrameInput(frame, task.summaries[frame.id], open_pixels(frame, task.campaign_root), kept)
         for held in task.roles.values()
@@ -65,7 +66,7 @@ def inputs_of(task: Task, objects: Path, masters: Path | None = None) -> Inputs:
         task.parameters,
         task.used,
         task.setting,
-        make_anew if masters is None else Masters(masters, task.fingerprints),
+        make_anew if masters is None else Masters(masters, prints),
         {k: partial(read_product, objects / name, form) for k, (form, name) in task.products.items()},
         task.detectors,
         {
@@ -162,9 +163,7 @@ def _products(task: Task, procedure: Procedure, results: Results, objects: Path)
         ("RESULTID", task.result_id, "result that this product belongs to"),
         ("CREATOR", f"calbook {VERSION}", "program that wrote this"),
     ]
-    inputs = [
-        (role, f"{f.file.path}", task.fingerprints[f.id]) for role, held in task.roles.items() for f in held
-    ]
+    inputs = [(role, f"{f.file.path}", f.file.fingerprint) for role, held in task.roles.items() for f in held]
     out = {}
     for spec in procedure.products:
         if spec.name not in results.products:

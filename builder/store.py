@@ -12,7 +12,7 @@ import os
 import re
 import sqlite3
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import cache
@@ -265,9 +265,25 @@ class Store:
             self.db.executemany(f"INSERT OR REPLACE INTO {table} VALUES (?, ?)", rows.items())
             self.db.executemany(f"DELETE FROM {table} WHERE key = ?", [(k,) for k in gone])
 
-    def fingerprints(self) -> dict[str, tuple[str, str]]:
-        """Known fingerprints: file key → (size-mtime-inode, fingerprint)."""
-        return {k: (s, f) for k, s, f in self.db.execute("SELECT key, stat, fingerprint FROM fingerprints")}
+    def summary(self, key: str) -> str:
+        """The row of one summary. Raises KeyError where there is none."""
+        row = self.db.execute("SELECT data FROM summaries WHERE key = ?", (key,)).fetchone()
+        if row is None:
+            raise KeyError(key)
+        return str(row[0])
+
+    def summary_heads(self, keys: Collection[str], most: int) -> dict[str, str]:
+        """The first characters of some summaries' rows, ``most`` of each, by key."""
+        query = f"SELECT key, substr(data, 1, {most}) FROM summaries WHERE key IN ({{}})"
+        return dict(self._of(list(keys), query))
+
+    def fingerprints(self, keys: Collection[str] | None = None) -> dict[str, tuple[str, str]]:
+        """Known fingerprints of some files, or of all: file key → (size-mtime-inode, fingerprint)."""
+        query = "SELECT key, stat, fingerprint FROM fingerprints"
+        rows = (
+            self.db.execute(query) if keys is None else self._of(list(keys), f"{query} WHERE key IN ({{}})")
+        )
+        return {k: (s, f) for k, s, f in rows}
 
     def save_fingerprints(self, rows: Iterable[tuple[str, str, str]]) -> None:
         """Add or replace (key, stat, fingerprint)."""

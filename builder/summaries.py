@@ -7,19 +7,21 @@ stage are frames whose geometry changed, or whose detector only a changed mappin
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, field, replace
+from itertools import islice
 
 import orjson
 
 from analysis.contract import ChannelSummary
 from builder.acquired.listing import file_key
+from builder.acquired.match import Matching
 from builder.acquired.reading import FileRead, ReadTask
 from builder.build_log import BuildLog
+from builder.digests import digest
 from builder.engine import Engine
-from builder.recover import touches
 from builder.store import Store
-from builder.summary_rows import Channels, FrameKey, Previews, bad_pixels
+from builder.summary_rows import HEAD, Head, channels_of, head_of
 from campaign.findings import Finding
 from campaign.frames import Frame, FrameFile
 from campaign.frozen import dataclass
@@ -29,24 +31,11 @@ from campaign.model import Campaign, Detector
 VERSION = "2"
 """Raise it when the meaning of a summary changes: all frames are then summarised anew."""
 
+FrameKey = tuple[str, str]
+"""(block, frame id)."""
 
-@dataclass
-class Summarised:
-    """What is known of the pixels of all frames. Rows are made into summaries when they are asked for."""
-
-    fingerprints: dict[str, str] = field(default_factory=dict)
-    rows: dict[FrameKey, str] = field(default_factory=dict, repr=False)
-    findings: list[Finding] = field(default_factory=list)
-    read: int = 0
-
-    def __post_init__(self) -> None:
-        self.channels: Mapping[FrameKey, Mapping[str, ChannelSummary]] = Channels(self.rows)
-        self.previews: Mapping[FrameKey, str] = Previews(self.rows)
-
-
-def frame_key(frame: Frame) -> FrameKey:
-    """The name of a frame, unique in the campaign."""
-    return frame.block, frame.id
+SOME = 500
+"""Frames whose rows are looked up at once."""
 
 
 def stat_of(file: FrameFile) -> str:
@@ -75,9 +64,59 @@ class SummaryKeys:
         return f"{fingerprint}-{self._places[place]}-{VERSION}"
 
 
+class Summaries:
+    """Summaries of the frames of a campaign, read from its store when they are asked for. It is open as long as the build's store is."""
+
+    def __init__(self, campaign: Campaign, store: Store) -> None:
+        self._store, self._keys = store, SummaryKeys()
+        self._detectors = {d.name: d for d in campaign.detectors}
+        self._geometries = {d.name: digest(d.geometry) for d in campaign.detectors}
+
+    def key(self, frame: Frame, fingerprint: str) -> str:
+        """The name of a frame's summary; '' for one of a detector that the campaign does not have."""
+        detector = self._detectors.get(frame.detector)
+        return "" if detector is None else self._keys.key(fingerprint, frame.hdus, detector)
+
+    def detector(self, frame: Frame) -> Detector:
+        """The detector of a frame that has a summary."""
+        return self._detectors[frame.detector]
+
+    def channels(self, frame: Frame) -> Mapping[str, ChannelSummary]:
+        """The summaries of a frame by channel: of one that has any (``Summarised.previews``). Raises KeyError for another."""
+        return channels_of(self._store.summary(self.key(frame, frame.file.fingerprint)))
+
+    def counted_from(self, frame: Frame) -> str:
+        """What the summary of a frame is made of: equal names, equal numbers."""
+        return f"{frame.file.fingerprint} {self._geometries[frame.detector]} {VERSION}"
+
+
+@dataclass
+class Summarised:
+    """What is known of the pixels of all frames.
+
+    ``matching`` has the frames with the fingerprints of their files, ``previews`` the object with the preview ('' for none) of each
+    frame that has a summary.
+    """
+
+    matching: Matching
+    summaries: Summaries
+    previews: dict[FrameKey, str] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    read: int = 0
+
+    def has(self, frame: Frame) -> bool:
+        """Whether a frame has a summary."""
+        return frame_key(frame) in self.previews
+
+
+def frame_key(frame: Frame) -> FrameKey:
+    """The name of a frame, unique in the campaign."""
+    return frame.block, frame.id
+
+
 def summarise(
     campaign: Campaign,
-    frames: Sequence[Frame],
+    matching: Matching,
     store: Store,
     engine: Engine,
     advance: Callable[[int, int], None],
@@ -86,23 +125,17 @@ def summarise(
     """Summaries of all frames, reading only files of which a summary is lacking."""
     from builder.intake import Intake
 
-    out = Summarised()
-    known, cached, keys = store.fingerprints(), store.cached("summaries"), SummaryKeys()
-    detectors = {d.name: d for d in campaign.detectors}
-    todo: dict[str, list[tuple[Frame, Detector]]] = {}
-    for frame in frames:
-        detector = detectors.get(frame.detector)
-        if detector is None:
-            continue
+    out = Summarised(matching, Summaries(campaign, store))
+    fingerprints: dict[str, str] = {}
+    todo: dict[str, list[Frame]] = {}
+    for frame, fingerprint, head in _kept(matching.frames, out.summaries, store):
         key = file_key(frame.file)
-        stat, digest = known.get(key, ("", ""))
-        text = cached.get(keys.key(digest, frame.hdus, detector)) if stat == stat_of(frame.file) else None
-        if text is None or touches(text, store.lost):
-            todo.setdefault(key, []).append((frame, detector))
+        if head is None or not store.lost.isdisjoint((head.preview, head.details)):
+            todo.setdefault(key, []).append(frame)
         else:
-            out.fingerprints[key] = digest
-            _take(out, frame, text)
-    tasks = [_task(campaign, store, held) for held in todo.values()]
+            fingerprints[key] = fingerprint
+            _take(out, frame, head)
+    tasks = [_task(campaign, store, held, out.summaries) for held in todo.values()]
     for task, found in Intake(store, engine, advance, log)(tasks) if tasks else ():
         key = file_key(task.file)
         held = todo[key]
@@ -110,19 +143,54 @@ def summarise(
             out.findings.append(_unread(key, held, _why(found)))
             continue
         out.read += 1
-        out.fingerprints[key] = found.fingerprint
-        for (frame, _), image in zip(held, found.images, strict=True):
+        fingerprints[key] = found.fingerprint
+        for frame, image in zip(held, found.images, strict=True):
             if image.error:
                 out.findings.append(_lost(frame, image.error))
             else:
-                _take(out, frame, image.row)
+                _take(out, frame, head_of(image.row))
+    out.matching = _marked(matching, fingerprints)
     return out
 
 
-def _task(campaign: Campaign, store: Store, held: Sequence[tuple[Frame, Detector]]) -> ReadTask:
-    first = held[0][0]
+def _kept(
+    frames: Iterable[Frame], summaries: Summaries, store: Store
+) -> Iterator[tuple[Frame, str, Head | None]]:
+    """Frames of the campaign's detectors, each with the fingerprint of its file and the head of its summary, where it is kept."""
+    rest = iter(frames)
+    while some := list(islice(rest, SOME)):
+        prints = store.fingerprints({file_key(f.file) for f in some})
+        names: dict[int, tuple[str, str]] = {}
+        for frame in some:
+            stat, fingerprint = prints.get(file_key(frame.file), ("", ""))
+            if name := summaries.key(frame, fingerprint):
+                names[id(frame)] = name if stat == stat_of(frame.file) else "", fingerprint
+        heads = store.summary_heads({name for name, _ in names.values()}, HEAD)
+        for frame in some:
+            if id(frame) in names:
+                name, fingerprint = names[id(frame)]
+                yield frame, fingerprint, head_of(heads[name]) if name in heads else None
+
+
+def _marked(matching: Matching, fingerprints: Mapping[str, str]) -> Matching:
+    """The same, of frames with the fingerprints of their files."""
+    files: dict[int, FrameFile] = {}
+    made: dict[int, Frame] = {}
+    for frame in matching.frames:
+        file = files.get(id(frame.file))
+        if file is None:
+            fingerprint = fingerprints.get(file_key(frame.file), "")
+            file = FrameFile(**{**frame.file.__dict__, "fingerprint": fingerprint})
+            files[id(frame.file)] = file
+        made[id(frame)] = Frame(**{**frame.__dict__, "file": file})  # ``replace`` takes three times as long
+    by_test = {key: tuple(made[id(f)] for f in held) for key, held in matching.by_test.items()}
+    return replace(matching, frames=tuple(made.values()), by_test=by_test)
+
+
+def _task(campaign: Campaign, store: Store, held: Sequence[Frame], summaries: Summaries) -> ReadTask:
+    first = held[0]
     path = campaign.root / first.file.root / first.file.path
-    images = tuple((detector, frame.hdus) for frame, detector in held)
+    images = tuple((summaries.detector(frame), frame.hdus) for frame in held)
     return ReadTask(path, first.file, first.block, store.objects, images=images)
 
 
@@ -131,10 +199,10 @@ def _why(found: FileRead | Exception) -> str:
     return structure.reason if structure is not None else str(found)
 
 
-def _unread(key: str, held: Sequence[tuple[Frame, Detector]], why: str) -> Finding:
+def _unread(key: str, held: Sequence[Frame], why: str) -> Finding:
     return Finding(
         "damaged-file", f"The file could not be read: {why}", key, "Check or replace the file.",
-        block=held[0][0].block or None,
+        block=held[0].block or None,
     )  # fmt: skip
 
 
@@ -145,12 +213,12 @@ def _lost(frame: Frame, why: str) -> Finding:
     )  # fmt: skip
 
 
-def _take(out: Summarised, frame: Frame, row: str) -> None:
-    out.rows[frame_key(frame)] = row
-    if bad := bad_pixels(row):
+def _take(out: Summarised, frame: Frame, head: Head) -> None:
+    out.previews[frame_key(frame)] = head.preview
+    if head.bad:
         out.findings.append(
             Finding(
-                "bad-pixels", f"{bad} pixels of {frame.id} are NaN or infinite and are left out", file_key(frame.file),
+                "bad-pixels", f"{head.bad} pixels of {frame.id} are NaN or infinite and are left out", file_key(frame.file),
                 "Find out how they came into the file.", block=frame.block or None, detector=frame.detector,
             )
         )  # fmt: skip

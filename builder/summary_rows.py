@@ -1,8 +1,9 @@
-"""Summaries as rows of the store: compact text, read only when somebody asks for the frame."""
+"""Summaries as rows of the store: compact text, made into summaries only when somebody asks for the frame."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Mapping
 from dataclasses import fields
 from operator import attrgetter
 from typing import Any
@@ -10,14 +11,14 @@ from typing import Any
 import orjson
 
 from analysis.contract import ChannelSummary
-
-FrameKey = tuple[str, str]
-"""(block, frame id)."""
+from campaign.frozen import dataclass
 
 _NAMES = tuple(f.name for f in fields(ChannelSummary) if f.name != "details")
 _values = attrgetter(*_NAMES)
 _ALWAYS = _NAMES.index("overscan_mean")  # numbers before this are never None, but may be no number
-_SOUND = '{"bad":0,'
+_HEAD = re.compile(r'\{"bad":(\d+),"preview":"([^"]*)","details":"([^"]*)"')
+HEAD = 160
+"""Characters of a row that surely hold all but the channels' numbers."""
 _NO_NUMBER = float("nan")
 
 
@@ -33,55 +34,24 @@ def row_text(channels: Mapping[str, ChannelSummary], *, preview: str, details: s
     ).decode()
 
 
-def bad_pixels(row: str) -> int:
-    """How many pixels of a frame are not finite. Cheap for the many that have none."""
-    return 0 if row.startswith(_SOUND) else int(orjson.loads(row)["bad"])
+@dataclass(frozen=True)
+class Head:
+    """The beginning of a row: how many pixels are not finite, and the objects that hold the frame's preview and details."""
+
+    bad: int
+    preview: str
+    details: str
 
 
-class Channels(Mapping[FrameKey, Mapping[str, ChannelSummary]]):
-    """Summaries of frames by channel, each made from its row when it is asked for first."""
-
-    def __init__(self, rows: Mapping[FrameKey, str]) -> None:
-        self._rows = rows
-        self._made: dict[FrameKey, Mapping[str, ChannelSummary]] = {}
-
-    def __getitem__(self, key: FrameKey) -> Mapping[str, ChannelSummary]:
-        if key not in self._made:
-            self._made[key] = _channels(self._rows[key])
-        return self._made[key]
-
-    def __contains__(self, key: object) -> bool:
-        return key in self._rows
-
-    def __iter__(self) -> Iterator[FrameKey]:
-        return iter(self._rows)
-
-    def __len__(self) -> int:
-        return len(self._rows)
+def head_of(row: str) -> Head:
+    """What stands at the beginning of a row, of which the first ``HEAD`` characters do."""
+    found = _HEAD.match(row)
+    assert found is not None  # rows of another form have other keys (see ``builder.summaries.VERSION``)
+    return Head(int(found[1]), found[2], found[3])
 
 
-class Previews(Mapping[FrameKey, str]):
-    """Names of the previews' objects by frame."""
-
-    def __init__(self, rows: Mapping[FrameKey, str]) -> None:
-        self._rows = rows
-
-    def __getitem__(self, key: FrameKey) -> str:
-        row = self._rows[key]
-        start = row.index('"preview":"') + 11
-        return row[start : row.index('"', start)]
-
-    def __contains__(self, key: object) -> bool:
-        return key in self._rows
-
-    def __iter__(self) -> Iterator[FrameKey]:
-        return iter(self._rows)
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-
-def _channels(row: str) -> Mapping[str, ChannelSummary]:
+def channels_of(row: str) -> Mapping[str, ChannelSummary]:
+    """The summaries of a row, by channel."""
     held = orjson.loads(row)
     out = {}
     for name, values in held["channels"].items():

@@ -165,7 +165,7 @@ def exposures_page(book: Book, report: BlockReport, part: int = 1) -> Page:
     rows, damaged = report.frames[first : first + a.FRAMES_A_PAGE], report.damaged if part == 1 else ()
     fields = known_fields(r.frame for r in rows)
     values = {n: {str(r.frame.fields.get(n)) for r in rows} for n in fields}
-    counted = [r.counted() for r in rows]
+    counted = [r.counted for r in rows]
     context = {
         "book": book,
         "block": block,

@@ -26,7 +26,7 @@ from builder.details import details_bytes, details_from_bytes, read_details
 from builder.preview import preview
 from builder.progress import Progress
 from builder.store import Store
-from builder.summary_rows import Channels, Previews, bad_pixels
+from builder.summary_rows import HEAD, channels_of, head_of
 from campaign.frames import Frame, FrameFile
 from campaign.geometry import Channel, Region, quadrants
 from campaign.model import Detector
@@ -144,8 +144,8 @@ def test_one_pass_gives_what_the_pixels_give(
     assert found.fingerprint == fingerprint(path) and found.structure is not None
     (one,) = found.images
     assert one.error == ""
-    row = {("B1", "f"): one.row}
-    summaries = Channels(row)["B1", "f"]
+    row = one.row
+    summaries = channels_of(row)
     held = open_pixels(Frame("f", "f", "CCD1", task(path, tmp_path).file, HDUS), tmp_path.parent)
     whole = np.zeros(QUAD.geometry.shape, held.dtype(QUAD.geometry.channels[0]))
     for channel in QUAD.geometry.channels:
@@ -175,7 +175,7 @@ def test_one_pass_gives_what_the_pixels_give(
         if got.image is not None and truth.image is not None:
             assert got.image.low == truth.image.low
             np.testing.assert_array_equal(got.image.counts, truth.image.counts)
-    picture = (tmp_path / "objects" / Previews(row)["B1", "f"]).read_bytes()
+    picture = (tmp_path / "objects" / head_of(row[:HEAD]).preview).read_bytes()
     assert picture == preview(held, QUAD)
 
 
@@ -187,7 +187,7 @@ def test_tile_compressed_frames_pass_once_as_well(tmp_path: Path) -> None:
         fits.CompImageHDU(data, compression_type="RICE_1").writeto(path)
         (one,) = read_file(task(path, tmp_path / "objects", hdus={"": 1})).images
         expected = summarise(ArrayPixels(frame_pixels()), QUAD)["G"]
-        got = Channels({("", "f"): one.row})["", "f"]["G"]
+        got = channels_of(one.row)["G"]
         assert (got.mean, got.std, got.n) == (expected.mean, expected.std, expected.n)
 
 
@@ -213,7 +213,7 @@ def test_details_survive_their_object_and_serve_procedures(tmp_path: Path) -> No
     packed = details_bytes(made)
     assert packed == details_bytes(made) == details_bytes(details_from_bytes(packed))
     (one,) = read_file(task(write(tmp_path / "a.fits", image(data)), tmp_path / "o")).images
-    summaries = Channels({("", "f"): one.row})["", "f"]
+    summaries = channels_of(one.row)
 
     class NoPixels(ArrayPixels):
         def read(self, *_: object, **__: object) -> np.ndarray:
@@ -233,9 +233,9 @@ def test_a_dead_channel_keeps_its_not_a_numbers(tmp_path: Path) -> None:
     data = frame_pixels().astype(np.float32)
     data[QUAD.geometry.channel("E").image.slices] = np.nan
     (one,) = read_file(task(write(tmp_path / "a.fits", image(data)), tmp_path / "o")).images
-    dead = Channels({("", "f"): one.row})["", "f"]["E"]
+    dead = channels_of(one.row)["E"]
     assert dead.n == 0 and np.isnan(dead.mean) and np.isnan(dead.p99) and dead.overscan_mean is not None
-    assert bad_pixels(one.row) == 40 * 36
+    assert head_of(one.row[:HEAD]).bad == 40 * 36
 
 
 # ── whole builds ──────────────────────────────────────────────────────────────────────────────────────────

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from functools import partial
 from pathlib import Path
 
 from analysis.contract import (
@@ -31,6 +30,7 @@ from builder.report import (
     BlockReport,
     BuildInfo,
     Change,
+    Counts,
     DrawnFigure,
     FrameReport,
     Judged,
@@ -479,8 +479,8 @@ def _born(block: Block) -> BlockReport:
     stray = _frame("BORN", 140, "CCD1", "other")
     frames = tuple(
         FrameReport(
-            f, assigned.get(f.id), partial(_counted, f), f.id, (damaged,) if f.exposure == "103" else (),
-            f"previews/{f.exposure}-{f.detector}.webp" if f.type != "other" else "",
+            f, assigned.get(f.id), COUNTED, (damaged,) if f.exposure == "103" else (),
+            f"{f.exposure}-{f.detector}.webp" if f.type != "other" else "",
         )
         for f in (*bias1, *bias2, *flats, stray)
     )  # fmt: skip
@@ -491,11 +491,18 @@ def _born(block: Block) -> BlockReport:
     )  # fmt: skip
 
 
-def _counted(f: Frame) -> tuple[Levels, int | None]:
-    if f.type == "other":
-        return {}, None
-    overscan = 2600.25 if f.type == "flat" else None
-    return {q: (2650.0 + i, overscan) for i, q in enumerate(QUADRANTS)}, int(f.exposure) % 7
+class _Counted(Counts):
+    def of(self, frame: Frame) -> tuple[Levels, int | None]:
+        if frame.type == "other":
+            return {}, None
+        overscan = 2600.25 if frame.type == "flat" else None
+        return {q: (2650.0 + i, overscan) for i, q in enumerate(QUADRANTS)}, int(frame.exposure) % 7
+
+    def source(self, frame: Frame) -> str:
+        return frame.id
+
+
+COUNTED = _Counted()
 
 
 def _placed(report: BlockReport) -> BlockReport:
