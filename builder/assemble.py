@@ -54,7 +54,7 @@ class Gathered:
     known: Mapping[str, Known]
     tests: Sequence[Test]
     snapshots: Sequence[Snapshot]
-    files: Sequence[FrameFile]
+    damaged: Sequence[FrameFile]
     summarised: Summarised
     measured: MeasuredAll
     history: Mapping[tuple[str, str, str, str], Sequence[str]]  # results shown before, newest first
@@ -80,9 +80,7 @@ class Assembler:
                 self._at.setdefault(place, []).append(finding)
         self._tests = _grouped(gathered.tests, lambda t: t.block)
         self._frames = _grouped(self._matching.frames, lambda f: f.block)
-        self._damaged = _grouped(
-            (f for f in gathered.files if f.state != "ok"), lambda f: self._folders.block(f.root, f.path)
-        )
+        self._damaged = _grouped(gathered.damaged, lambda f: self._folders.block(f.root, f.path))
         self._touching = Touching(gathered.campaign)
         self._counts = _Counted(gathered.summarised.summaries)
 

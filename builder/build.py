@@ -185,17 +185,24 @@ def build(options: Options, progress: Progress) -> Built:
             summarised = summarise(campaign, matching, store, engine, advance, log)
             findings += summarised.findings
             progress.note("summarise", f"{summarised.read} files read again" if summarised.read else "")
+        found_files, damaged = len(indexed.files), [f for f in indexed.files if f.state != "ok"]
+        del indexed, matching  # a build holds no more of each frame than it needs: there may be 10⁵
         versions = stages.versions()
         build_id = store.begin(started, options.command, versions)
         log.event("build", id=build_id, versions=versions)
         with progress.stage("measure") as advance:
-            planner = Planner(campaign, known, summarised)
             measured = measure_all(
-                tests, known, planner, store, engine, build_id, versions, options.now, advance, log
-            )
+                tests, known, Planner(campaign, known, summarised), store, engine, build_id, versions, options.now, advance, log,
+            )  # fmt: skip
             findings += measured.findings
             tidy(store.folder / "masters")
             progress.note("measure", f"{measured.run} results new, {measured.reused} reused")
+        counts = stages.counts(found_files, intake, summarised, measured)
+        lasting = not (
+            bad_plugins or measured.failed or intake.failed
+            or any(f.state == "unreadable" for f in damaged)
+            or any(f.kind == "damaged-file" for f in summarised.findings)
+        )  # fmt: skip
         with progress.stage("prose"):
             prose = build_prose(campaign, site, store.folder / "prose", GUIDE)
             findings += untold(prose.findings, findings)
@@ -203,23 +210,21 @@ def build(options: Options, progress: Progress) -> Built:
             history, earlier = stages.history(store, measured)
             judged = judge_all(campaign, tests, summarised.matching.by_test, measured, earlier)
             findings += judged.findings
-            assembler = Assembler(
-                Gathered(
-                    campaign=campaign,
-                    known=known,
-                    tests=tests,
-                    snapshots=snapshots,
-                    files=indexed.files,
-                    summarised=summarised,
-                    measured=measured,
-                    history=history,
-                    earlier_results=earlier,
-                    judged=judged,
-                    findings=worst_first(findings),
-                    bodies=prose.bodies,
-                )
+            gathered = Gathered(
+                campaign=campaign,
+                known=known,
+                tests=tests,
+                snapshots=snapshots,
+                damaged=damaged,
+                summarised=summarised,
+                measured=measured,
+                history=history,
+                earlier_results=earlier,
+                judged=judged,
+                findings=worst_first(findings),
+                bodies=prose.bodies,
             )
-            blocks = assembler.blocks()
+            blocks = Assembler(gathered).blocks()
             certification, found = decide(campaign, blocks)
             findings += found
             followed, clashing = stages.trends(campaign, blocks, known, certification, store, engine)
@@ -232,8 +237,10 @@ def build(options: Options, progress: Progress) -> Built:
                 build_id,
             )
             verdicts = stages.verdicts(store, campaign, judged, build_id, campaign.decisions)
+            del gathered, summarised, measured, judged  # what pages show of them is in the blocks
         with progress.stage("trend"):
             trends = followed()
+            del followed
             findings += clashing
             progress.note("trend", f"{len(trends.series)} series")
         with progress.stage("render"):
@@ -252,7 +259,6 @@ def build(options: Options, progress: Progress) -> Built:
             report = facts.book.report
             if unchanged:
                 store.forget(build_id)
-            counts = stages.counts(indexed, intake, summarised, measured)
             closing = (
                 None if unchanged else lambda: stages.finish(store, facts, said, options.now(), costs(counts))
             )
@@ -261,19 +267,15 @@ def build(options: Options, progress: Progress) -> Built:
             )
             progress.note("render", f"{rendered.drawn} pages drawn, {rendered.written} files written")
         summary = Summary(
-            campaign.title, report.info.build_id, len(tests), len(indexed.files), measured.run + measured.reused,
+            campaign.title, report.info.build_id, len(tests), found_files, counts["results_new"] + counts["results_reused"],
             report.counts(), report.findings,
         )  # fmt: skip
-        lasting = not (
-            bad_plugins or measured.failed or prose.failed or rendered.undrawn or intake.failed
-            or any(f.state == "unreadable" for f in indexed.files)
-            or any(f.kind == "damaged-file" for f in summarised.findings)
-        )  # fmt: skip
+        lasting = lasting and not (prose.failed or rendered.undrawn)
         store.save_complete(
             digest(inputs, prose.watched),
             {"summary": summary.to_json(), "watched": list(prose.watched), "data": data} if lasting else None,
         )
-        worked = not unchanged or bool(intake.read or summarised.read or measured.run)
+        worked = not unchanged or bool(counts["files_read"] or counts["results_new"])
         stages.close_log(progress, site, summary, rendered.undrawn, worked=worked)
     return Built(
         campaign.id, summary, home, rendered.written, unchanged, rendered.undrawn, rendered.drawn,

@@ -46,15 +46,28 @@ class JudgedAll:
     results: dict[str, JudgedResult] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
 
-    def rows(self) -> dict[str, dict[str, StoredVerdict]]:
+    def rows(self) -> Mapping[str, Mapping[str, StoredVerdict]]:
         """What the store keeps of each measurement, by result id and its own."""
+        return _Rows(self.results)
+
+
+class _Rows(Mapping[str, Mapping[str, StoredVerdict]]):
+    """Verdicts of results as the store keeps them, made for one result at a time."""
+
+    def __init__(self, results: Mapping[str, JudgedResult]) -> None:
+        self._results = results
+
+    def __getitem__(self, ident: str) -> dict[str, StoredVerdict]:
         return {
-            ident: {
-                mid: (str(j.verdict), j.limit.id if j.limit else None, j.low, j.high, j.why)
-                for mid, _, j in result.numbers
-            }
-            for ident, result in self.results.items()
+            mid: (str(j.verdict), j.limit.id if j.limit else None, j.low, j.high, j.why)
+            for mid, _, j in self._results[ident].numbers
         }
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._results)
+
+    def __len__(self) -> int:
+        return len(self._results)
 
 
 def judge_all(

@@ -107,7 +107,7 @@ def measure_all(
         ids = [
             i for _, t in planned if isinstance(t, Task) for i in (t.result_id, error_id(t.result_id, code))
         ]
-        kept = store.results(ids)
+        kept = store.results(ids, inputs=False)
         for test, task in planned:
             out.tasks.setdefault(test.key, []).append(task)
             if isinstance(task, Task):
@@ -120,7 +120,8 @@ def measure_all(
                     out.reused_seconds += found.seconds
                     if log:
                         log.kept_result(task)
-        jobs = [(planner.loaded(task), store.objects) for task in todo.values()]
+        added: dict[str, str] = {}
+        jobs = ((planner.loaded(task), store.objects) for task in todo.values())
         for done, ((task, _), measured) in enumerate(engine.run(measure, jobs), start=1):
             if isinstance(measured, Exception):
                 measured = Measured("error", 0.0, f"{type(measured).__name__}: {measured}", transient=True)
@@ -129,11 +130,14 @@ def measure_all(
             stored = _stored(task, measured, known, code, versions, now())
             if measured.transient:
                 out.failed[task.result_id] = stored
-            else:
-                store.add_result(stored, build_id)
+            elif store.add_result(stored, build_id):
+                added[task.result_id] = stored.id
+            else:  # known, but what it names was lost
                 out.results[task.result_id] = stored
             out.run += 1
-            advance(done, len(jobs))
+            advance(done, len(todo))
+        kept = store.results(added.values(), inputs=False)  # what they say alike is then in memory once
+        out.results |= {result_id: kept[ident] for result_id, ident in added.items()}
         for _, task in planned:
             if isinstance(task, Task) and (result := out.results.get(task.result_id)):
                 _collect(values, task, result, wanted)

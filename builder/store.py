@@ -296,8 +296,8 @@ class Store:
 
     # ── results ───────────────────────────────────────────────────────────────────────────────────────
 
-    def add_result(self, result: StoredResult, build_id: int) -> None:
-        """Add a result with its measurements. Adding the same id again changes nothing."""
+    def add_result(self, result: StoredResult, build_id: int) -> bool:
+        """Add a result with its measurements. Adding the same id again changes nothing; whether it was new."""
         with self.transaction():
             cursor = self.db.execute(
                 "INSERT OR IGNORE INTO results VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -308,7 +308,7 @@ class Store:
                 ),
             )  # fmt: skip
             if cursor.rowcount == 0:
-                return
+                return False
             self.db.executemany(
                 "INSERT INTO measurements VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [
@@ -319,13 +319,20 @@ class Store:
                     for position, m in enumerate(result.measurements)
                 ],
             )  # fmt: skip
+        return True
 
-    def results(self, ids: Iterable[str]) -> dict[str, StoredResult]:
-        """Stored results by id, with their measurements in the order they were handed back."""
+    def results(self, ids: Iterable[str], *, inputs: bool = True) -> dict[str, StoredResult]:
+        """Stored results by id, with their measurements in the order they were handed back.
+
+        Without ``inputs`` their details lack the list of frames that they were made of. What many results say alike is one object.
+        """
         from analysis.contract import (
             Measurement,  # numpy comes with it: a build that changes nothing needs neither
         )
 
+        share: dict[str, str] = {}
+        alike: dict[bytes, Any] = {}
+        one = share.setdefault
         columns = "quantity, channel, setting, value, uncertainty, unit, estimator, n, flags, reason, note, position"
         of_result = f"SELECT {columns} FROM measurements WHERE result_id = ?"
 
@@ -347,20 +354,28 @@ class Store:
                 _,
             ) in rows:
                 yield Measurement(
-                    quantity, channel or None, setting, value, uncertainty, unit, estimator, n,
-                    _flags(flags), reason, note,
+                    one(quantity, quantity), one(channel, channel) or None, one(setting, setting), value, uncertainty,
+                    one(unit, unit), one(estimator, estimator), n, _flags(flags), reason and one(reason, reason), one(note, note),
                 )  # fmt: skip
 
+        def details(text: str) -> dict[str, Any]:
+            found: dict[str, Any] = orjson.loads(text)
+            for name in ("parameters", "versions"):
+                if name in found:
+                    found[name] = alike.setdefault(orjson.dumps(found[name]), found[name])
+            return found
+
+        detail_column = "detail" if inputs else "json_remove(detail, '$.inputs')"
         out = {}
         for *head, detail in self._of(
             sorted(set(ids)),
-            "SELECT id, block, test, detector, procedure, version, status, measured_at, seconds, detail "
+            f"SELECT id, block, test, detector, procedure, version, status, measured_at, seconds, {detail_column} "
             "FROM results WHERE id IN ({})",
         ):
             ident, block, test, detector, procedure, version, status, measured_at, seconds = head
             out[ident] = StoredResult(
                 ident, block, test, detector, procedure, version, status, measured_at, seconds,
-                orjson.loads(detail), tuple(measurements(ident)),
+                details(detail), tuple(measurements(ident)),
             )  # fmt: skip
         return out
 
@@ -429,12 +444,12 @@ class Store:
         with self.transaction():
             self.db.executemany(
                 "INSERT INTO verdicts VALUES (?, ?, ?, ?, ?, ?, ?)",
-                [
+                (
                     (mid, *row, build_id)
                     for result in changed
                     for mid, row in now[result].items()
                     if before.get(mid) != row
-                ],
+                ),
             )
             self.db.executemany("INSERT OR REPLACE INTO judged VALUES (?, ?)", changed.items())
 
