@@ -207,18 +207,21 @@ class Store:
         changes: Sequence[Sequence[str]],
         seconds: Mapping[str, float],
     ) -> None:
-        """Record what a build ended with."""
-        self.db.execute(
-            "UPDATE builds SET finished = ?, digest = ?, state = ?, changes = ?, seconds = ? WHERE id = ?",
-            (
-                finished.isoformat(timespec="seconds"),
-                digest,
-                json.dumps(state, sort_keys=True),
-                json.dumps([list(c) for c in changes]),
-                json.dumps(dict(seconds)),
-                build_id,
-            ),
+        """Record what a build ended with. The state, which only the next build looks at, is kept of the last one alone."""
+        row = (
+            finished.isoformat(timespec="seconds"),
+            digest,
+            json.dumps(state, sort_keys=True),
+            json.dumps([list(c) for c in changes]),
+            json.dumps(dict(seconds)),
+            build_id,
         )
+        with self.transaction():
+            self.db.execute(
+                "UPDATE builds SET finished = ?, digest = ?, state = ?, changes = ?, seconds = ? WHERE id = ?",
+                row,
+            )
+            self.db.execute("UPDATE builds SET state = NULL WHERE id < ? AND state IS NOT NULL", (build_id,))
 
     def last_build(self) -> dict[str, Any] | None:
         """The last build that finished: id, started, command, versions, digest, state, changes, seconds, previous.

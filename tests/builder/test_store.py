@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -60,9 +61,22 @@ def test_a_result_reads_back_as_it_was(store: Store) -> None:
 
 def test_adding_again_changes_nothing(store: Store) -> None:
     build = store.begin(NOW, "c", {})
-    store.add_result(result("r1", 1.0), build)
-    store.add_result(result("r1", 2.0), build)
+    assert store.add_result(result("r1", 1.0), build)
+    assert not store.add_result(result("r1", 2.0), build)
     assert store.results(["r1"])["r1"].measurements[0].value == 1.0
+
+
+def test_what_results_say_alike_is_in_memory_once_and_their_frames_only_when_wanted(store: Store) -> None:
+    build = store.begin(NOW, "c", {})
+    detail = {"inputs": [["bias", "1/CCD1", "frames", "1.fits", "ab"]], "parameters": {"clip": 4.0, "n": 4}, "versions": {"numpy": "2"}, "log": []}  # fmt: skip
+    for ident in ("r1", "r2"):
+        store.add_result(replace(result(ident), detail=detail), build)
+    one, two = store.results(["r1", "r2"], inputs=False).values()
+    assert one.detail == two.detail == {k: v for k, v in detail.items() if k != "inputs"}
+    assert all(one.detail[k] is two.detail[k] for k in ("parameters", "versions"))
+    a, b = one.measurements[0], two.measurements[0]
+    assert a == b and a.estimator is b.estimator and a.setting is b.setting
+    assert store.results(["r1"])["r1"].detail == detail
 
 
 def test_shown_keeps_history_and_records_only_changes(store: Store) -> None:
@@ -106,6 +120,16 @@ def test_last_build_is_the_last_that_finished(store: Store) -> None:
     last = store.last_build()
     assert last is not None
     assert (last["id"], last["versions"], last["changes"]) == (build, {"a": "1"}, [["new test", "B/T", "p"]])
+
+
+def test_states_do_not_pile_up_build_after_build(store: Store) -> None:
+    """They are as large as the campaign, and only the next build looks at one."""
+    for number in range(3):
+        store.finish(store.begin(NOW, "c", {}), NOW, "d", {"tests": {"T": number}}, [("new test", "B/T", "p")], {})  # fmt: skip
+    last = store.last_build()
+    assert last is not None and last["state"] == {"tests": {"T": 2}}
+    assert [s is None for (s,) in store.db.execute("SELECT state FROM builds ORDER BY id")] == [True, True, False]  # fmt: skip
+    assert {c for (c,) in store.db.execute("SELECT changes FROM builds")} == {'[["new test", "B/T", "p"]]'}
 
 
 def test_a_build_takes_over_the_number_of_one_that_was_killed_and_what_that_had_shown(store: Store) -> None:
