@@ -189,7 +189,7 @@ def build(options: Options, progress: Progress) -> Built:
         build_id = store.begin(started, options.command, versions)
         log.event("build", id=build_id, versions=versions)
         with progress.stage("measure") as advance:
-            planner = Planner(campaign, known, matching.by_test, summarised)
+            planner = Planner(campaign, known, matching.by_test, summarised, indexed.logged)
             measured = measure_all(
                 tests, known, planner, store, engine, build_id, versions, options.now, advance, log
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, field, replace
 from pathlib import Path
 from typing import Literal
@@ -68,6 +68,7 @@ class Task:
     products: Mapping[tuple[str, str], tuple[Form, str]] = field(default_factory=dict)  # form, object
     detectors: Mapping[str, Detector] = field(default_factory=dict)
     epochs: Mapping[tuple[str, str], tuple[Handed, ...]] = field(default_factory=dict)
+    logged: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # by frame id
 
 
 @dataclass(frozen=True)
@@ -198,7 +199,7 @@ def _identity(parts: Mapping[str, str]) -> str:
 
 
 class Planner:
-    """Plans the tasks of a campaign's tests."""
+    """Plans the tasks of a campaign's tests. ``logged`` tells what an exposure log says of a frame."""
 
     def __init__(
         self,
@@ -206,11 +207,13 @@ class Planner:
         known: Mapping[str, Known],
         by_test: Mapping[str, tuple[Frame, ...]],
         summarised: Summarised,
+        logged: Callable[[Frame], Mapping[str, str]] = lambda frame: {},
     ) -> None:
         self.campaign = campaign
         self.known = known
         self.by_test = by_test
         self.summarised = summarised
+        self.logged = logged
         of_detector: dict[tuple[str, str], list[tuple[str, Frame]]] = {}
         for key, frames in by_test.items():
             block, _, test = key.partition("/")
@@ -375,9 +378,13 @@ class Planner:
         )
 
     def loaded(self, task: Task) -> Task:
-        """A task with the summaries of its frames: only what is measured needs them."""
+        """A task with the summaries of its frames and what logs say of them: only what is measured needs them."""
         frames = {f.id: f for held in task.roles.values() for f in held}
-        return replace(task, summaries={i: self.summarised.channels[frame_key(f)] for i, f in frames.items()})
+        return replace(
+            task,
+            summaries={i: self.summarised.channels[frame_key(f)] for i, f in frames.items()},
+            logged={i: said for i, f in frames.items() if (said := self.logged(f))},
+        )
 
     def _text(self, frame: Frame, fingerprint: str) -> str:
         """What a result depends on of a frame, as JSON; made once for all procedures and tests that use it."""

@@ -81,9 +81,11 @@ def _read_rows(log: Log, lines: Iterable[tuple[int, str]], exposure: str, place:
     rows: list[Row] = []
     tally = Tally()
     seen: dict[tuple[str, str], Row] = {}
+    texts: dict[str, str] = {}  # each once: most cells say what those above them do
     detector = log.column(*DETECTOR)
     for number, line in lines:
         cells = [c.strip() for c in line.rstrip("\r\n").split("\t")]
+        cells = [texts.setdefault(c, c) for c in cells]
         fault = _fault(cells, log, exposure)
         row = dict(zip(log.columns, cells, strict=False))
         key = (exposure_name(row.get(exposure, "")), row.get(detector, "")) if exposure else ("", "")

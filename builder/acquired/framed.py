@@ -101,10 +101,7 @@ def _plain(frames: Sequence[Sequence[Frame]]) -> list[Any]:
         return shared[text]
 
     rows = [
-        [
-            [f.id, f.exposure, f.detector, number(f.hdus), dict(f.fields), number(f.sources), dict(f.header)]
-            for f in some
-        ]
+        [[f.id, f.exposure, f.detector, number(f.hdus), dict(f.fields), number(f.sources)] for f in some]
         for some in frames
     ]
     return [parts, rows]
@@ -114,6 +111,6 @@ def _frames(held: list[Any], block: str, files: Files) -> Iterator[list[Frame]]:
     parts, rows = held
     for file, some in zip(files, rows, strict=True):
         yield [
-            Frame(i, exposure, detector, file, parts[hdus], fields, parts[sources], header, block)
-            for i, exposure, detector, hdus, fields, sources, header in some
+            Frame(i, exposure, detector, file, parts[hdus], fields, parts[sources], block)
+            for i, exposure, detector, hdus, fields, sources in some
         ]

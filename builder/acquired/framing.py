@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import field, replace
 from pathlib import PurePosixPath
 
 from builder.acquired.blockfolders import BlockFolders
-from builder.acquired.explog import FILE, LogBook, read_row, stem
+from builder.acquired.explog import FILE, LogBook, Row, read_row, stem
 from builder.acquired.fitsfile import Hdu
 from builder.acquired.frametypes import frame_type
 from builder.acquired.headers import HeaderMap, Said, combine, read_header, read_name
@@ -23,15 +23,29 @@ STEM = "file name (stem)"
 """The source of an exposure's name that no header, log or expression gives."""
 
 
+LogKey = tuple[str, str, str]
+
+
+def log_key(frame: Frame) -> LogKey:
+    """What a frame's row of a log is kept by: file and detector, which stay when the frame is told apart from others."""
+    return frame.file.root, frame.file.path, frame.detector
+
+
+def log_cards(row: Row) -> dict[str, str]:
+    """A row of a log as cards beside those of the header."""
+    return {f"LOG {column}": text for column, text in row.items()}
+
+
 @dataclass
 class Framer:
-    """Makes frames of indexed files. Oddities are counted in ``tally``."""
+    """Makes frames of indexed files. Oddities are counted in ``tally``; ``logged`` are the frames' rows of logs, see ``log_key``."""
 
     campaign: Campaign
     mapping: HeaderMap
     logs: LogBook
     folders: BlockFolders
     tally: Tally
+    logged: dict[LogKey, Row] = field(default_factory=dict)
 
     def frames(self, file: FrameFile, hdus: Sequence[Hdu], block: str) -> tuple[FrameFile, list[Frame]]:
         """The frames of a file, and the file with state 'wrong-shape' when none of its images can be used."""
@@ -88,12 +102,13 @@ class Framer:
         if told_by.startswith("only detector"):
             self._strange(header.get("detector"), place, block)
         cards: Mapping[str, str] = held.cards
+        row: Row = {}
         exposure = str((header.get("exposure") or from_name.get("exposure") or Said("", "", "")).value)
         sources = [header]
         if logged := self.logs.row(place, exposure, detector):
             row, log = logged
             sources.append(read_row(self.mapping, row, log, detector))
-            cards = {**cards, **{f"LOG {column}": text for column, text in row.items()}}
+            cards = {**cards, **log_cards(row)}
             self._same_file(row.get(log.column(*FILE), ""), name, place, block)
         sources.append(from_name)
         said = combine(self.mapping, sources, place, block, self.tally)
@@ -108,7 +123,10 @@ class Framer:
             said.get("detector"), detector, told_by, place, block
         )
         exposure, chip = str(fields["exposure"]), str(fields["detector"])
-        return Frame(f"{exposure}/{chip}", exposure, chip, file, held.hdus, fields, by, cards, block)
+        frame = Frame(f"{exposure}/{chip}", exposure, chip, file, held.hdus, fields, by, block)
+        if row:
+            self.logged[log_key(frame)] = row
+        return frame
 
     def _settled(
         self, said: Said | None, detector: str, told_by: str, place: str, block: str

@@ -15,10 +15,10 @@ from pathlib import Path
 import orjson
 
 from builder.acquired.blockfolders import BlockFolders
-from builder.acquired.explog import Log, LogBook, read_log
+from builder.acquired.explog import Log, LogBook, Row, read_log
 from builder.acquired.fitsfile import Hdu, Structure, inspect
 from builder.acquired.framed import Framed
-from builder.acquired.framing import Framer, Holdings
+from builder.acquired.framing import Framer, Holdings, LogKey, log_cards, log_key
 from builder.acquired.headers import HeaderMap, header_map
 from builder.acquired.listing import Listing, file_key, list_data
 from builder.acquired.reading import CHANGED, FileRead, Reader, ReadTask
@@ -84,6 +84,11 @@ class Index:
     known: dict[str, IndexedFile]
     findings: list[Finding]
     untouched: frozenset[str] = frozenset()
+    log_rows: Mapping[LogKey, Row] = field(default_factory=dict, repr=False)
+
+    def logged(self, frame: Frame) -> Mapping[str, str]:
+        """What the exposure log says of a frame, as cards 'LOG <column>'; {} where no log does."""
+        return log_cards(self.log_rows.get(log_key(frame), {}))
 
 
 @dataclass(frozen=True)
@@ -187,7 +192,7 @@ def index(
         framed.keep(made)
     logs.without_frames(tally, {b.id for b in campaign.blocks if b.data_archived})
     findings += [*held.listing.findings, *tally.findings()]
-    return Index(tuple(files), framer.named_apart(frames), fresh, findings, frozenset(taken))
+    return Index(tuple(files), framer.named_apart(frames), fresh, findings, frozenset(taken), framer.logged)
 
 
 def _inspected(
