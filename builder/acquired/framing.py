@@ -14,6 +14,7 @@ from builder.acquired.frametypes import frame_type
 from builder.acquired.headers import HeaderMap, Said, combine, read_header, read_name
 from builder.acquired.headervalues import exposure_name
 from builder.acquired.layout import Held, fits, held_images
+from builder.acquired.shared import Shared
 from builder.acquired.tally import Tally
 from campaign.frames import Frame, FrameFile
 from campaign.frozen import dataclass
@@ -45,6 +46,7 @@ class Framer:
     logs: LogBook
     folders: BlockFolders
     tally: Tally
+    shared: Shared = field(default_factory=Shared)
     logged: dict[LogKey, Row] = field(default_factory=dict)
 
     def frames(self, file: FrameFile, hdus: Sequence[Hdu], block: str) -> tuple[FrameFile, list[Frame]]:
@@ -122,8 +124,11 @@ class Framer:
         fields["detector"], by["detector"] = self._settled(
             said.get("detector"), detector, told_by, place, block
         )
+        alike = self.shared
+        fields = alike.fields(fields)
         exposure, chip = str(fields["exposure"]), str(fields["detector"])
-        frame = Frame(f"{exposure}/{chip}", exposure, chip, file, held.hdus, fields, by, block)
+        hdus, sources_by = alike.mapping(held.hdus), alike.mapping(by)
+        frame = Frame(f"{exposure}/{chip}", exposure, chip, file, hdus, fields, sources_by, block)
         if row:
             self.logged[log_key(frame)] = row
         return frame
