@@ -189,10 +189,11 @@ def build(options: Options, progress: Progress) -> Built:
         build_id = store.begin(started, options.command, versions)
         log.event("build", id=build_id, versions=versions)
         with progress.stage("measure") as advance:
-            planner = Planner(campaign, known, matching.by_test, summarised, indexed.logged)
             measured = measure_all(
-                tests, known, planner, store, engine, build_id, versions, options.now, advance, log
-            )
+                tests, known,
+                Planner(campaign, known, matching.by_test, summarised, indexed.logged),  # holds texts of all frames: nobody else does
+                store, engine, build_id, versions, options.now, advance, log,
+            )  # fmt: skip
             findings += measured.findings
             tidy(store.folder / "masters")
             progress.note("measure", f"{measured.run} results new, {measured.reused} reused")

@@ -224,6 +224,8 @@ class Planner:
         self._timeline = Timeline(campaign, by_test)
         self._blocks = {b.id: b for b in campaign.blocks}
         self._shared: dict[tuple[str, str], dict[str, str]] = {}
+        self._parameters: dict[str, Mapping[str, ParameterValue]] = {}
+        self._alone = {d.name: {d.name: d} for d in campaign.detectors}
         self._texts: dict[FrameKey, str] = {}
 
     def procedures_of(self, test: Test) -> list[str]:
@@ -260,7 +262,9 @@ class Planner:
         block = self._blocks[test.block]
         known = self.known[procedure]
         use = self.campaign.procedures.get(procedure)
-        parameters = known.procedure.settings(use.parameters if use else {})
+        if procedure not in self._parameters:
+            self._parameters[procedure] = known.procedure.settings(use.parameters if use else {})
+        parameters = self._parameters[procedure]  # one object in all of its tasks
         out: list[Task | NotRun] = []
         frames = [f for f in self.by_test.get(test.key, ()) if frame_key(f) in self.summarised.channels]
         for detector in self.campaign.detectors_of(block):
@@ -319,7 +323,9 @@ class Planner:
                 taken[t.procedure, t.product] = one.form, one.object
                 used_ids.append((name, one.result_id))
         together = any(r.every_detector for r in known.procedure.roles)
-        everyone = self.campaign.detectors_of(self._blocks[test.block]) if together else (detector,)
+        everyone = self._alone[detector.name]
+        if together:
+            everyone = {d.name: d for d in self.campaign.detectors_of(self._blocks[test.block])}
         frames = {f.id: f for held in roles.values() for f in held}
         prints = {i: self.summarised.fingerprints[file_key(f.file)] for i, f in frames.items()}
         shared = (known.reference.name, detector.name)
@@ -336,7 +342,7 @@ class Planner:
             "setting": json.dumps(setting),
         }
         if together:
-            geometries = [[d.name, asdict(d.geometry)] for d in everyone]
+            geometries = [[d.name, asdict(d.geometry)] for d in everyone.values()]
             parts["detectors"] = json.dumps(geometries, sort_keys=True, default=str)
         if epochs:
             parts["epochs"] = json.dumps([[*k, *(h.time for h in held)] for k, held in epochs.items()])
@@ -344,7 +350,7 @@ class Planner:
             _identity(parts),
             test.block, test.name, detector, known.reference, roles,
             {}, prints, parameters, used, tuple(used_ids), setting, self.campaign.root,
-            taken, {d.name: d for d in everyone}, epochs,
+            taken, everyone, epochs,
         )  # fmt: skip
 
     def _chosen(

@@ -62,7 +62,7 @@ def inputs_of(task: Task, objects: Path, masters: Path | None = None) -> Inputs:
         task.test,
         task.detector,
         {role: tuple(opened[f.id] for f in held) for role, held in task.roles.items()},
-        task.parameters,
+        dict(task.parameters),  # which tasks share: no procedure can change those of others
         task.used,
         task.setting,
         make_anew if masters is None else Masters(masters, task.fingerprints),

@@ -32,7 +32,7 @@ def log_key(frame: Frame) -> LogKey:
     return frame.file.root, frame.file.path, frame.detector
 
 
-def log_cards(row: Row) -> dict[str, str]:
+def log_cards(row: Mapping[str, str]) -> dict[str, str]:
     """A row of a log as cards beside those of the header."""
     return {f"LOG {column}": text for column, text in row.items()}
 
@@ -104,7 +104,7 @@ class Framer:
         if told_by.startswith("only detector"):
             self._strange(header.get("detector"), place, block)
         cards: Mapping[str, str] = held.cards
-        row: Row = {}
+        row: Row | None = None
         exposure = str((header.get("exposure") or from_name.get("exposure") or Said("", "", "")).value)
         sources = [header]
         if logged := self.logs.row(place, exposure, detector):
@@ -129,7 +129,7 @@ class Framer:
         exposure, chip = str(fields["exposure"]), str(fields["detector"])
         hdus, sources_by = alike.mapping(held.hdus), alike.mapping(by)
         frame = Frame(f"{exposure}/{chip}", exposure, chip, file, hdus, fields, sources_by, block)
-        if row:
+        if row is not None:
             self.logged[log_key(frame)] = row
         return frame
 
