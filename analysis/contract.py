@@ -300,13 +300,15 @@ class ChannelDetails:
 class FrameInput:
     """A frame as a procedure sees it: what is known of it, its summaries by channel, its pixels.
 
-    ``kept`` reads details by the name of their object; without it they are made from the pixels.
+    ``kept`` reads details by the name of their object; without it they are made from the pixels. ``header`` is the raw header, as
+    text by keyword, and under 'LOG <column>' what an exposure log says; in a build it is read when it is first looked into.
     """
 
     frame: Frame
     summaries: Mapping[str, ChannelSummary]
     pixels: Pixels
     kept: Callable[[str], Mapping[str, ChannelDetails]] | None = field(default=None, repr=False)
+    header: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     def details(self, channel: Channel) -> ChannelDetails:
         """Histograms and profiles of a channel, as they were kept when the frame was read: no pixel is read for them.

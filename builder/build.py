@@ -185,19 +185,21 @@ def build(options: Options, progress: Progress) -> Built:
             summarised = summarise(campaign, matching, store, engine, advance, log)
             findings += summarised.findings
             progress.note("summarise", f"{summarised.read} files read again" if summarised.read else "")
-        found_files, damaged = len(indexed.files), [f for f in indexed.files if f.state != "ok"]
-        del indexed, matching  # a build holds no more of each frame than it needs: there may be 10⁵
         versions = stages.versions()
         build_id = store.begin(started, options.command, versions)
         log.event("build", id=build_id, versions=versions)
         with progress.stage("measure") as advance:
             measured = measure_all(
-                tests, known, Planner(campaign, known, summarised), store, engine, build_id, versions, options.now, advance, log,
+                tests, known,
+                Planner(campaign, known, summarised, indexed.logged),  # holds texts of all frames: nobody else does
+                store, engine, build_id, versions, options.now, advance, log,
             )  # fmt: skip
             findings += measured.findings
             tidy(store.folder / "masters")
             progress.note("measure", f"{measured.run} results new, {measured.reused} reused")
-        counts = stages.counts(found_files, intake, summarised, measured)
+        damaged = [f for f in indexed.files if f.state != "ok"]
+        counts = stages.counts(indexed, intake, summarised, measured)
+        del indexed, matching  # a build holds no more of each frame than it needs: there may be 10⁵
         lasting = not (
             bad_plugins or measured.failed or intake.failed
             or any(f.state == "unreadable" for f in damaged)
@@ -267,7 +269,7 @@ def build(options: Options, progress: Progress) -> Built:
             )
             progress.note("render", f"{rendered.drawn} pages drawn, {rendered.written} files written")
         summary = Summary(
-            campaign.title, report.info.build_id, len(tests), found_files, counts["results_new"] + counts["results_reused"],
+            campaign.title, report.info.build_id, len(tests), counts["files"], counts["results_new"] + counts["results_reused"],
             report.counts(), report.findings,
         )  # fmt: skip
         lasting = lasting and not (prose.failed or rendered.undrawn)

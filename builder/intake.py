@@ -14,6 +14,7 @@ from builder.build_log import BuildLog
 from builder.engine import Engine
 from builder.store import Store
 from builder.summaries import SummaryKeys, stat_of
+from campaign.frames import FrameFile
 
 MOST_AT_ONCE = 16
 """Files that go to a worker at once: what they share is then sent once."""
@@ -36,7 +37,7 @@ class Intake:
         self.read = 0
         self.hashed = 0
         self.failed = 0
-        self.kept: set[str] = set()
+        self.known = KnownFiles(store)
 
     def __call__(self, tasks: Sequence[ReadTask]) -> Iterator[tuple[ReadTask, FileRead | Exception]]:
         """Read files; yields each with what it told, in the order in which they are done."""
@@ -57,8 +58,8 @@ class Intake:
                 self.hashed += found.structure is None
                 key = file_key(task.file)
                 prints.append((key, stat_of(task.file), found.fingerprint))
-                if found.structure is not None:
-                    files[key] = IndexedFile.of(task.file, found.structure).to_json()
+                if (row := self._row(key, task, found)) is not None:
+                    files[key] = row.to_json()
                 for image in found.images:
                     self.failed += bool(image.error)
                     if image.row:  # a failure is not kept: a full disk today says nothing of tomorrow
@@ -69,51 +70,38 @@ class Intake:
                 self.store.save_cached("summaries", rows)
                 self.store.save_fingerprints(prints)
                 self.store.save_cached("files", files)  # last: what is known of a file is then complete
-                self.kept |= files.keys()
                 files, prints, rows = {}, [], {}
             self.advance(done, len(tasks))
             yield task, found
 
+    def _row(self, key: str, task: ReadTask, found: FileRead) -> IndexedFile | None:
+        """What is to be known of a file from now on; None where that is what is known already."""
+        if found.structure is not None:
+            return IndexedFile.of(task.file, found.structure)
+        old = self.known[key]  # the same bytes, perhaps at another time or place
+        new = old.moved(task.file)
+        return new if new != old else None
+
 
 class KnownFiles(Mapping[str, IndexedFile]):
-    """Files with their headers as the store knows them, each made from its row when it is asked for first."""
+    """Files with their headers as the store knows them. Each is fetched when it is asked for, and nothing is held of it here."""
 
     def __init__(self, store: Store) -> None:
-        self._rows = store.cached("files")
-        self._made: dict[str, IndexedFile] = {}
+        self._store = store
 
     def __getitem__(self, key: str) -> IndexedFile:
-        if key not in self._made:
-            self._made[key] = IndexedFile.from_json(self._rows[key])
-        return self._made[key]
-
-    def __contains__(self, key: object) -> bool:
-        return key in self._rows
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._rows)
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-
-class KnownPrints(Mapping[str, str]):
-    """The fingerprints of the bytes that files' headers were read from.
-
-    One that was taken of another size, time or inode than the headers is no use, and left out.
-    """
-
-    def __init__(self, store: Store, files: KnownFiles) -> None:
-        self._rows, self._files = store.fingerprints(), files
-
-    def __getitem__(self, key: str) -> str:
-        stat, digest = self._rows[key]
-        if stat != stat_of(self._files[key].file):
+        row = self._store.cached_row("files", key)
+        if row is None:
             raise KeyError(key)
-        return digest
+        return IndexedFile.from_json(row)
 
     def __iter__(self) -> Iterator[str]:
-        return (key for key in self._rows if key in self)
+        return self._store.cached_keys("files")
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
+
+    def fingerprint(self, file: FrameFile) -> str:
+        """That of the bytes which the headers of a known file were read from; '' where it was taken of another size, time or inode."""
+        stat, digest = self._store.fingerprint(file_key(file))
+        return digest if stat == stat_of(file) else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, field, replace
 from pathlib import Path
 from typing import Literal
@@ -65,6 +65,7 @@ class Task:
     products: Mapping[tuple[str, str], tuple[Form, str]] = field(default_factory=dict)  # form, object
     detectors: Mapping[str, Detector] = field(default_factory=dict)
     epochs: Mapping[tuple[str, str], tuple[Handed, ...]] = field(default_factory=dict)
+    logged: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # by frame id
 
 
 @dataclass(frozen=True)
@@ -195,18 +196,20 @@ def _identity(parts: Mapping[str, str]) -> str:
 
 
 class Planner:
-    """Plans the tasks of a campaign's tests."""
+    """Plans the tasks of a campaign's tests. ``logged`` tells what an exposure log says of a frame."""
 
     def __init__(
         self,
         campaign: Campaign,
         known: Mapping[str, Known],
         summarised: Summarised,
+        logged: Callable[[Frame], Mapping[str, str]] = lambda frame: {},
     ) -> None:
         self.campaign = campaign
         self.known = known
         self.by_test = summarised.matching.by_test
         self.summarised = summarised
+        self.logged = logged
         of_detector: dict[tuple[str, str], list[tuple[str, Frame]]] = {}
         for key, frames in self.by_test.items():
             block, _, test = key.partition("/")
@@ -217,6 +220,8 @@ class Planner:
         self._timeline = Timeline(campaign, self.by_test)
         self._blocks = {b.id: b for b in campaign.blocks}
         self._shared: dict[tuple[str, str], dict[str, str]] = {}
+        self._parameters: dict[str, Mapping[str, ParameterValue]] = {}
+        self._alone = {d.name: {d.name: d} for d in campaign.detectors}
         self._texts: dict[FrameKey, str] = {}
 
     def procedures_of(self, test: Test) -> list[str]:
@@ -253,7 +258,9 @@ class Planner:
         block = self._blocks[test.block]
         known = self.known[procedure]
         use = self.campaign.procedures.get(procedure)
-        parameters = known.procedure.settings(use.parameters if use else {})
+        if procedure not in self._parameters:
+            self._parameters[procedure] = known.procedure.settings(use.parameters if use else {})
+        parameters = self._parameters[procedure]  # one object in all of its tasks
         out: list[Task | NotRun] = []
         frames = [f for f in self.by_test.get(test.key, ()) if self.summarised.has(f)]
         for detector in self.campaign.detectors_of(block):
@@ -312,7 +319,9 @@ class Planner:
                 taken[t.procedure, t.product] = one.form, one.object
                 used_ids.append((name, one.result_id))
         together = any(r.every_detector for r in known.procedure.roles)
-        everyone = self.campaign.detectors_of(self._blocks[test.block]) if together else (detector,)
+        everyone = self._alone[detector.name]
+        if together:
+            everyone = {d.name: d for d in self.campaign.detectors_of(self._blocks[test.block])}
         shared = (known.reference.name, detector.name)
         if shared not in self._shared:
             self._shared[shared] = _fixed(known.reference, known.procedure, detector)
@@ -327,7 +336,7 @@ class Planner:
             "setting": json.dumps(setting),
         }
         if together:
-            geometries = [[d.name, asdict(d.geometry)] for d in everyone]
+            geometries = [[d.name, asdict(d.geometry)] for d in everyone.values()]
             parts["detectors"] = json.dumps(geometries, sort_keys=True, default=str)
         if epochs:
             parts["epochs"] = json.dumps([[*k, *(h.time for h in held)] for k, held in epochs.items()])
@@ -335,7 +344,7 @@ class Planner:
             _identity(parts),
             test.block, test.name, detector, known.reference, roles,
             {}, parameters, used, tuple(used_ids), setting, self.campaign.root,
-            taken, {d.name: d for d in everyone}, epochs,
+            taken, everyone, epochs,
         )  # fmt: skip
 
     def _chosen(
@@ -369,9 +378,13 @@ class Planner:
         )
 
     def loaded(self, task: Task) -> Task:
-        """A task with the summaries of its frames: only what is measured needs them."""
+        """A task with the summaries of its frames and what logs say of them: only what is measured needs them."""
         frames = {f.id: f for held in task.roles.values() for f in held}
-        return replace(task, summaries={i: self.summarised.summaries.channels(f) for i, f in frames.items()})
+        return replace(
+            task,
+            summaries={i: self.summarised.summaries.channels(f) for i, f in frames.items()},
+            logged={i: said for i, f in frames.items() if (said := self.logged(f))},
+        )
 
     def _text(self, frame: Frame) -> str:
         """What a result depends on of a frame, as JSON; made once for all procedures and tests that use it."""

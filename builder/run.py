@@ -42,28 +42,28 @@ class Measured:
 
 
 def inputs_of(task: Task, objects: Path, masters: Path | None = None) -> Inputs:
-    """The inputs of a task: its frames with their summaries, open pixels and what is kept of them in ``objects``.
+    """The inputs of a task: its frames with their summaries, open pixels, headers, and what is kept of them in ``objects``.
 
     ``masters`` is the folder of masters that procedures share, if there is one.
     """
-    from builder.acquired.pixels import open_pixels
+    from builder.acquired.pixels import FrameHeader, open_pixels
     from builder.details import read_details
     from builder.masters import Masters
     from builder.products import read_product
 
     kept = partial(read_details, objects)
     prints = {f.id: f.file.fingerprint for held in task.roles.values() for f in held}
-    opened = {
-        frame.id: FrameInput(frame, task.summaries[frame.id], open_pixels(frame, task.campaign_root), kept)
-        for held in task.roles.values()
-        for frame in held
-    }
+    opened = {}
+    for frame in (f for held in task.roles.values() for f in held):
+        pixels = open_pixels(frame, task.campaign_root)
+        header = FrameHeader(pixels, task.logged.get(frame.id, {}))
+        opened[frame.id] = FrameInput(frame, task.summaries[frame.id], pixels, kept, header)
     return Inputs(
         task.block,
         task.test,
         task.detector,
         {role: tuple(opened[f.id] for f in held) for role, held in task.roles.items()},
-        task.parameters,
+        dict(task.parameters),  # which tasks share: no procedure can change those of others
         task.used,
         task.setting,
         make_anew if masters is None else Masters(masters, prints),

@@ -178,18 +178,18 @@ def index(
 ) -> tuple[Index, Intake]:
     """The files and frames of the data directories. Files that are new or changed are read, once, for all that they tell."""
     from builder.acquired.index import Reading, index, listed
-    from builder.intake import Intake, KnownFiles, KnownPrints
+    from builder.acquired.listing import file_key
+    from builder.intake import Intake, KnownFiles
     from builder.ready import Ready
 
     known = KnownFiles(opened)
     intake = Intake(opened, engine, advance, log)
     ready = Ready(opened.folder / "ready", digest(seen_code()))
-    reading = Reading(intake, opened.objects, KnownPrints(opened, known), verify, ready)
+    reading = Reading(intake, opened.objects, known.fingerprint, verify, ready)
     indexed = index(campaign, known, reading=reading, lister=partial(engine.at_the_frames, listed))
-    changed = {
-        k: v.to_json() for k, v in indexed.known.items() if known.get(k) is not v and k not in intake.kept
-    }
-    opened.save_cached("files", changed, known.keys() - indexed.known.keys() - indexed.untouched)
+    changed = {k: v.to_json() for k, v in indexed.known.items() if known.get(k) != v}
+    here = {file_key(file) for file in indexed.files}
+    opened.save_cached("files", changed, [key for key in known if key not in here])
     return indexed, intake
 
 
@@ -310,10 +310,10 @@ def finish(opened: Store, made: Facts, said: Mapping[str, str], now: datetime, s
     return replace(report.info, costs=spent)
 
 
-def counts(files: int, intake: Intake, summarised: Summarised, measured: MeasuredAll) -> dict[str, int]:
+def counts(indexed: Index, intake: Intake, summarised: Summarised, measured: MeasuredAll) -> dict[str, int]:
     """How many files and results were new, and how many were kept from before."""
     return {
-        "files": files, "files_touched": intake.hashed, "files_read": intake.read + summarised.read,
+        "files": len(indexed.files), "files_touched": intake.hashed, "files_read": intake.read + summarised.read,
         "results_new": measured.run, "results_reused": measured.reused,
         "reused_seconds": round(measured.reused_seconds),
     }  # fmt: skip

@@ -260,6 +260,19 @@ class Store:
             raise ValueError(table)
         return dict(self.db.execute(f"SELECT key, data FROM {table}"))
 
+    def cached_row(self, table: str, key: str) -> str | None:
+        """One row of a cache table, as JSON text; None where there is none."""
+        if table not in ("files", "summaries"):
+            raise ValueError(table)
+        row = self.db.execute(f"SELECT data FROM {table} WHERE key = ?", (key,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def cached_keys(self, table: str) -> Iterator[str]:
+        """The keys of a cache table."""
+        if table not in ("files", "summaries"):
+            raise ValueError(table)
+        return (key for (key,) in self.db.execute(f"SELECT key FROM {table}"))
+
     def save_cached(self, table: str, rows: Mapping[str, str], gone: Iterable[str] = ()) -> None:
         """Add or replace rows of a cache table, and drop those of files that are gone."""
         if table not in ("files", "summaries"):
@@ -287,6 +300,11 @@ class Store:
             self.db.execute(query) if keys is None else self._of(list(keys), f"{query} WHERE key IN ({{}})")
         )
         return {k: (s, f) for k, s, f in rows}
+
+    def fingerprint(self, key: str) -> tuple[str, str]:
+        """The known fingerprint of a file: (size-mtime-inode, fingerprint), of empty texts where none is known."""
+        row = self.db.execute("SELECT stat, fingerprint FROM fingerprints WHERE key = ?", (key,)).fetchone()
+        return row or ("", "")
 
     def save_fingerprints(self, rows: Iterable[tuple[str, str, str]]) -> None:
         """Add or replace (key, stat, fingerprint)."""

@@ -54,8 +54,8 @@ class Frame:
 
     ``id`` is 'exposure/detector', unique within a block. ``fields`` are the mapped fields (see FIELDS);
     ``sources`` says for each where it came from ('header EXPTIME', 'log Exptime', 'file name', 'setting');
-    ``header`` is the raw header, as text by keyword. ``hdus`` are the image extensions that hold it, by
-    channel name, or {'': n} when one image holds all channels.
+    ``hdus`` are the image extensions that hold it, by channel name, or {'': n} when one image holds all channels.
+    The raw header is not held: there are too many frames (see ``analysis.contract.FrameInput.header``).
     """
 
     id: str
@@ -65,7 +65,6 @@ class Frame:
     hdus: Mapping[str, int]
     fields: Mapping[str, FieldValue] = field(default_factory=dict)
     sources: Mapping[str, str] = field(default_factory=dict)
-    header: Mapping[str, str] = field(default_factory=dict)
     block: str = ""
 
     @property

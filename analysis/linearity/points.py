@@ -65,7 +65,7 @@ def told_time(frame: FrameInput, field: str) -> float | None:
     """The exposure time [s] of a field of the frame, else of a keyword of its header; None where there is none."""
     value: object = frame.frame.exptime if field == "exptime" else frame.frame.fields.get(field)
     if value is None:
-        value = frame.frame.header.get(field)
+        value = frame.header.get(field)
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:

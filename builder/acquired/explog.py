@@ -6,7 +6,7 @@ only itself; a log without a usable header costs only itself.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -21,7 +21,23 @@ EXPOSURE = ("obsid", "expnum", "exposure")
 FILE = ("file_name", "filename", "file")
 DETECTOR = ("ccd", "detector")
 
-Row = Mapping[str, str]
+
+class Row(Mapping[str, str]):
+    """A row of a log: its cells by column. Rows share the ``places`` of their columns: logs have many of both."""
+
+    __slots__ = ("_cells", "_places")
+
+    def __init__(self, places: Mapping[str, int], cells: tuple[str, ...]) -> None:
+        self._places, self._cells = places, cells
+
+    def __getitem__(self, column: str) -> str:
+        return self._cells[self._places[column]]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
 
 
 @dataclass(frozen=True)
@@ -81,13 +97,16 @@ def _read_rows(log: Log, lines: Iterable[tuple[int, str]], exposure: str, place:
     rows: list[Row] = []
     tally = Tally()
     seen: dict[tuple[str, str], Row] = {}
+    places = {column: place for place, column in enumerate(log.columns)}
+    texts: dict[str, str] = {}  # each once: most cells say what those above them do
     detector = log.column(*DETECTOR)
     for number, line in lines:
         cells = [c.strip() for c in line.rstrip("\r\n").split("\t")]
+        cells = [texts.setdefault(c, c) for c in cells]
         fault = _fault(cells, log, exposure)
-        row = dict(zip(log.columns, cells, strict=False))
-        key = (exposure_name(row.get(exposure, "")), row.get(detector, "")) if exposure else ("", "")
-        if not fault and all(key) and (earlier := seen.setdefault(key, row)) is not row:
+        row = Row(places, () if fault else tuple(cells))
+        key = ("", "") if fault or not exposure else (exposure_name(row[exposure]), row.get(detector, ""))
+        if all(key) and (earlier := seen.setdefault(key, row)) is not row:
             if earlier == row:
                 continue
             fault = f"repeats {key[0]} {key[1]} with other values"

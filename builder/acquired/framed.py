@@ -6,14 +6,14 @@ without any oddity is kept, as oddities are told anew by each build; and only wh
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from zlib import crc32
 
 import orjson
 
 from builder.acquired.blockfolders import BlockFolders
-from builder.acquired.listing import file_key
+from builder.acquired.shared import Shared
 from builder.digests import digest
 from builder.ready import Ready
 from campaign.frames import Frame, FrameFile
@@ -42,37 +42,63 @@ def together(files: Iterable[FrameFile], folders: BlockFolders) -> Iterator[tupl
 
 
 class Framed:
-    """The frames of a campaign's files that are kept ready: ``taken`` has those of unchanged files, by key."""
+    """The frames of a campaign's files that are kept ready, and those of its other files, to be kept.
+
+    Files are to be asked for, or told of, in the order in which they are given, and as the objects that they are here.
+    """
 
     def __init__(
-        self, ready: Ready, campaign: Campaign, files: Iterable[FrameFile], folders: BlockFolders
+        self,
+        ready: Ready,
+        campaign: Campaign,
+        files: Iterable[FrameFile],
+        folders: BlockFolders,
+        shared: Shared,
     ) -> None:
-        self._ready, self._campaign = ready, campaign
+        self._ready, self._campaign, self._shared = ready, campaign, shared
         self._mappings: dict[str, str] = {}
-        self._new: list[tuple[str, Files]] = []
-        self.taken: dict[str, list[Frame]] = {}
+        self._new: dict[int, tuple[str, Files]] = {}  # by the last file of each heap
+        self._made: dict[int, list[Frame]] = {}
+        self._taken: dict[int, list[Frame]] = {}
         for block, heap in together(files, folders):
             held = ready.take(KIND, *self._made_of(block, heap))
             if held is None:
-                self._new.append((block, heap))
+                self._new[id(heap[-1])] = block, heap
             else:
-                self.taken |= zip(map(file_key, heap), _frames(held, block, heap), strict=True)
+                self._taken |= zip(map(id, heap), _frames(held, block, heap, shared), strict=True)
 
-    def keep(self, made: Mapping[str, Sequence[Frame]]) -> None:
-        """Keep the frames of all other files for the next build, of heaps of which all were ``made`` without oddities.
+    @property
+    def ready(self) -> Collection[int]:
+        """The unchanged files whose frames are ready and not yet taken, by their ``id``."""
+        return self._taken.keys()
 
-        Frames that would not come back as they are (a number beyond 64 bits, say) are not kept.
+    def take(self, file: FrameFile) -> list[Frame] | None:
+        """The frames of an unchanged file; None where they are not ready. They are not held here any longer."""
+        return self._taken.pop(id(file), None)
+
+    def made(self, file: FrameFile, frames: list[Frame] | None) -> None:
+        """Take note of the frames that were made of a file, None where there was an oddity.
+
+        Those of a heap are kept for the next build with its last file, if all were made without oddities. Frames that would not come
+        back as they are (a number beyond 64 bits, say) are not kept.
         """
-        for block, heap in self._new:
-            frames = [list(made[key]) for file in heap if (key := file_key(file)) in made]
-            if len(frames) < len(heap):
-                continue
-            try:
-                held = orjson.loads(orjson.dumps(_plain(frames)))
-            except (TypeError, ValueError):  # no JSON can hold it
-                continue
-            if list(_frames(held, block, heap)) == frames:
-                self._ready.keep(KIND, held, *self._made_of(block, heap))
+        if frames is not None:
+            self._made[id(file)] = frames
+        if (ended := self._new.pop(id(file), None)) is None:
+            return
+        block, heap = ended
+        made = [held for one in heap if (held := self._made.pop(id(one), None)) is not None]
+        if len(made) < len(heap):
+            return
+        try:
+            held = orjson.loads(orjson.dumps(_plain(made)))
+        except (TypeError, ValueError):  # no JSON can hold it
+            return
+        if list(_frames(held, block, heap, self._shared)) == made:
+            self._ready.keep(KIND, held, *self._made_of(block, heap))
+
+    def finish(self) -> None:
+        """Drop what is kept of files that are no more."""
         self._ready.tidy(KIND)
 
     def _made_of(self, block: str, heap: Files) -> tuple[object, ...]:
@@ -101,19 +127,20 @@ def _plain(frames: Sequence[Sequence[Frame]]) -> list[Any]:
         return shared[text]
 
     rows = [
-        [
-            [f.id, f.exposure, f.detector, number(f.hdus), dict(f.fields), number(f.sources), dict(f.header)]
-            for f in some
-        ]
+        [[f.id, f.exposure, f.detector, number(f.hdus), dict(f.fields), number(f.sources)] for f in some]
         for some in frames
     ]
     return [parts, rows]
 
 
-def _frames(held: list[Any], block: str, files: Files) -> Iterator[list[Frame]]:
+def _frames(held: list[Any], block: str, files: Files, shared: Shared) -> Iterator[list[Frame]]:
     parts, rows = held
+    parts = [shared.mapping(part) for part in parts]
+    text, fields_of = shared.text, shared.fields
     for file, some in zip(files, rows, strict=True):
         yield [
-            Frame(i, exposure, detector, file, parts[hdus], fields, parts[sources], header, block)
-            for i, exposure, detector, hdus, fields, sources, header in some
+            Frame(
+                i, text(exposure), text(detector), file, parts[hdus], fields_of(fields), parts[sources], block
+            )
+            for i, exposure, detector, hdus, fields, sources in some
         ]

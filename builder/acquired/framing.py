@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import field, replace
 from pathlib import PurePosixPath
 
 from builder.acquired.blockfolders import BlockFolders
-from builder.acquired.explog import FILE, LogBook, read_row, stem
+from builder.acquired.explog import FILE, LogBook, Row, read_row, stem
 from builder.acquired.fitsfile import Hdu
 from builder.acquired.frametypes import frame_type
 from builder.acquired.headers import HeaderMap, Said, combine, read_header, read_name
 from builder.acquired.headervalues import exposure_name
 from builder.acquired.layout import Held, fits, held_images
+from builder.acquired.shared import Shared
 from builder.acquired.tally import Tally
 from campaign.frames import Frame, FrameFile
 from campaign.frozen import dataclass
@@ -23,15 +24,30 @@ STEM = "file name (stem)"
 """The source of an exposure's name that no header, log or expression gives."""
 
 
+LogKey = tuple[str, str, str]
+
+
+def log_key(frame: Frame) -> LogKey:
+    """What a frame's row of a log is kept by: file and detector, which stay when the frame is told apart from others."""
+    return frame.file.root, frame.file.path, frame.detector
+
+
+def log_cards(row: Mapping[str, str]) -> dict[str, str]:
+    """A row of a log as cards beside those of the header."""
+    return {f"LOG {column}": text for column, text in row.items()}
+
+
 @dataclass
 class Framer:
-    """Makes frames of indexed files. Oddities are counted in ``tally``."""
+    """Makes frames of indexed files. Oddities are counted in ``tally``; ``logged`` are the frames' rows of logs, see ``log_key``."""
 
     campaign: Campaign
     mapping: HeaderMap
     logs: LogBook
     folders: BlockFolders
     tally: Tally
+    shared: Shared = field(default_factory=Shared)
+    logged: dict[LogKey, Row] = field(default_factory=dict)
 
     def frames(self, file: FrameFile, hdus: Sequence[Hdu], block: str) -> tuple[FrameFile, list[Frame]]:
         """The frames of a file, and the file with state 'wrong-shape' when none of its images can be used."""
@@ -88,12 +104,13 @@ class Framer:
         if told_by.startswith("only detector"):
             self._strange(header.get("detector"), place, block)
         cards: Mapping[str, str] = held.cards
+        row: Row | None = None
         exposure = str((header.get("exposure") or from_name.get("exposure") or Said("", "", "")).value)
         sources = [header]
         if logged := self.logs.row(place, exposure, detector):
             row, log = logged
             sources.append(read_row(self.mapping, row, log, detector))
-            cards = {**cards, **{f"LOG {column}": text for column, text in row.items()}}
+            cards = {**cards, **log_cards(row)}
             self._same_file(row.get(log.column(*FILE), ""), name, place, block)
         sources.append(from_name)
         said = combine(self.mapping, sources, place, block, self.tally)
@@ -107,8 +124,14 @@ class Framer:
         fields["detector"], by["detector"] = self._settled(
             said.get("detector"), detector, told_by, place, block
         )
+        alike = self.shared
+        fields = alike.fields(fields)
         exposure, chip = str(fields["exposure"]), str(fields["detector"])
-        return Frame(f"{exposure}/{chip}", exposure, chip, file, held.hdus, fields, by, cards, block)
+        hdus, sources_by = alike.mapping(held.hdus), alike.mapping(by)
+        frame = Frame(f"{exposure}/{chip}", exposure, chip, file, hdus, fields, sources_by, block)
+        if row is not None:
+            self.logged[log_key(frame)] = row
+        return frame
 
     def _settled(
         self, said: Said | None, detector: str, told_by: str, place: str, block: str

@@ -15,13 +15,14 @@ from pathlib import Path
 import orjson
 
 from builder.acquired.blockfolders import BlockFolders
-from builder.acquired.explog import Log, LogBook, read_log
+from builder.acquired.explog import Log, LogBook, Row, read_log
 from builder.acquired.fitsfile import Hdu, Structure, inspect
 from builder.acquired.framed import Framed
-from builder.acquired.framing import Framer, Holdings
+from builder.acquired.framing import Framer, Holdings, LogKey, log_cards, log_key
 from builder.acquired.headers import HeaderMap, header_map
 from builder.acquired.listing import Listing, file_key, list_data
 from builder.acquired.reading import CHANGED, FileRead, Reader, ReadTask
+from builder.acquired.shared import Shared
 from builder.acquired.tally import Tally
 from builder.ready import Ready
 from campaign.findings import Finding
@@ -40,12 +41,9 @@ class IndexedFile:
     file: FrameFile
     hdus: tuple[Hdu, ...] = ()
     notes: tuple[str, ...] = ()
-    text: str = field(default="", compare=False, repr=False)
 
     def to_json(self) -> str:
         """One line of JSON; ``from_json`` reads it."""
-        if self.text:
-            return self.text
         f = self.file
         held = [f.root, f.path, f.size, f.mtime_ns, f.inode, f.state, f.reason, f.fingerprint]
         hdus = [
@@ -69,21 +67,31 @@ class IndexedFile:
             Hdu(i, name, kind, tuple(shape), bitpix, offset, size, cards, tuple(quoted))
             for i, name, kind, shape, bitpix, offset, size, cards, quoted in hdus
         )
-        return cls(FrameFile(*held), units, tuple(notes), text)
+        return cls(FrameFile(*held), units, tuple(notes))
+
+    def moved(self, file: FrameFile) -> IndexedFile:
+        """The same bytes in a file of another time or inode."""
+        return replace(self, file=replace(file, state=self.file.state, reason=self.file.reason))
 
 
 @dataclass(frozen=True)
 class Index:
-    """All files and frames of a campaign; ``known`` is to be handed to the next ``index``.
+    """All files and frames of a campaign.
 
-    ``untouched`` are the keys of files whose frames were kept ready: they are as they were, and not in ``known``.
+    ``known`` is to be known to the next ``index``, beside what the reader of a build has kept. Of ``untouched`` files the frames were kept
+    ready: they are as they were.
     """
 
     files: tuple[FrameFile, ...]
     frames: tuple[Frame, ...]
     known: dict[str, IndexedFile]
     findings: list[Finding]
-    untouched: frozenset[str] = frozenset()
+    untouched: int = 0
+    log_rows: Mapping[LogKey, Row] = field(default_factory=dict, repr=False)
+
+    def logged(self, frame: Frame) -> Mapping[str, str]:
+        """What the exposure log says of a frame, as cards 'LOG <column>'; {} where no log does."""
+        return log_cards(self.log_rows.get(log_key(frame), {}))
 
 
 @dataclass(frozen=True)
@@ -116,13 +124,13 @@ def listed(task: ListTask) -> Listed:
 class Reading:
     """How new and changed files are read in a build.
 
-    ``reader`` reads them, ``objects`` is where their previews and details go, ``fingerprints`` are those known, by
-    ``file_key``. With ``verify`` unchanged files are hashed too. ``ready`` has frames of files that did not change.
+    ``reader`` reads them, ``objects`` is where their previews and details go, ``fingerprint`` is that of a known file's
+    bytes ('' where it is not known). With ``verify`` unchanged files are hashed too. ``ready`` has frames of files that did not change.
     """
 
     reader: Reader
     objects: Path
-    fingerprints: Mapping[str, str]
+    fingerprint: Callable[[FrameFile], str]
     verify: bool = False
     ready: Ready | None = None
 
@@ -138,7 +146,7 @@ def index(
     """Index the campaign's data directories, reading only files that are new or changed since ``known``.
 
     Without ``reading`` only headers are read, here, by ``workers`` threads. With it files are read whole, once, by its reader, and
-    nothing here opens a file. ``lister`` lists the directories: for frames that only workers can see, hand in a function that
+    nothing here opens a file; headers are had from ``known`` one by one, where the reader keeps them. ``lister`` lists the directories: for frames that only workers can see, hand in a function that
     runs ``listed`` in one of them, such as ``partial(engine.at_the_frames, listed)``.
 
     Never raises for bad data: damaged files have a state and a finding, and the rest goes on.
@@ -147,47 +155,57 @@ def index(
     data = campaign.data
     held = lister(ListTask(campaign.root, data.roots, data.logs or mapping.preset.logs, data.ignore))
     folders = BlockFolders.of(campaign)
+    shared = Shared()
     framed = None
     if reading is not None and reading.ready is not None and not (reading.verify or held.logs):
-        framed = Framed(reading.ready, campaign, held.listing.files, folders)
-    taken = framed.taken if framed else {}
-    left = [f for f in held.listing.files if file_key(f) not in taken]
+        framed = Framed(reading.ready, campaign, held.listing.files, folders, shared)
+    untouched = framed.ready if framed is not None else frozenset()
+    left = [f for f in held.listing.files if id(f) not in untouched]
     if reading is None:
         fresh = _inspected(campaign.root, left, known, workers)
     else:
         fresh = _read(campaign, left, known, reading, Holdings.of(campaign, mapping), folders, findings)
     tally = Tally()
     logs = _log_book(held, mapping, folders, findings)
-    framer = Framer(campaign, mapping, logs, folders, tally)
+    framer = Framer(campaign, mapping, logs, folders, tally, shared)
     frames: list[Frame] = []
     files: list[FrameFile] = []
-    made: dict[str, list[Frame]] = {}  # of files without any oddity
     for listed_file in held.listing.files:
-        key = file_key(listed_file)
-        if key in taken:
+        if framed is not None and (ready := framed.take(listed_file)) is not None:
             files.append(listed_file)
-            frames += taken[key]
+            frames += ready
             continue
-        one = fresh[key]
+        key = file_key(listed_file)
+        one = fresh[key] if key in fresh else known[key]
         block, odd = folders.block(one.file.root, one.file.path), tally.added
         if one.file.state != "ok":
             findings.append(_damage(one.file, key, block))
             logs.row(key, "", "")  # its row is not without a file
             files.append(one.file)
+            if framed is not None:
+                framed.made(listed_file, None)
             continue
         for note in one.notes:
             tally.add("bad-header", "A small fault of the file's structure", key, detail=note, block=block,
                       todo="The data are complete and used; the writing software should be corrected.")  # fmt: skip
-        file, found = framer.frames(one.file, one.hdus, block)
+        same = listed_file if one.file == listed_file else one.file  # held already
+        file, found = framer.frames(same, one.hdus, block)
         files.append(file)
         frames += found
-        if tally.added == odd and file == listed_file:
-            made[key] = found
+        if framed is not None:
+            framed.made(listed_file, found if tally.added == odd and file == listed_file else None)
     if framed is not None:
-        framed.keep(made)
+        framed.finish()
     logs.without_frames(tally, {b.id for b in campaign.blocks if b.data_archived})
     findings += [*held.listing.findings, *tally.findings()]
-    return Index(tuple(files), framer.named_apart(frames), fresh, findings, frozenset(taken))
+    return Index(
+        tuple(files),
+        framer.named_apart(frames),
+        fresh,
+        findings,
+        len(held.listing.files) - len(left),
+        framer.logged,
+    )
 
 
 def _inspected(
@@ -219,41 +237,41 @@ def _read(
     folders: BlockFolders,
     findings: list[Finding],
 ) -> dict[str, IndexedFile]:
-    """All listed files, those that are new or changed read by the reader.
+    """The listed files that ``known`` does not have after the new and changed ones were read by the reader: those that cannot be read.
 
     A file of the size it had, whose bytes may be the same after all, is hashed first.
     """
     out: dict[str, IndexedFile] = {}
     tasks: list[ReadTask] = []
+    unmoved: set[str] = set()  # hashed though nothing of them moved
     for file in files:
         key = file_key(file)
-        old, mark = known.get(key), reading.fingerprints.get(key, "")
-        same = old is not None and _same(old.file, file)
-        out[key] = old if old is not None and same else IndexedFile(file)
-        if file.state != "ok" or (same and not (reading.verify and mark)):
+        if file.state != "ok":
+            out[key] = IndexedFile(file)
             continue
-        if old is None or old.file.size != file.size:
-            mark = ""  # other bytes for sure
+        old = known.get(key)
+        same = old is not None and _same(old.file, file)
+        if same and not reading.verify:
+            continue
+        mark = ""  # other bytes for sure, or such as were never read
+        if old is not None and old.file.size == file.size and old.file.state != "unreadable":
+            mark = reading.fingerprint(old.file)
+        if same and not mark:
+            continue
+        if same:
+            unmoved.add(key)
         path = campaign.root / file.root / file.path
         block = folders.block(file.root, file.path)
         tasks.append(ReadTask(path, file, block, reading.objects, holdings, fingerprint=mark))
     for task, found in reading.reader(tasks):
         key = file_key(task.file)
-        old = known.get(key)
         if isinstance(found, Exception):
             found = FileRead(Structure("unreadable", f"reading it failed: {found}"))
-        if found.structure is not None:
+        if found.structure is None:
+            continue
+        if not found.fingerprint:
             out[key] = IndexedFile.of(task.file, found.structure)
-        elif old is not None and out[key] is not old:  # touched: the same bytes at another time or place
-            out[key] = IndexedFile(
-                replace(task.file, state=old.file.state, reason=old.file.reason), old.hdus, old.notes
-            )
-        if (
-            found.structure is not None
-            and found.fingerprint
-            and old is not None
-            and _same(old.file, task.file)
-        ):
+        elif key in unmoved:
             findings.append(_changed_unseen(key, task.block))
     return out
 

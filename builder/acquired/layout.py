@@ -51,9 +51,14 @@ def _held(hdus: Sequence[Hdu], detector: str, source: str, by: Mapping[str, int]
     first = hdus[min(by.values())]
     if first.index == 0:
         return Held(detector, source, by, first.cards, first.quoted)
-    primary = hdus[0]
-    quoted = {*(q for q in primary.quoted if q not in first.cards), *first.quoted}
-    return Held(detector, source, by, {**primary.cards, **first.cards}, tuple(quoted))
+    quoted = {*(q for q in hdus[0].quoted if q not in first.cards), *first.quoted}
+    return Held(detector, source, by, cards_of(hdus, by), tuple(quoted))
+
+
+def cards_of(hdus: Sequence[Hdu], by: Mapping[str, int]) -> Mapping[str, str]:
+    """The header of an image in the HDUs ``by`` channel: that of its first one, over the primary header."""
+    first = hdus[min(by.values())]
+    return first.cards if first.index == 0 else {**hdus[0].cards, **first.cards}
 
 
 def _find(images: Sequence[Hdu], hdu: str | int) -> int | None:

@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
+from functools import cached_property
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from builder.acquired.fitsfile import inspect
+from builder.acquired.fitsfile import Hdu, inspect
 from builder.acquired.handles import Handle, opened, released
+from builder.acquired.layout import cards_of
 from builder.acquired.plane import PixelsLost, Plane
 from builder.acquired.unzip import DamagedStreamError, unzip
 from campaign.frames import Frame, FrameFile
@@ -70,6 +73,15 @@ class FilePixels:
         """The type that ``read`` hands out. Raises what ``read`` raises."""
         return self._of(channel).dtype
 
+    def header(self) -> Mapping[str, str]:
+        """The raw header of the frame, as it was indexed: text by keyword. Raises PixelsLost when the file is not what was indexed."""
+        try:
+            info = self.path.stat()
+        except OSError as error:
+            raise PixelsLost(f"{self.path.name}: {error.strerror or error}") from error
+        self._check(info)
+        return cards_of(self._hdus(min(self.frame.hdus.values())), self.frame.hdus)
+
     def close(self) -> None:
         """Let go of the file and of decompressed images. It may be read again."""
         released(id(self))
@@ -83,13 +95,17 @@ class FilePixels:
 
     def _plane(self, number: int) -> Plane:
         if number not in self._planes:
-            found = inspect(self.path, upto=number)
-            if found.state != "ok":
-                raise PixelsLost(f"{self.path.name} is {found.state}: {found.reason}")
-            if not 0 <= number < len(found.hdus):
-                raise PixelsLost(f"{self.path.name} has no HDU {number}")
-            self._planes[number] = Plane.of(found.hdus[number])
+            self._planes[number] = Plane.of(self._hdus(number)[number])
         return self._planes[number]
+
+    def _hdus(self, number: int) -> Sequence[Hdu]:
+        """The HDUs of the file up to one."""
+        found = inspect(self.path, upto=number)
+        if found.state != "ok":
+            raise PixelsLost(f"{self.path.name} is {found.state}: {found.reason}")
+        if not 0 <= number < len(found.hdus):
+            raise PixelsLost(f"{self.path.name} has no HDU {number}")
+        return found.hdus
 
     def _check(self, info: os.stat_result) -> None:
         file: FrameFile = self.frame.file
@@ -109,6 +125,29 @@ class FilePixels:
                 plane.decode(raw, image)
             self._held[plane.hdu] = image
         return self._held[plane.hdu]
+
+
+class FrameHeader(Mapping[str, str]):
+    """The header of a frame with what a log says of it: its file is read when it is first looked into, as few procedures do.
+
+    Raises then what ``FilePixels.header`` raises.
+    """
+
+    def __init__(self, pixels: FilePixels, logged: Mapping[str, str]) -> None:
+        self._pixels, self._logged = pixels, logged
+
+    @cached_property
+    def _cards(self) -> Mapping[str, str]:
+        return {**self._pixels.header(), **self._logged}
+
+    def __getitem__(self, keyword: str) -> str:
+        return self._cards[keyword]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._cards)
+
+    def __len__(self) -> int:
+        return len(self._cards)
 
 
 def open_pixels(frame: Frame, campaign_root: Path) -> FilePixels:

@@ -52,4 +52,4 @@ class FileRead:
 
 
 Reader = Callable[[Sequence[ReadTask]], Iterator[tuple[ReadTask, FileRead | Exception]]]
-"""Reads files, here or elsewhere, in any order."""
+"""Reads files, here or elsewhere, in any order, and keeps what they tell: it is known when all are read, but for files without a fingerprint."""

@@ -456,8 +456,7 @@ def test_true_times_may_come_from_another_field_or_the_header() -> None:
     shots = Shots(bent(0.03), shutter=0.03)
     told = shots.told(TIMES)
     flats = [
-        replace(f, frame=replace(f.frame, header={"OPENTIME": f"{t + 0.03:.4f}"}))
-        for f, t in zip(shots.flats(), told, strict=True)
+        replace(f, header={"OPENTIME": f"{t + 0.03:.4f}"}) for f, t in zip(shots.flats(), told, strict=True)
     ]
     found = run(shots, flats, time_field="OPENTIME", shutter="0")
     assert number(found, "max_deviation") == pytest.approx(number(run(shots), "max_deviation"), abs=1e-3)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from made_fits import REAL, campaign, image, ramp, write
+from made_fits import REAL, campaign, frame_file, image, ramp, write
 
 from builder.acquired.explog import read_log
 from builder.acquired.index import Index, index
+from builder.acquired.pixels import FrameHeader, open_pixels
 
 COLUMNS = "ObsID\tFile_name\tCCD\tDATE\tTEST\tExptime\tWavelength\tTOI _pump\tOdd one\t\n"
 NAME = "EUC_{}_251116D150614T_ROE1_CCD{}"
@@ -88,7 +90,7 @@ def test_log_fills_what_headers_lack_and_says_so(tmp_path: Path) -> None:
     frame = found.frames[0]
     assert frame.fields["wavelength"] == 590 and frame.sources["wavelength"] == "log Wavelength"
     assert frame.fields["test"] == "PTC01" and frame.sources["test"] == "log TEST"
-    assert frame.sources["exptime"] == "header EXPTIME" and frame.header["LOG Odd one"] == "x"
+    assert frame.sources["exptime"] == "header EXPTIME" and found.logged(frame)["LOG Odd one"] == "x"
     assert found.findings == []
 
 
@@ -97,9 +99,19 @@ def test_log_and_header_disagree(tmp_path: Path) -> None:
     (finding,) = found.findings
     assert finding.kind == "contradiction" and "12.5" in finding.what and "10.0" in finding.what
     (frame,) = found.frames
-    assert (
-        frame.exptime == 10.0 and frame.header["LOG Exptime"] == "12.5" and frame.header["EXPTIME"] == "10.0"
-    )
+    header = FrameHeader(open_pixels(frame, tmp_path), found.logged(frame))
+    assert frame.exptime == 10.0 and header["LOG Exptime"] == "12.5" and header["EXPTIME"] == "10.0"
+
+
+def test_a_frame_told_apart_by_its_folder_keeps_its_row(tmp_path: Path) -> None:
+    """Logs of two folders without exposure numbers: the files' names are the exposures, and clash."""
+    for folder, lamp in (("a", "red"), ("b", "blue")):
+        frame_file(tmp_path / "frames" / folder / "one.fits", IMAGETYP="bias")
+        write(tmp_path / "frames" / folder / "log.txt", f"File_name\tLamp\none.fits\t{lamp}\n".encode())
+    found = index(campaign(tmp_path, logs=("log.txt",)), {})
+    said = {f.exposure: found.logged(f)["LOG Lamp"] for f in found.frames}
+    assert said == {"a:one": "red", "b:one": "blue"}
+    assert found.logged(replace(found.frames[0], detector="another")) == {}
 
 
 def test_log_rows_without_files_are_told(tmp_path: Path) -> None:

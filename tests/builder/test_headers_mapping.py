@@ -9,6 +9,7 @@ import pytest
 from made_fits import REAL, Block, campaign, frame_file, image, primary, ramp, write
 
 from builder.acquired.index import Index, index
+from builder.acquired.pixels import open_pixels
 from campaign.findings import Finding
 from campaign.geometry import single
 from campaign.model import Campaign, DataSpec, Detector
@@ -39,7 +40,7 @@ def test_plain_header(tmp_path: Path) -> None:
     )
     assert frame.fields["temperature"] == -5.2 and frame.fields["wavelength"] == "Visible"
     assert frame.sources["exptime"] == "header EXPTIME" and "Dark Frame" in frame.sources["type"]
-    assert frame.header["CCD-TEMP"] == "-5.2"
+    assert open_pixels(frame, tmp_path).header()["CCD-TEMP"] == "-5.2"
 
 
 @pytest.mark.parametrize(

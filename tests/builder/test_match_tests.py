@@ -33,7 +33,7 @@ def frame(
     file = FrameFile("frames", f"{folder}/{number}_{detector}.fits", 1, 1, 1)
     held = {"type": "flat", "exptime": 10.0, **fields}
     by = dict.fromkeys(held, source)
-    return Frame(f"{number}/{detector}", str(number), detector, file, {"": 0}, held, by, {}, block)
+    return Frame(f"{number}/{detector}", str(number), detector, file, {"": 0}, held, by, block)
 
 
 def frames(first: int, last: int, detectors: tuple[str, ...] = ("CCD1",), **more: Any) -> list[Frame]:

@@ -15,7 +15,7 @@ from made_fits import REAL, Block, campaign, image, primary, ramp, write
 
 from builder.acquired import pixels
 from builder.acquired.index import index
-from builder.acquired.pixels import FilePixels, PixelsLost, fingerprint, open_pixels
+from builder.acquired.pixels import FilePixels, FrameHeader, PixelsLost, fingerprint, open_pixels
 from campaign.frames import Frame, FrameFile
 from campaign.geometry import Channel, Region, single
 
@@ -187,3 +187,26 @@ def test_real_frames_agree_with_astropy(folder: str, shape: tuple[int, int]) -> 
     truth = fits.getdata(REAL / frame.file.root / frame.file.path)
     np.testing.assert_array_equal(got, truth)
     assert got.dtype == (np.uint16 if folder == "stl1001" else np.float32)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_header_is_that_of_the_image_over_the_primary(tmp_path: Path, packed: bool) -> None:
+    data = primary({"EXPTIME": 1.0, "LAMP": "red"})
+    data += image(ramp(), {"EXPTIME": 2.0}, extension=True) + image(ramp(), {"GAIN": 3}, extension=True)
+    path = write(tmp_path / "d" / "a.fits", gzip.compress(data) if packed else data)
+    header = FrameHeader(opened(path, {"E": 1, "F": 2}), {"LOG Lamp": "blue"})
+    assert (header["EXPTIME"], header["LAMP"], header["LOG Lamp"]) == ("2.0", "red", "blue")
+    assert header.get("GAIN") is None and len(header) == len(list(header)) == len(dict(header))
+
+
+def test_a_header_is_read_when_it_is_looked_into(tmp_path: Path) -> None:
+    path = write(tmp_path / "d" / "a.fits", image(ramp(), {"EXPTIME": 1.0}))
+    known, late = (FrameHeader(opened(path), {}) for _ in range(2))
+    assert known["EXPTIME"] == "1.0"
+    write(path, image(ramp(), {"EXPTIME": 2.0, "MORE": 1}) + b"more")
+    with pytest.raises(PixelsLost, match="changed since"):
+        late.get("EXPTIME")
+    path.unlink()
+    with pytest.raises(PixelsLost, match="No such file"):
+        late.get("EXPTIME")
+    assert known["EXPTIME"] == "1.0"

@@ -14,9 +14,11 @@ from made_fits import COLUMNS, ROWS, Block, campaign, frame_file, image, ramp, w
 
 from builder.acquired.blockfolders import BlockFolders
 from builder.acquired.framed import TOGETHER, Framed, together
-from builder.acquired.index import Index, Reading, index
+from builder.acquired.index import Index, IndexedFile, Reading, index
+from builder.acquired.listing import file_key
 from builder.acquired.onepass import read_file
 from builder.acquired.reading import FileRead, ReadTask
+from builder.acquired.shared import Shared
 from builder.ready import Ready
 from campaign.frames import Frame, FrameFile
 from campaign.geometry import single
@@ -27,15 +29,28 @@ CODE = "as it is"
 FILES = 12
 
 
-def reader(tasks: Sequence[ReadTask]) -> Iterator[tuple[ReadTask, FileRead | Exception]]:
-    for task in tasks:
-        yield task, read_file(task)
+Known = dict[str, IndexedFile]
 
 
-def reading(root: Path, code: str | None = CODE, verify: bool = False) -> Reading:
-    """How a build reads; without a version of the ``code`` nothing is kept ready."""
-    ready = Ready(root / "store" / "ready", code) if code else None
-    return Reading(reader, root / "store" / "objects", {}, verify, ready)
+def indexed(
+    campaign: Campaign, known: Known | None = None, code: str | None = CODE, verify: bool = False
+) -> Index:
+    """The index as a build makes it, what is read kept in ``known``; without a version of the ``code`` nothing is kept ready."""
+    known = {} if known is None else known
+    prints: dict[str, str] = {}
+
+    def reader(tasks: Sequence[ReadTask]) -> Iterator[tuple[ReadTask, FileRead | Exception]]:
+        for task in tasks:
+            found, key = read_file(task), file_key(task.file)
+            if found.structure is not None and found.fingerprint:
+                known[key] = IndexedFile.of(task.file, found.structure)
+                prints[key] = found.fingerprint
+            yield task, found
+
+    store = campaign.root / "store"
+    ready = Ready(store / "ready", code) if code else None
+    reading = Reading(reader, store / "objects", lambda file: prints.get(file_key(file), ""), verify, ready)
+    return index(campaign, known, reading=reading)
 
 
 @pytest.fixture
@@ -46,9 +61,11 @@ def filled(tmp_path: Path) -> Path:
             frame_file(
                 tmp_path / "frames" / block / f"{n}.fits", EXPNUM=n, SHOT=100 + n, EXPTIME=float(n), **BIAS
             )
-    first = index(made(tmp_path), {}, reading=reading(tmp_path))
-    again = index(made(tmp_path), first.known, reading=reading(tmp_path))
-    assert len(again.untouched) == 2 * FILES and again.known == {} and again.frames == first.frames
+    known: Known = {}
+    first = indexed(made(tmp_path), known)
+    again = indexed(made(tmp_path), known)
+    assert len(known) == again.untouched == 2 * FILES and first.known == again.known == {}
+    assert again.frames == first.frames
     return tmp_path
 
 
@@ -129,25 +146,34 @@ def told(found: Index) -> tuple[object, ...]:
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_a_change_is_seen(filled: Path, change: Callable[[Path], Campaign]) -> None:
-    before = told(index(made(filled), {}, reading=reading(filled, None)))
+    before = told(indexed(made(filled), code=None))
     changed = change(filled)
-    plain = told(index(changed, {}, reading=reading(filled, None)))
+    plain = told(indexed(changed, code=None))
     assert plain != before  # else the change would prove nothing
-    assert told(index(changed, {}, reading=reading(filled))) == plain
-    assert told(index(changed, {}, reading=reading(filled))) == plain  # and when it was kept ready itself
+    assert told(indexed(changed)) == plain
+    assert told(indexed(changed)) == plain  # and when it was kept ready itself
+
+
+def test_what_frames_say_alike_is_held_once(filled: Path) -> None:
+    for found in (indexed(made(filled), code=None), indexed(made(filled))):
+        one, other = found.frames[1], found.frames[-1]
+        assert one.fields["type"] == "bias" and one.fields["type"] is other.fields["type"]
+        assert one.sources is other.sources and one.hdus is other.hdus
+        assert one.exposure is one.fields["exposure"] and one.detector is other.detector
+        assert one.file is found.files[1]
 
 
 def test_other_code_makes_its_own(filled: Path) -> None:
-    assert index(made(filled), {}, reading=reading(filled, "another")).untouched == frozenset()
+    assert indexed(made(filled), code="another").untouched == 0
 
 
 def test_verifying_looks_at_every_file(filled: Path) -> None:
-    assert index(made(filled), {}, reading=reading(filled, verify=True)).untouched == frozenset()
+    assert indexed(made(filled), verify=True).untouched == 0
 
 
 def test_what_is_odd_is_told_by_every_build(tmp_path: Path) -> None:
     frame_file(tmp_path / "frames" / "1.fits", EXPNUM=1, EXPTIME="=  '3.0   '", **BIAS)
-    found = [index(made(tmp_path, [Block(id="A")]), {}, reading=reading(tmp_path)).findings for _ in range(2)]
+    found = [indexed(made(tmp_path, [Block(id="A")])).findings for _ in range(2)]
     assert found[0] == found[1] and [f.kind for f in found[0]] == ["bad-header"]
 
 
@@ -159,9 +185,11 @@ def test_a_number_that_no_json_holds_is_not_kept(tmp_path: Path, value: float) -
             "1/CCD1", "1", "CCD1", file, {"": 0}, {"lamp": held}, {"lamp": "header LAMP"}, block="A"
         )
         ready = Ready(tmp_path / "ready", str(held))
-        Framed(ready, one, [file], folders).keep({"frames/a.fits": [frame]})
-        found = Framed(ready, one, [file], folders).taken
-        assert len(found) == taken and all(f == [frame] for f in found.values())
+        first = Framed(ready, one, [file], folders, Shared())
+        assert first.take(file) is None
+        first.made(file, [frame])
+        found = Framed(ready, one, [file], folders, Shared())
+        assert len(found.ready) == taken and found.take(file) == ([frame] if taken else None)
 
 
 def kept(root: Path) -> list[Path]:
@@ -177,31 +205,31 @@ def spoiled(data: bytes) -> bytes:
     ids=["empty", "cut", "a byte short", "a bit turned", "foreign"],
 )  # fmt: skip
 def test_damage_costs_only_time(filled: Path, damage: Callable[[bytes], bytes]) -> None:
-    sound = told(index(made(filled), {}, reading=reading(filled)))
+    sound = told(indexed(made(filled)))
     for path in kept(filled):
         path.write_bytes(damage(path.read_bytes()))
-    again = index(made(filled), {}, reading=reading(filled))
-    assert again.untouched == frozenset() and told(again) == sound
-    assert len(index(made(filled), {}, reading=reading(filled)).untouched) == 2 * FILES  # made anew
+    again = indexed(made(filled))
+    assert again.untouched == 0 and told(again) == sound
+    assert indexed(made(filled)).untouched == 2 * FILES  # made anew
 
 
 def test_a_sound_file_in_the_place_of_another_is_not_used(filled: Path) -> None:
-    sound = told(index(made(filled), {}, reading=reading(filled)))
+    sound = told(indexed(made(filled)))
     one, other = kept(filled)
     shutil.copyfile(one, other)
-    assert told(index(made(filled), {}, reading=reading(filled))) == sound
+    assert told(indexed(made(filled))) == sound
 
 
 def test_what_cannot_be_kept_is_no_fault(filled: Path) -> None:
-    sound = told(index(made(filled), {}, reading=reading(filled)))
+    sound = told(indexed(made(filled)))
     shutil.rmtree(filled / "store" / "ready")
     (filled / "store" / "ready").write_text("no folder")
-    assert told(index(made(filled), {}, reading=reading(filled))) == sound
+    assert told(indexed(made(filled))) == sound
 
 
 def test_what_is_no_longer_used_is_removed(filled: Path) -> None:
     before = kept(filled)
-    index(added(filled), {}, reading=reading(filled))
+    indexed(added(filled))
     after = kept(filled)
     assert len(after) == len(before) and len(set(after) & set(before)) == len(before) - 1
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -18,11 +19,13 @@ from tiny_campaign import NOW, bias, built, make, pixels, snapshot
 from analysis.contract import FrameInput
 from analysis.summary import details_from, summarise
 from builder.acquired import onepass
+from builder.acquired.fitsfile import unreadable
 from builder.acquired.onepass import read_file
 from builder.acquired.pixels import fingerprint, open_pixels
-from builder.acquired.reading import CHANGED, ReadTask
+from builder.acquired.reading import CHANGED, FileRead, ReadTask
 from builder.build import Options, build
 from builder.details import details_bytes, details_from_bytes, read_details
+from builder.intake import KnownFiles
 from builder.preview import preview
 from builder.progress import Progress
 from builder.store import Store
@@ -66,6 +69,7 @@ from pathlib import Path
 sys.path.insert(0, {tests!r})
 import test_summaries_one_pass as t
 from builder.acquired import onepass
+from builder.acquired.fitsfile import unreadable
 onepass.SMALL = {small}
 path = Path({path!r})
 opened, preads = [], []
@@ -295,6 +299,40 @@ def test_verify_finds_bytes_that_changed_unseen(tmp_path: Path, monkeypatch: pyt
     (told,) = [f for f in report.findings if f.kind == "changed-unseen"]
     assert told.where == "frames/b1.fits" and told.todo
     assert not [f for f in build(options, Progress(quiet=True)).report.findings if f.kind == "changed-unseen"]
+
+
+def test_a_file_that_could_not_be_read_for_once_is_read_by_the_next_build(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its size, time and inode are those of the fingerprint that is known: no reason to believe that nothing is to be read."""
+    folder = make(tmp_path / "tiny")
+    built(folder)
+
+    def refused(job: ReadTask) -> object:
+        return FileRead(unreadable(PermissionError())) if job.path.name == "b3.fits" else read_file(job)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(onepass, "read_file", refused)
+        options = Options(folder, lambda: NOW, {}, workers=1, verify=True)
+        report = build(options, Progress(quiet=True)).report
+    assert [f.where for f in report.findings if f.kind == "damaged-file"] == ["frames/b3.fits"]
+    shutil.rmtree(folder / "build" / "store" / "ready")
+    assert not [f for f in built(folder).report.findings if f.kind == "damaged-file"]
+
+
+def test_what_is_known_of_files_that_are_gone_is_dropped(tmp_path: Path) -> None:
+    folder = make(tmp_path / "tiny")
+    built(folder)
+    assert rows(folder)["files"] == 5
+    (folder / "frames" / "b2.fits").unlink()
+    (folder / "frames" / "b9.fits").symlink_to("nowhere")
+    built(folder)
+    with Store(folder / "build" / "store") as store:
+        known = KnownFiles(store)
+        assert sorted(known) == [f"frames/b{n}.fits" for n in (1, 3, 4, 5, 9)] and len(known) == 5
+        assert known["frames/b9.fits"].file.state == "unreadable" and known["frames/b1.fits"].hdus
+        with pytest.raises(KeyError):
+            known["frames/b2.fits"]
 
 
 @pytest.mark.parametrize("how", ["grows", "shrinks", "vanishes", "is rewritten"])

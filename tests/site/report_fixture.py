@@ -195,7 +195,7 @@ def _frame(block: str, number: int, detector: str, kind: str, state: str = "ok")
         "frames", path, 1_240_320, 1, number, state, "cut short" if state != "ok" else "", f"{number:064x}"
     )
     sources = {"exptime": "header EXPTIME", "type": "file name"}
-    return Frame(f"{number}/{detector}", str(number), detector, file, {"": 0}, fields, sources, {}, block)
+    return Frame(f"{number}/{detector}", str(number), detector, file, {"": 0}, fields, sources, block)
 
 
 def _measurements(result: str, procedure: Procedure, detector: str, offset: int) -> list[Judged]:
