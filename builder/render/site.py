@@ -15,6 +15,7 @@ from builder import exports, measurement_tables
 from builder.archive.on_site import VERSIONS_SCRIPT, versions_script
 from builder.digests import digest
 from builder.engine import Engine
+from builder.memory import what_lives_set_aside
 from builder.recover import distrust, sound
 from builder.render import addresses
 from builder.render.environment import remember_compiled
@@ -77,6 +78,7 @@ def linked(campaign: Campaign) -> tuple[dict[str, Path], frozenset[str]]:
     return there, frozenset(path for to, path in wanted.items() if to not in there)
 
 
+@what_lives_set_aside()
 def render(
     facts: Facts,
     prose: Prose,
