@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,11 @@ COLUMNS = (
 
 
 Row = tuple[str | float | int | None, ...]
+
+
+def measurement_count(report: Report) -> int:
+    """How many rows ``measurement_rows`` has."""
+    return sum(len(outcome.measurements) for outcome in report.outcomes())
 
 
 def measurement_rows(report: Report) -> Iterator[Row]:
@@ -50,21 +56,25 @@ def measurement_files(rows: Sequence[Row]) -> tuple[bytes, bytes]:
 
 def measurements_csv(rows: Iterable[Row]) -> bytes:
     """measurements.csv: exact values (the shortest text that reads back to the same number), empty for none."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
+    out = io.BytesIO()
+    text = io.TextIOWrapper(
+        out, "utf-8", newline=""
+    )  # encoded as it comes: whole it would be held three times
+    writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     writer.writerows(rows)
-    return out.getvalue().encode()
+    text.flush()
+    return out.getvalue()
 
 
 def measurements_parquet(rows: Sequence[Row]) -> bytes:
     """The same rows as Parquet, with the types that the CSV cannot carry."""
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # Arrow's own keeps what it once took
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     numbers = dict.fromkeys(("value", "uncertainty", "limit_low", "limit_high"), "float64") | {"n": "int64"}
-    columns = zip(*rows, strict=True) if rows else [()] * len(COLUMNS)
-    arrays = [_column(list(held), numbers.get(name)) for name, held in zip(COLUMNS, columns, strict=True)]
+    arrays = [_column([row[n] for row in rows], numbers.get(name)) for n, name in enumerate(COLUMNS)]
     out = io.BytesIO()
     pq.write_table(pa.Table.from_arrays(arrays, names=list(COLUMNS)), out)
     return out.getvalue()

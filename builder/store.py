@@ -143,6 +143,7 @@ class Store:
             self.db.execute("PRAGMA synchronous=NORMAL")
             self.db.execute("PRAGMA foreign_keys=ON")
             self._migrate()
+            self.db.execute("CREATE TEMP TABLE changed (path TEXT, digest TEXT, parts TEXT)")
         except sqlite3.DatabaseError as error:
             if not os.access(folder, os.W_OK):
                 raise StoreError(
@@ -244,9 +245,14 @@ class Store:
         ).fetchone()
         return out | {"previous": before[0] if before else ""}
 
+    def copying(self) -> StoreCopy:
+        """The database as one file, without the caches, to be made: what the site offers for download."""
+        return StoreCopy(self.path, self.objects / PARTS)
+
     def copy(self) -> bytes:
-        """The database as one file, without the caches: what the site offers for download."""
-        return StoreCopy(self.path).finish()
+        """The same in memory, also beside a build, which clears its store of what others left there."""
+        with tempfile.TemporaryDirectory() as folder, StoreCopy(self.path, Path(folder)) as copy:
+            return copy.finish().read_bytes()
 
     # ── caches of files ───────────────────────────────────────────────────────────────────────────────
 
@@ -569,29 +575,30 @@ class Store:
         """What the pages that were drawn last are found by: address → entry of the search data, as JSON."""
         return dict(self.db.execute("SELECT path, search FROM drawn WHERE search != '' ORDER BY path"))
 
-    def save_drawn(
-        self,
-        rows: Mapping[str, tuple[str, str, str]],
-        gone: Iterable[str],
-        changed: Mapping[str, Mapping[str, str]],
-        build_id: int,
-    ) -> None:
-        """Record the pages that were drawn: address → (key, digest, search entry), and those that are gone.
+    def page_changed(self, path: str, digest: str, parts: Mapping[str, str]) -> None:
+        """Note the digest and the parts of a page whose bytes are new, until ``save_drawn`` makes them part of its history.
 
-        ``changed`` holds the parts of those whose bytes are new; they become part of the pages' history.
+        They wait in a table of this connection alone: in memory, those of all pages would take more than a build has else.
         """
+        self.db.execute(
+            "INSERT INTO temp.changed VALUES (?, ?, ?)",
+            (path, digest, json.dumps(dict(parts), sort_keys=True)),
+        )
+
+    def save_drawn(
+        self, rows: Mapping[str, tuple[str, str, str]], gone: Iterable[str], build_id: int
+    ) -> None:
+        """Record the pages that were drawn: address → (key, digest, search entry), those that are gone, and what changed."""
         with self.transaction():
             self.db.executemany(
-                "INSERT OR REPLACE INTO drawn VALUES (?, ?, ?, ?)", [(p, *row) for p, row in rows.items()]
+                "INSERT OR REPLACE INTO drawn VALUES (?, ?, ?, ?)", ((p, *row) for p, row in rows.items())
             )
-            self.db.executemany("DELETE FROM drawn WHERE path = ?", [(p,) for p in gone])
-            self.db.executemany(
-                "INSERT INTO pages VALUES (?, ?, ?, ?)",
-                [
-                    (path, rows[path][1], json.dumps(dict(parts), sort_keys=True), build_id)
-                    for path, parts in changed.items()
-                ],
+            self.db.executemany("DELETE FROM drawn WHERE path = ?", ((p,) for p in gone))
+            self.db.execute(
+                "INSERT INTO pages SELECT path, digest, parts, ? FROM temp.changed ORDER BY rowid",
+                (build_id,),
             )
+            self.db.execute("DELETE FROM temp.changed")
 
     # ── the last complete build ───────────────────────────────────────────────────────────────────────
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from builder import exports, measurement_tables
 from builder.archive.on_site import VERSIONS_SCRIPT, versions_script
 from builder.digests import digest
 from builder.engine import Engine
+from builder.memory import what_lives_set_aside
 from builder.recover import distrust, sound
 from builder.render import addresses
 from builder.render.environment import remember_compiled
@@ -63,10 +64,10 @@ class Rendered:
 
 @dataclass
 class _Pages:
-    """What is to be recorded of the pages of one build."""
+    """The addresses of all pages of one build, what is to be recorded of those that were drawn, and those that could not be."""
 
+    addresses: set[str] = field(default_factory=set)
     rows: dict[str, tuple[str, str, str]] = field(default_factory=dict)
-    changed: dict[str, Mapping[str, str]] = field(default_factory=dict)
     undrawn: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -77,6 +78,7 @@ def linked(campaign: Campaign) -> tuple[dict[str, Path], frozenset[str]]:
     return there, frozenset(path for to, path in wanted.items() if to not in there)
 
 
+@what_lives_set_aside()
 def render(
     facts: Facts,
     prose: Prose,
@@ -94,21 +96,35 @@ def render(
     objects, so nothing is drawn here but pages. The ``engine``'s worker beside the build makes tables and plots over time meanwhile. ``closing`` is asked last of all for what the page about the build
     tells, so that it tells of all before.
     """
+    with store.copying() as copy:
+        if closing:  # a build that is recorded, so that its copy is new
+            copy.begin()
+        return _render(facts, prose, site, store, copy, files, closing, fresh, engine)
+
+
+def _render(
+    facts: Facts,
+    prose: Prose,
+    site: Site,
+    store: Store,
+    copy: StoreCopy,
+    files: Mapping[str, Path],
+    closing: Callable[[], BuildInfo] | None,
+    fresh: bool,
+    engine: Engine | None,
+) -> Rendered:
     report = facts.book.report
     known, code = store.drawn(), code_digest()
     before = {} if fresh else known
     write_exports = _begin_exports(facts, site, before, code, engine)
     write_trends = begin_trend_files(facts, site, before, code, engine)
-    copy = StoreCopy(store.path) if closing else None  # of a build that is recorded, so that its copy is new
     remember_compiled(store.folder / "templates")
     entries = store.searched()
-    every = [*drafts(facts, prose.bodies, prose.description_html), Draft(SEARCH_PAGE, "", {}, search_page)]
     common = {"the site's frame": digest(prose.shell.to_json()), "code that draws pages": code}
-    templates = {name: template_digest(name) for name in {d.template for d in every}}
-    pages = _Pages()
+    templates, pages = cache(template_digest), _Pages()
 
     def draw(draft: Draft) -> None:
-        parts = {**common, "templates": templates[draft.template], **draft.parts}
+        parts = {**common, "templates": templates(draft.template), **draft.parts}
         key = digest(parts)
         before = known.get(draft.path, ("", ""))
         if not fresh and before[0] == key and site.keep(draft.path, before[1]):
@@ -121,30 +137,34 @@ def render(
         bytes_now, entries[draft.path] = site.digest(draft.path), search_entry(page)
         pages.rows[draft.path] = key, bytes_now, entries[draft.path]
         if bytes_now != before[1]:
-            pages.changed[draft.path] = parts
+            store.page_changed(draft.path, bytes_now, parts)
 
-    addresses_now = {d.path for d in every}
-    for draft in every:
+    for draft in drafts(
+        facts, prose.bodies, prose.description_html
+    ):  # one by one: no page is held beside others
+        pages.addresses.add(draft.path)
         if draft.path != addresses.BUILD:
             draw(draft)
+    pages.addresses.add(SEARCH_PAGE)
+    draw(Draft(SEARCH_PAGE, "", {}, search_page))
     pages.undrawn += _objects(report, site, store)
     for to, path in files.items():
         site.copy(to, path)
     made = write_exports() | write_trends()
     if closing:
         facts = facts.of_build(closing(), report.changes)
-    draw(draft_of_build(facts, addresses_now))
+    draw(draft_of_build(facts, pages.addresses))
     drawn = len(pages.rows)
     site.write(NAV, nav_script(report, prose.guide_pages))
-    every_page = {*addresses_now, *(path for path, *_ in prose.guide_pages)}
+    every_page = {*pages.addresses, *(path for path, *_ in prose.guide_pages)}
     site.write(VERSIONS_SCRIPT, versions_script(report.campaign.root, site.out, every_page))
-    entries = {path: entry for path, entry in entries.items() if path in addresses_now}
+    entries = {path: entry for path, entry in entries.items() if path in pages.addresses}
     site.write(SEARCH_DATA, search_script(entries, prose.guide_pages))
-    gone = known.keys() - addresses_now - made.keys()
+    gone = known.keys() - pages.addresses - made.keys()
     if pages.rows or gone or any(known.get(p) != row[:2] for p, row in made.items()):
-        store.save_drawn(pages.rows | made, gone, pages.changed, report.info.build_id)
+        store.save_drawn(pages.rows | made, gone, report.info.build_id)
     if site.written or not site.keep(DATABASE):
-        site.write(DATABASE, copy.finish() if copy else store.copy())
+        site.move(DATABASE, copy.finish())
     written = len(site.written)
     site.finish()
     return Rendered(written, drawn, facts.book.report.info, tuple(pages.undrawn))
@@ -203,9 +223,10 @@ def _begin_exports(
         return before[0] == own and site.keep(path, before[1])
 
     if not (as_it_was(addresses.MEASUREMENTS_CSV, key) and as_it_was(addresses.MEASUREMENTS_PARQUET, key)):
-        rows = list(measurement_tables.measurement_rows(report))
-        tables = partial(measurement_tables.measurement_files, rows)
-        if engine is not None and len(rows) <= MOST_UNDER_WAY:
+        tables = partial(_tables, report)
+        beside = engine.beside if engine else None
+        if engine and beside and measurement_tables.measurement_count(report) <= MOST_UNDER_WAY:
+            rows = list(measurement_tables.measurement_rows(report))
             tables = engine.begin(measurement_tables.measurement_files, rows)
     makers: dict[str, tuple[str, Callable[[], bytes]]] = {
         addresses.CAMPAIGN_JSON: (whole, lambda: exports.campaign_json(report)),
@@ -231,3 +252,8 @@ def _begin_exports(
         return {path: (own, site.digest(path), "") for path, own in keys.items()}
 
     return finish
+
+
+def _tables(report: Report) -> tuple[bytes, bytes]:
+    """measurements.csv and measurements.parquet, their rows made no sooner than now."""
+    return measurement_tables.measurement_files(list(measurement_tables.measurement_rows(report)))

@@ -21,6 +21,9 @@ JOURNAL = ".calbook-journal"
 PART = ".calbook-part"
 """Where each file is written before it is renamed into place: one name, so that a kill leaves one file at most."""
 
+PIECE = 1 << 20
+"""Bytes of a large file that are read at once."""
+
 
 class Site:
     """The built site's folder."""
@@ -64,6 +67,20 @@ class Site:
         temporary = self.out / PART
         shutil.copyfile(source, temporary)
         os.replace(temporary, target)  # noqa: PTH105
+        self._record(path, digest, target)
+        return True
+
+    def move(self, path: str, source: Path) -> bool:
+        """Take a file of this build's own into the site; True when its bytes were new. Raises OSError when it cannot be read."""
+        digest = _digest_of(source)
+        if self.keep(path, digest):
+            source.unlink()
+            return False
+        target = self._announce(path)
+        try:
+            os.replace(source, target)  # noqa: PTH105
+        except OSError:  # the store is on another file system
+            return self.copy(path, source)
         self._record(path, digest, target)
         return True
 
@@ -111,7 +128,12 @@ class Site:
         for path in stale:
             (self.out / path).unlink(missing_ok=True)
             self._prune((self.out / path).parent)
-        text = json.dumps(self._made, sort_keys=True, separators=(",", ":"))
+        # file by file: json.dumps would hold each of their numbers as a text of its own
+        entries = (
+            f'{json.dumps(path)}:["{digest}",{size},{moved}]'
+            for path, (digest, size, moved) in sorted(self._made.items())
+        )
+        text = f"{{{','.join(entries)}}}"
         manifest = self.out / MANIFEST
         if not manifest.exists() or manifest.read_text(encoding="utf-8") != text:
             temporary = manifest.with_suffix(".new")
@@ -182,3 +204,12 @@ class Site:
                 return
             self._folders.discard(str(folder))
             folder = folder.parent
+
+
+def _digest_of(path: Path) -> str:
+    """The digest of a large file, read piece by piece: mapped, all of it would count as this process's memory."""
+    hasher = blake3()
+    with path.open("rb") as stream:
+        while piece := stream.read(PIECE):
+            hasher.update(piece)
+    return hasher.hexdigest(length=16)

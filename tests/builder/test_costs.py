@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from builder.costs import (
     engine_words,
     slowest_tests,
 )
-from builder.memory import Peak
+from builder.memory import SEARCHED_ANEW, Peak, what_lives_set_aside
 
 ONE_COMMAND = """
 import atexit, gc
@@ -49,6 +50,26 @@ def test_procedures_are_summed_and_the_dearest_is_first() -> None:
 def test_memory_of_a_command_is_not_searched_at_its_end() -> None:
     done = subprocess.run([sys.executable, "-c", ONE_COMMAND], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["True", "True"]
+
+
+def test_what_lives_is_set_aside_until_a_piece_of_work_ends() -> None:
+    before, held = gc.get_threshold(), [[] for _ in range(10_000)]
+    with pytest.raises(ValueError, match="meanwhile"), what_lives_set_aside():
+        assert gc.get_freeze_count() >= len(held)
+        assert gc.get_threshold() == (SEARCHED_ANEW, *before[1:])
+        raise ValueError("meanwhile")
+    assert (gc.get_freeze_count(), gc.get_threshold()) == (0, before)
+
+
+def test_what_somebody_else_set_aside_stays_there() -> None:
+    gc.freeze()
+    try:
+        before = gc.get_threshold()
+        with what_lives_set_aside():
+            assert gc.get_threshold() == before
+        assert gc.get_freeze_count()
+    finally:
+        gc.unfreeze()
 
 
 def test_tests_of_the_same_name_are_told_apart_and_the_slowest_come_first() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from analysis.contract import Measurement
-from builder.store import Store, StoredResult, StoreError, put_object, write_atomically
+from builder.store import PARTS, Store, StoredResult, StoreError, put_object, write_atomically
 from builder.store_copy import StoreCopy
 from builder.store_schema import ENDING, KEPT, SCHEMA_VERSION, SETTLED, STEPS
 
@@ -137,7 +138,8 @@ def test_a_build_takes_over_the_number_of_one_that_was_killed_and_what_that_had_
     store.add_result(result("r1"), first)
     store.show({PLACE: "r1"}, first)
     store.judge({"r1": {"r1.noise": ("pass", None, None, None, "")}}, first)
-    store.save_drawn({"p.html": ("key", "digest", "[]")}, (), {"p.html": {"part": "x"}}, first)
+    store.page_changed("p.html", "digest", {"part": "x"})
+    store.save_drawn({"p.html": ("key", "digest", "[]")}, (), first)
     assert store.begin(NOW, "again", {"a": "2"}) == first
     assert (store.shown(), store.verdicts(), store.page_history("p.html")) == ({}, {}, [])
     assert store.results(["r1"])["r1"] == result("r1")  # what was measured stays
@@ -174,7 +176,8 @@ def test_the_copy_for_the_site_holds_the_history_and_no_caches(store: Store, tmp
     build = store.begin(NOW, "c", {})
     store.add_result(result("r1"), build)
     store.save_cached("files", {"frames/a.fits": "{}"})
-    store.save_drawn({"p.html": ("key", "digest", "[]")}, (), {"p.html": {"part": "x"}}, build)
+    store.page_changed("p.html", "digest", {"part": "x"})
+    store.save_drawn({"p.html": ("key", "digest", "[]")}, (), build)
     (tmp_path / "copy.sqlite").write_bytes(store.copy())
     copy = sqlite3.connect(tmp_path / "copy.sqlite")
     assert copy.execute("PRAGMA integrity_check").fetchone() == ("ok",)
@@ -187,11 +190,13 @@ def test_a_copy_begun_before_the_end_of_a_build_is_that_of_afterwards(store: Sto
     """What a build ends with is added while the copy is under way, in the same transaction log."""
     build = store.begin(NOW, "c", {})
     store.add_result(result("r1"), build)
-    begun = StoreCopy(store.path)
-    store.say_caveats({"C1": "said"}, build)
-    store.save_drawn({"p.html": ("key", "digest", "[]")}, (), {"p.html": {"part": "x"}}, build)
-    store.finish(build, NOW, "whole", {}, (), {})
-    assert begun.finish() == store.copy()
+    with store.copying() as begun:
+        begun.begin()
+        store.say_caveats({"C1": "said"}, build)
+        store.page_changed("p.html", "digest", {"part": "x"})
+        store.save_drawn({"p.html": ("key", "digest", "[]")}, (), build)
+        store.finish(build, NOW, "whole", {}, (), {})
+        assert begun.finish().read_bytes() == store.copy()
     assert set(SETTLED) | set(ENDING) == set(KEPT) and not set(SETTLED) & set(ENDING)
 
 
@@ -211,8 +216,36 @@ def test_the_copy_keeps_the_order_of_rows(store: Store) -> None:
 
 def test_a_copy_of_what_is_no_database_says_so_at_its_end(tmp_path: Path) -> None:
     (tmp_path / "calbook.sqlite").write_bytes(b"no database at all" * 1000)
-    with pytest.raises(sqlite3.DatabaseError, match="not a database"):
-        StoreCopy(tmp_path / "calbook.sqlite").finish()
+    with (
+        StoreCopy(tmp_path / "calbook.sqlite", tmp_path / "parts") as copy,
+        pytest.raises(sqlite3.DatabaseError, match="not a database"),
+    ):
+        copy.finish()
+    assert not list((tmp_path / "parts").iterdir())
+
+
+def test_a_copy_that_nobody_wants_ends_with_its_file_and_its_thread(store: Store) -> None:
+    build = store.begin(NOW, "c", {})
+    many = [(f"r{n}.noise", "pass", None, None, None, "why " * 50, build) for n in range(100_000)]
+    with store.transaction():
+        store.db.executemany("INSERT INTO verdicts VALUES (?, ?, ?, ?, ?, ?, ?)", many)
+    with store.copying() as copy:
+        copy.begin()
+        assert list((store.objects / PARTS).iterdir())
+    assert not [t for t in threading.enumerate() if "database" in t.name]
+    assert not list((store.objects / PARTS).iterdir())
+
+
+def test_what_pages_show_becomes_history_only_when_they_are_recorded(store: Store) -> None:
+    build = store.begin(NOW, "c", {})
+    store.page_changed("p.html", "digest", {"part": "x"})
+    assert store.page_history("p.html") == []
+    with Store(store.folder) as other:  # as after a build that was killed
+        other.save_drawn({}, (), build)
+        assert other.page_history("p.html") == []
+    store.save_drawn({"p.html": ("key", "digest", "[]")}, (), build)
+    store.save_drawn({}, (), build)
+    assert [(since, parts) for since, _, _, parts in store.page_history("p.html")] == [(build, {"part": "x"})]
 
 
 def test_whether_many_files_are_known_is_told_to_the_one(store: Store) -> None:

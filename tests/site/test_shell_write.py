@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import json
+import os
 from pathlib import Path
 
 import pytest
@@ -117,3 +120,41 @@ def test_a_linked_object_takes_no_second_copy_and_is_linked_once(tmp_path: Path)
     assert again.link("figures/a.svg", source, digest), "an unknown file is made anew"
     again.finish()
     assert sorted(p.name for p in (tmp_path / "site").iterdir()) == [MANIFEST, "figures"]
+
+
+def test_a_file_that_was_made_elsewhere_is_moved_in_and_kept_where_it_says_the_same(tmp_path: Path) -> None:
+    site, made = Site(tmp_path / "site"), tmp_path / "made"
+    made.write_bytes(b"one")
+    assert site.move("data/x.sqlite", made) and not made.exists()
+    before = (tmp_path / "site/data/x.sqlite").stat()
+    made.write_bytes(b"one")
+    assert not site.move("data/x.sqlite", made) and not made.exists()
+    assert (tmp_path / "site/data/x.sqlite").stat().st_mtime_ns == before.st_mtime_ns
+    site.finish()
+    again = Site(tmp_path / "site")
+    assert again.digest("data/x.sqlite") == site.digest("data/x.sqlite") and again.keep("data/x.sqlite")
+
+
+def test_a_file_from_another_file_system_is_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site, made = Site(tmp_path / "site"), tmp_path / "made"
+    made.write_bytes(b"one")
+    real = os.replace
+
+    def within(source: Path, target: Path) -> None:
+        if Path(source) == made:
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        real(source, target)
+
+    monkeypatch.setattr("builder.render.write.os.replace", within)
+    assert site.move("x.sqlite", made)
+    assert (tmp_path / "site/x.sqlite").read_bytes() == b"one"
+
+
+def test_the_manifest_is_json_whatever_files_are_called(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    for path in ('b "quoted".html', "a/ä.html"):
+        site.write(path, path)
+    site.finish()
+    text = (tmp_path / MANIFEST).read_text("utf-8")
+    assert text == json.dumps(json.loads(text), sort_keys=True, separators=(",", ":"))
+    assert list(json.loads(text)) == ["a/ä.html", 'b "quoted".html']
