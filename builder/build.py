@@ -185,21 +185,21 @@ def build(options: Options, progress: Progress) -> Built:
             summarised = summarise(campaign, matching, store, engine, advance, log)
             findings += summarised.findings
             progress.note("summarise", f"{summarised.read} files read again" if summarised.read else "")
+        logged, found_files, damaged = indexed.logged, len(indexed.files), indexed.damaged
+        del indexed, matching  # a build holds no more of each frame than it needs: there may be 10⁵
         versions = stages.versions()
         build_id = store.begin(started, options.command, versions)
         log.event("build", id=build_id, versions=versions)
         with progress.stage("measure") as advance:
             measured = measure_all(
                 tests, known,
-                Planner(campaign, known, summarised, indexed.logged),  # holds texts of all frames: nobody else does
+                Planner(campaign, known, summarised, logged),  # holds texts of all frames: nobody else does
                 store, engine, build_id, versions, options.now, advance, log,
             )  # fmt: skip
             findings += measured.findings
             tidy(store.folder / "masters")
             progress.note("measure", f"{measured.run} results new, {measured.reused} reused")
-        damaged = [f for f in indexed.files if f.state != "ok"]
-        counts = stages.counts(indexed, intake, summarised, measured)
-        del indexed, matching  # a build holds no more of each frame than it needs: there may be 10⁵
+        counts = stages.counts(found_files, intake, summarised, measured)
         lasting = not (
             bad_plugins or measured.failed or intake.failed
             or any(f.state == "unreadable" for f in damaged)

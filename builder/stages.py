@@ -310,10 +310,10 @@ def finish(opened: Store, made: Facts, said: Mapping[str, str], now: datetime, s
     return replace(report.info, costs=spent)
 
 
-def counts(indexed: Index, intake: Intake, summarised: Summarised, measured: MeasuredAll) -> dict[str, int]:
+def counts(files: int, intake: Intake, summarised: Summarised, measured: MeasuredAll) -> dict[str, int]:
     """How many files and results were new, and how many were kept from before."""
     return {
-        "files": len(indexed.files), "files_touched": intake.hashed, "files_read": intake.read + summarised.read,
+        "files": files, "files_touched": intake.hashed, "files_read": intake.read + summarised.read,
         "results_new": measured.run, "results_reused": measured.reused,
         "reused_seconds": round(measured.reused_seconds),
     }  # fmt: skip

@@ -287,13 +287,6 @@ class Store:
             self.db.executemany(f"INSERT OR REPLACE INTO {table} VALUES (?, ?)", rows.items())
             self.db.executemany(f"DELETE FROM {table} WHERE key = ?", [(k,) for k in gone])
 
-    def summary(self, key: str) -> str:
-        """The row of one summary. Raises KeyError where there is none."""
-        row = self.db.execute("SELECT data FROM summaries WHERE key = ?", (key,)).fetchone()
-        if row is None:
-            raise KeyError(key)
-        return str(row[0])
-
     def summary_heads(self, keys: Collection[str], most: int) -> dict[str, str]:
         """The first characters of some summaries' rows, ``most`` of each, by key."""
         query = f"SELECT key, substr(data, 1, {most}) FROM summaries WHERE key IN ({{}})"

@@ -83,7 +83,10 @@ class Summaries:
 
     def channels(self, frame: Frame) -> Mapping[str, ChannelSummary]:
         """The summaries of a frame by channel: of one that has any (``Summarised.previews``). Raises KeyError for another."""
-        return channels_of(self._store.summary(self.key(frame, frame.file.fingerprint)))
+        row = self._store.cached_row("summaries", key := self.key(frame, frame.file.fingerprint))
+        if row is None:
+            raise KeyError(key)
+        return channels_of(row)
 
     def counted_from(self, frame: Frame) -> str:
         """What the summary of a frame is made of: equal names, equal numbers."""

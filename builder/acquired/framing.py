@@ -24,22 +24,32 @@ STEM = "file name (stem)"
 """The source of an exposure's name that no header, log or expression gives."""
 
 
-LogKey = tuple[str, str, str]
-
-
-def log_key(frame: Frame) -> LogKey:
-    """What a frame's row of a log is kept by: file and detector, which stay when the frame is told apart from others."""
-    return frame.file.root, frame.file.path, frame.detector
-
-
 def log_cards(row: Mapping[str, str]) -> dict[str, str]:
     """A row of a log as cards beside those of the header."""
     return {f"LOG {column}": text for column, text in row.items()}
 
 
+class Logged:
+    """What exposure logs say of frames, as cards 'LOG <column>'; {} where none does.
+
+    A frame is known by its file and detector, which stay when it is told apart from others.
+    """
+
+    def __init__(self) -> None:
+        self._rows: dict[tuple[str, str, str], Row] = {}
+
+    def add(self, frame: Frame, row: Row) -> None:
+        """The row of a frame."""
+        self._rows[frame.file.root, frame.file.path, frame.detector] = row
+
+    def __call__(self, frame: Frame) -> Mapping[str, str]:
+        """What a log says of a frame."""
+        return log_cards(self._rows.get((frame.file.root, frame.file.path, frame.detector), {}))
+
+
 @dataclass
 class Framer:
-    """Makes frames of indexed files. Oddities are counted in ``tally``; ``logged`` are the frames' rows of logs, see ``log_key``."""
+    """Makes frames of indexed files. Oddities are counted in ``tally``; ``logged`` takes what logs say of the frames."""
 
     campaign: Campaign
     mapping: HeaderMap
@@ -47,7 +57,7 @@ class Framer:
     folders: BlockFolders
     tally: Tally
     shared: Shared = field(default_factory=Shared)
-    logged: dict[LogKey, Row] = field(default_factory=dict)
+    logged: Logged = field(default_factory=Logged)
 
     def frames(self, file: FrameFile, hdus: Sequence[Hdu], block: str) -> tuple[FrameFile, list[Frame]]:
         """The frames of a file, and the file with state 'wrong-shape' when none of its images can be used."""
@@ -130,7 +140,7 @@ class Framer:
         hdus, sources_by = alike.mapping(held.hdus), alike.mapping(by)
         frame = Frame(f"{exposure}/{chip}", exposure, chip, file, hdus, fields, sources_by, block)
         if row is not None:
-            self.logged[log_key(frame)] = row
+            self.logged.add(frame, row)
         return frame
 
     def _settled(

@@ -15,10 +15,10 @@ from pathlib import Path
 import orjson
 
 from builder.acquired.blockfolders import BlockFolders
-from builder.acquired.explog import Log, LogBook, Row, read_log
+from builder.acquired.explog import Log, LogBook, read_log
 from builder.acquired.fitsfile import Hdu, Structure, inspect
 from builder.acquired.framed import Framed
-from builder.acquired.framing import Framer, Holdings, LogKey, log_cards, log_key
+from builder.acquired.framing import Framer, Holdings, Logged
 from builder.acquired.headers import HeaderMap, header_map
 from builder.acquired.listing import Listing, file_key, list_data
 from builder.acquired.reading import CHANGED, FileRead, Reader, ReadTask
@@ -79,7 +79,7 @@ class Index:
     """All files and frames of a campaign.
 
     ``known`` is to be known to the next ``index``, beside what the reader of a build has kept. Of ``untouched`` files the frames were kept
-    ready: they are as they were.
+    ready: they are as they were. ``logged`` tells what exposure logs say of a frame.
     """
 
     files: tuple[FrameFile, ...]
@@ -87,11 +87,12 @@ class Index:
     known: dict[str, IndexedFile]
     findings: list[Finding]
     untouched: int = 0
-    log_rows: Mapping[LogKey, Row] = field(default_factory=dict, repr=False)
+    logged: Logged = field(default_factory=Logged, repr=False, compare=False)
 
-    def logged(self, frame: Frame) -> Mapping[str, str]:
-        """What the exposure log says of a frame, as cards 'LOG <column>'; {} where no log does."""
-        return log_cards(self.log_rows.get(log_key(frame), {}))
+    @property
+    def damaged(self) -> list[FrameFile]:
+        """The files that cannot be used."""
+        return [f for f in self.files if f.state != "ok"]
 
 
 @dataclass(frozen=True)
