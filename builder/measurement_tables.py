@@ -57,9 +57,8 @@ def measurement_files(rows: Sequence[Row]) -> tuple[bytes, bytes]:
 def measurements_csv(rows: Iterable[Row]) -> bytes:
     """measurements.csv: exact values (the shortest text that reads back to the same number), empty for none."""
     out = io.BytesIO()
-    text = io.TextIOWrapper(
-        out, "utf-8", newline=""
-    )  # encoded as it comes: whole it would be held three times
+    # encoded as it comes: whole it would be held three times
+    text = io.TextIOWrapper(out, "utf-8", newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     writer.writerows(rows)

@@ -139,9 +139,8 @@ def _render(
         if bytes_now != before[1]:
             store.page_changed(draft.path, bytes_now, parts)
 
-    for draft in drafts(
-        facts, prose.bodies, prose.description_html
-    ):  # one by one: no page is held beside others
+    # one by one: no page is held beside others
+    for draft in drafts(facts, prose.bodies, prose.description_html):
         pages.addresses.add(draft.path)
         if draft.path != addresses.BUILD:
             draw(draft)
