@@ -9,6 +9,7 @@ import csv
 import io
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ COLUMNS = (
 
 
 Row = tuple[str | float | int | None, ...]
+
+TOGETHER = 1 << 16
+"""Rows that are in memory at once, and a row group of the Parquet file."""
 
 
 def measurement_count(report: Report) -> int:
@@ -49,34 +53,38 @@ def measurement_rows(report: Report) -> Iterator[Row]:
                 )  # fmt: skip
 
 
-def measurement_files(rows: Sequence[Row]) -> tuple[bytes, bytes]:
-    """measurements.csv and measurements.parquet."""
-    return measurements_csv(rows), measurements_parquet(rows)
+def measurement_files(rows: Iterable[Row]) -> tuple[bytes, bytes]:
+    """measurements.csv: exact values (the shortest text that reads back to the same number), empty for none.
 
+    And measurements.parquet: the same rows with the types that the CSV cannot carry. Rows are taken some at a time, so that those of a
+    large campaign are never all there.
+    """
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # Arrow's own keeps what it once took
+    import pyarrow.parquet as pq
 
-def measurements_csv(rows: Iterable[Row]) -> bytes:
-    """measurements.csv: exact values (the shortest text that reads back to the same number), empty for none."""
-    out = io.BytesIO()
-    # encoded as it comes: whole it would be held three times
-    text = io.TextIOWrapper(out, "utf-8", newline="")
+    lines, columns, rest = io.BytesIO(), io.BytesIO(), iter(rows)
+    text = io.TextIOWrapper(lines, "utf-8", newline="")  # encoded as it comes
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    writer.writerows(rows)
+    some = list(islice(rest, TOGETHER))
+    part = _table(some)
+    with pq.ParquetWriter(columns, part.schema) as tables:
+        while True:
+            writer.writerows(some)
+            tables.write_table(part)
+            if not (some := list(islice(rest, TOGETHER))):
+                break
+            part = _table(some)
     text.flush()
-    return out.getvalue()
+    return lines.getvalue(), columns.getvalue()
 
 
-def measurements_parquet(rows: Sequence[Row]) -> bytes:
-    """The same rows as Parquet, with the types that the CSV cannot carry."""
-    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # Arrow's own keeps what it once took
+def _table(rows: Sequence[Row]) -> Any:
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     numbers = dict.fromkeys(("value", "uncertainty", "limit_low", "limit_high"), "float64") | {"n": "int64"}
     arrays = [_column([row[n] for row in rows], numbers.get(name)) for n, name in enumerate(COLUMNS)]
-    out = io.BytesIO()
-    pq.write_table(pa.Table.from_arrays(arrays, names=list(COLUMNS)), out)
-    return out.getvalue()
+    return pa.Table.from_arrays(arrays, names=list(COLUMNS))
 
 
 def _column(values: list[Any], number: str | None) -> Any:

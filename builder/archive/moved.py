@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from functools import cached_property
+from itertools import islice
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -52,14 +53,14 @@ class PresentNumbers:
     @cached_property
     def numbers(self) -> dict[Key, Number]:
         """As ``measurements.csv`` will have them."""
+        return {(n[0], n[1], n[2], n[3], n[4], n[5], n[6]): n for n in self._told()}
+
+    def _told(self) -> Iterator[Number]:
         from builder.measurement_tables import COLUMNS as EXPORTED
 
         pick = itemgetter(*(EXPORTED.index(name) for name in COLUMNS))
-        texts = (
-            Number._make("" if v is None else str(v) for v in pick(row))
-            for row in measurement_rows(self._report)
-        )
-        return {(n[0], n[1], n[2], n[3], n[4], n[5], n[6]): n for n in texts}
+        for row in measurement_rows(self._report):
+            yield Number._make("" if v is None else str(v) for v in pick(row))
 
     @cached_property
     def outcomes(self) -> dict[str, Outcome]:
@@ -69,7 +70,10 @@ class PresentNumbers:
     @cached_property
     def digest(self) -> str:
         """What the values are: a verdict or a limit is no part of it."""
-        return digest(_FORMAT, [(n[:10], n.measurement_id) for n in self.numbers.values()])
+        each = (
+            (n[:10], n.measurement_id) for n in self._told()
+        )  # never all at once, as ``numbers`` has them
+        return digest(_FORMAT, [digest(some) for some in iter(lambda: list(islice(each, 1000)), [])])
 
     @cached_property
     def pages(self) -> dict[str, str]:

@@ -255,4 +255,4 @@ def _begin_exports(
 
 def _tables(report: Report) -> tuple[bytes, bytes]:
     """measurements.csv and measurements.parquet, their rows made no sooner than now."""
-    return measurement_tables.measurement_files(list(measurement_tables.measurement_rows(report)))
+    return measurement_tables.measurement_files(measurement_tables.measurement_rows(report))

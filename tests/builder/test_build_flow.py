@@ -210,8 +210,7 @@ def test_tables_and_plots_come_from_the_worker_beside_as_from_here(
     with monkeypatch.context() as patched:
         patched.setattr("builder.build.MANY", 1)
         for name in (
-            "measurement_tables.measurements_csv",
-            "measurement_tables.measurements_parquet",
+            "measurement_tables._table",
             "render.trend_plots.plot_csv",
         ):
             patched.setattr(f"builder.{name}", None)  # so that this process makes none

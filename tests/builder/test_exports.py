@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from builder.measurement_tables import COLUMNS, Row, measurements_csv, measurements_parquet
+from builder import measurement_tables
+from builder.measurement_tables import COLUMNS, Row, measurement_files
 
 CHECKOUT = Path(__file__).parents[2]
 NUMBERS = {"value", "uncertainty", "limit_low", "limit_high"}
@@ -65,7 +66,7 @@ def rows(number: int) -> list[Row]:
 
 
 def table(held: list[Row]) -> pa.Table:
-    read = pq.read_table(io.BytesIO(measurements_parquet(held)))
+    read = pq.read_table(io.BytesIO(measurement_files(held)[1]))
     read.validate(full=True)
     return read
 
@@ -100,7 +101,7 @@ def test_a_column_without_a_value_is_all_null() -> None:
 
 def test_csv_and_parquet_say_the_same() -> None:
     held = rows(500)
-    written = list(csv.reader(io.StringIO(measurements_csv(held).decode(), newline="")))
+    written = list(csv.reader(io.StringIO(measurement_files(held)[0].decode(), newline="")))
     assert written[0] == list(COLUMNS)
     columns = [table(held).column(name).to_pylist() for name in COLUMNS]
     assert len(written) == 501
@@ -116,6 +117,17 @@ def test_csv_and_parquet_say_the_same() -> None:
                 assert text == value
 
 
+@pytest.mark.parametrize("number", [0, 6, 7, 8, 21, 50])
+def test_rows_taken_some_at_a_time_make_the_same_tables(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    held = rows(number)
+    lines, whole = measurement_files(held)[0], table(held)
+    monkeypatch.setattr(measurement_tables, "TOGETHER", 7)
+    assert measurement_files(iter(held))[0] == lines
+    parts = pq.ParquetFile(io.BytesIO(measurement_files(iter(held))[1]))
+    assert parts.num_row_groups == max(1, -(-number // 7))
+    assert parts.read().equals(whole)
+
+
 def test_pandas_reads_the_same_from_both() -> None:
     held = [
         row for row in rows(400) if "nul\x00byte" not in row
@@ -123,10 +135,10 @@ def test_pandas_reads_the_same_from_both() -> None:
     assert len(held) > 50
     types = {name: "float64" if name in NUMBERS else "Int64" if name == "n" else "string" for name in COLUMNS}
     by_csv = pd.read_csv(
-        io.BytesIO(measurements_csv(held)), dtype=types, keep_default_na=False,
+        io.BytesIO(measurement_files(held)[0]), dtype=types, keep_default_na=False,
         na_values={name: [""] for name in (*NUMBERS, "n")},
     )  # fmt: skip
-    by_parquet = pd.read_parquet(io.BytesIO(measurements_parquet(held)), dtype_backend="numpy_nullable")
+    by_parquet = pd.read_parquet(io.BytesIO(measurement_files(held)[1]), dtype_backend="numpy_nullable")
     for name, kind in types.items():
         one, other = by_csv[name], by_parquet[name].astype(kind)
         if kind == "string":  # CSV has no text that is not there
@@ -136,8 +148,8 @@ def test_pandas_reads_the_same_from_both() -> None:
 
 def test_writing_does_not_load_pandas() -> None:
     code = (
-        "import sys; from builder.measurement_tables import COLUMNS, measurements_parquet\n"
-        "measurements_parquet([(None,) * len(COLUMNS)]); print('pandas' in sys.modules)"
+        "import sys; from builder.measurement_tables import COLUMNS, measurement_files\n"
+        "measurement_files([(None,) * len(COLUMNS)]); print('pandas' in sys.modules)"
     )
     ran = subprocess.run(
         [sys.executable, "-c", code], cwd=CHECKOUT, capture_output=True, text=True, check=True
