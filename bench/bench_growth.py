@@ -175,7 +175,7 @@ def table(sizes: Sequence[int], costs: Sequence[dict[str, Cost]], what: str) -> 
 
 def run(quick: bool, frames: Sequence[int] = (), pages: Sequence[int] = (), repeats: int = 3) -> list[Row]:
     """The rows of both tables; ``quick`` stops at sizes that take a minute."""
-    frames = frames or ((100, 400) if quick else (100, 1000, 10_000))
+    frames = frames or ((100, 400) if quick else (100, 1000, 10_000, 100_000))
     pages = pages or ((100, 300) if quick else (100, 1000, 3000, 10_000))
     rows = table(frames, [of_campaign(n, repeats) for n in frames], "frames")
     of_pages(10)  # what Sphinx and Jinja load once is no part of the growth
