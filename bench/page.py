@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -39,15 +40,23 @@ def write_page(guide: Path, found: Mapping[str, Sequence[Row]], titles: Mapping[
 
 
 def where() -> str:
-    """The machine, the day and the versions, in a sentence."""
+    """The machine, the day, the file system of temporary files and the versions, in a sentence."""
     held = {d.metadata["Name"].lower(): d.version for d in distributions()}
     libraries = ", ".join(f"{name} {held.get(name, 'absent')}" for name in LIBRARIES)
     cores = len(os.sched_getaffinity(0))
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return (
-        f"{datetime.now(UTC):%Y-%m-%d}, {cores} cores of {platform.machine()}, {memory:.0f} GiB, Python {platform.python_version()}; "
-        f"{libraries}."
+        f"{datetime.now(UTC):%Y-%m-%d}, {cores} cores of {platform.machine()}, {memory:.0f} GiB, Python {platform.python_version()}, "
+        f"files on {file_system(tempfile.gettempdir())}; {libraries}."
     )
+
+
+def file_system(folder: str) -> str:
+    """The kind of file system that a folder is on, as Linux tells it; 'the default disk' elsewhere."""
+    mounts, place = Path("/proc/mounts"), Path(folder).resolve()
+    lines = mounts.read_text("utf-8").splitlines() if mounts.exists() else []
+    kinds = {line.split()[1]: line.split()[2] for line in lines}
+    return next((kinds[str(p)] for p in (place, *place.parents) if str(p) in kinds), "the default disk")
 
 
 def table(rows: Sequence[Row]) -> str:
