@@ -274,6 +274,21 @@ def test_a_page_of_many_figures_is_not_endless(visit: Visit, site: Path, theme: 
         assert fold.locator("img:visible").count() > 0
 
 
+@pytest.mark.parametrize("width", [1300, 1700])
+def test_nothing_that_stays_in_view_hides_behind_the_header(visit: Visit, width: int) -> None:
+    page = visit(viewport={"width": width, "height": 900}).open("blocks/BORN/tests/PTC01.html")
+    header = page.locator(".bd-header").bounding_box()
+    page.evaluate("window.scrollTo(0, 1500)")
+    for place in (".bd-sidebar-primary", ".bd-sidebar-secondary"):
+        box = page.locator(place).bounding_box()
+        assert 0 <= box["y"] - header["height"] + 1 < 2, place  # to the pixel of the header's line
+    page.evaluate("location.hash = 'figures'")
+    page.wait_for_timeout(300)
+    bars = [page.locator(p).bounding_box() for p in (".bd-header", ".bd-sidebar-secondary")]
+    hidden = max(b["y"] + b["height"] for b in bars if b["width"] > 1000)
+    assert page.locator("#figures h2").bounding_box()["y"] >= hidden
+
+
 def test_a_mark_opens_the_folded_caveat_it_leads_to(visit: Visit) -> None:
     page = visit().open("blocks/BORN/tests/PTC01.html")
     folded = page.locator("details.caveats-more aside[id]").first
