@@ -1,6 +1,6 @@
-"""What limits a very large campaign: handing out work, the single writer, page splices, listing, the driver's memory.
+"""What limits a very large campaign: handing out work, the single writer, page splices, listing.
 
-The constants of the guide's page on clusters are measured here: ``python -m bench.bench_engine``.
+The constants of the guide's page on clusters are measured here: ``python -m bench.bench_engine``; the driver's memory by ``bench_growth``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import tracemalloc
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, suppress
@@ -24,7 +23,6 @@ from analysis.contract import Measurement
 from bench.table import Row
 from builder.engine import Engine
 from builder.store import Store, StoredResult
-from campaign.frames import FIELDS, Frame, FrameFile
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 NOW = datetime(2025, 3, 1, tzinfo=UTC)
@@ -156,33 +154,9 @@ def listing(quick: bool) -> Iterator[Row]:
         yield Row("file listed, with its size and time", each(look, many), "", None, "µs")
 
 
-def memory(quick: bool) -> Iterator[Row]:
-    """What the driver holds of a frame: fields and the file, summaries of four channels."""
-    from analysis.contract import ChannelSummary
-
-    many = 2_000
-    tracemalloc.start()
-    fields = ChannelSummary.__dataclass_fields__
-    frames = [
-        Frame(
-            f"{i:07d}/CCD1", f"{i:07d}", "CCD1", FrameFile("frames", f"B/f{i:07d}.fits", i, i, i), {c: n for n, c in enumerate("EFGH")},
-            {name: f"{name} {i}" for name in FIELDS}, {name: f"header {name.upper()}" for name in FIELDS},
-            "B",
-        )
-        for i in range(many)
-    ]  # fmt: skip
-    channels = [
-        {c: ChannelSummary(**{name: float(i) for name in fields}) for c in "EFGH"} for i in range(many)
-    ]
-    held, _ = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    yield Row("driver's memory for a frame of four channels", held / len(frames) / 1e3, "", None, "kB")
-    del frames, channels
-
-
 def run(quick: bool = False) -> list[Row]:
     """All rows."""
-    parts = (handing_out, writing, splicing, listing, memory)
+    parts = (handing_out, writing, splicing, listing)
     return [row for part in parts for row in part(quick)]
 
 
